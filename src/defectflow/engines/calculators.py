@@ -1,0 +1,341 @@
+"""Engines made of an ASE calculator, and the calculator that evaluates each geometry once."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from ase.calculators.calculator import BaseCalculator, Calculator, all_changes
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from defectflow.documents.base import EngineStamp, content_key
+from defectflow.engines.contract import (
+    CalculationMaker,
+    Capability,
+    Engine,
+    EngineInfo,
+    EngineOptions,
+    FreeCell,
+)
+from defectflow.errors import DefectflowError, EngineError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+
+    from defectflow.documents.base import Fidelity
+
+#: What every calculator engine can be asked for.
+BASIC = frozenset({Capability.ENERGY, Capability.FORCES, Capability.BAND})
+
+
+class CalculatorOptions(EngineOptions):
+    """Options of every calculator engine.
+
+    Attributes
+    ----------
+    dispersion
+        Grimme's D3 correction with Becke-Johnson (``d3bj``) or zero damping (``d3zero``), with the
+        parameters of the engine's functional.
+    """
+
+    dispersion: Literal["d3bj", "d3zero"] | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """What a calculator engine computes with.
+
+    Attributes
+    ----------
+    elements
+        Symbols that the model was made for; None if that is not known.
+    packages
+        Python packages that it needs, the one that carries the model first.
+    weights
+        File of the weights below the first package; None if there is none.
+    d3_method
+        Name of the functional in the D3 parameter tables; None if it has no parameters.
+    notes
+        Facts about the numbers that a reader must know; they go into the stamp's options.
+    """
+
+    name: str | None
+    functional: str | None
+    fidelity: Fidelity
+    elements: frozenset[str] | None
+    packages: tuple[str, ...]
+    weights: str | None = None
+    d3_method: str | None = None
+    notes: dict[str, str] = field(default_factory=dict)
+
+    def weights_file(self) -> Path | None:
+        """Return the file of the weights without importing its package.
+
+        Raises
+        ------
+        EngineError
+            If the package or the file is missing.
+        """
+        if self.weights is None:
+            return None
+        path = package_folder(self.packages[0]) / self.weights
+        if not path.is_file():
+            message = (
+                f"model {self.name}: {path} is missing; install {self.packages[0]} again, its "
+                "wheel carries the file"
+            )
+            raise EngineError(message)
+        return path
+
+
+def package_folder(package: str) -> Path:
+    """Return the folder of an installed package without importing it.
+
+    Raises
+    ------
+    EngineError
+        If it is not installed.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        message = f"Python package {package} is not installed; {_remedy(package)}"
+        raise EngineError(message)
+    return Path(spec.origin).parent
+
+
+def _remedy(package: str) -> str:
+    wanted = "defectflow[potentials]" if package in {"chgnet", "sevenn", "torch"} else package
+    return f"pip install {wanted!r}"
+
+
+@functools.lru_cache(maxsize=32)
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 digest (hex) of a file; remembered for the life of the process."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def code_versions(packages: Sequence[str]) -> dict[str, str]:
+    """Return the version of each of `packages` that is installed."""
+    versions = {}
+    for package in packages:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+class CachingCalculator(Calculator):
+    """An ASE calculator that evaluates each geometry once, and counts.
+
+    Energy and forces (and the stress, if asked for) come from one evaluation of each part, whatever
+    the order in which ASE asks. Give each image of a band its own: the heavy parts are shared, the
+    remembered geometry is not. ASE calculators that are shared between images forget each image
+    when they see the next one, which triples the number of evaluations.
+
+    Parameters
+    ----------
+    parts
+        Calculators whose results are summed, e.g. a potential and a dispersion correction.
+    stress
+        Compute the stress in every evaluation, as a relaxation of the cell needs.
+
+    Attributes
+    ----------
+    evaluations
+        Number of evaluations so far.
+    """
+
+    def __init__(self, parts: Sequence[BaseCalculator], *, stress: bool = False) -> None:
+        super().__init__()
+        self.parts = tuple(parts)
+        self.stress = stress
+        self.evaluations = 0
+        has_stress = all("stress" in part.implemented_properties for part in self.parts)
+        self.implemented_properties = ["energy", "free_energy", "forces"]
+        if has_stress:
+            self.implemented_properties.append("stress")
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = all_changes,
+    ) -> None:
+        """Evaluate `atoms` once: energy (eV), forces (eV/Å) and, if wanted, stress (eV/Å³).
+
+        Raises
+        ------
+        EngineError
+            If a result is not a finite number.
+        """
+        super().calculate(atoms, properties, system_changes)
+        wanted = ["energy", "forces"]
+        if self.stress or "stress" in properties:
+            wanted.append("stress")
+        parts = [_evaluate(part, self.atoms, wanted) for part in self.parts]
+        self.evaluations += 1
+        self.results = {key: sum(part[key] for part in parts) for key in parts[0]}
+        for key, value in self.results.items():
+            if not np.all(np.isfinite(value)):
+                message = (
+                    f"{self.parts[0].name}: {key} of {self.atoms.get_chemical_formula()} is not a "
+                    "finite number; look for overlapping atoms in the structure"
+                )
+                raise EngineError(message)
+
+
+def _evaluate(
+    part: BaseCalculator, atoms: Atoms, properties: list[str]
+) -> dict[str, float | NDArray[np.float64]]:
+    """Return the properties of `atoms`, all of them from one call of ``calculate``."""
+    changes = part.check_state(atoms)
+    if changes:
+        part.atoms = None
+        part.results = {}
+    part.calculate(atoms, properties, changes or all_changes)
+    energy = float(part.results["energy"])
+    results: dict[str, float | NDArray[np.float64]] = {
+        "energy": energy,
+        "free_energy": float(part.results.get("free_energy", energy)),
+        "forces": np.array(part.results["forces"], dtype=float),
+    }
+    if "stress" in properties:
+        stress = np.array(part.results["stress"], dtype=float)
+        results["stress"] = full_3x3_to_voigt_6_stress(stress) if stress.shape == (3, 3) else stress
+    return results
+
+
+#: Heavy calculators of this process, by engine class and options.
+_SHARED: dict[str, BaseCalculator] = {}
+
+
+@dataclass(frozen=True)
+class CalculatorEngine(Engine):
+    """An engine made of an ASE calculator."""
+
+    family: ClassVar[str] = "potential"
+    options_model: ClassVar[type[EngineOptions]] = CalculatorOptions
+
+    @abstractmethod
+    def model(self) -> Model:
+        """Return what the engine computes with; cheap, imports no heavy package."""
+
+    @abstractmethod
+    def calculator(self) -> BaseCalculator:
+        """Return a new ASE calculator without dispersion; loads the model."""
+
+    @classmethod
+    def models(cls) -> tuple[str, ...]:
+        """Return the values of the option ``model``, the default first; empty if it has none."""
+        return ()
+
+    def capabilities(self) -> frozenset[Capability]:
+        """Return what this engine can do: it is the same for all options by default."""
+        return self.declared
+
+    def shared_calculator(self) -> BaseCalculator:
+        """Return the calculator of this process with this engine's options, loaded once."""
+        options = {key: value for key, value in self.options.items() if key != "dispersion"}
+        key = content_key(type(self).__qualname__, options)
+        if key not in _SHARED:
+            self.check()
+            _SHARED[key] = self.calculator()
+        return _SHARED[key]
+
+    def caching_calculator(self, *, stress: bool = False) -> CachingCalculator:
+        """Return a new caching calculator, for one image, on the shared model."""
+        parts = [self.shared_calculator()]
+        if self.options["dispersion"] is not None:
+            parts.append(self._dispersion())
+        return CachingCalculator(parts, stress=stress)
+
+    def _dispersion(self) -> BaseCalculator:
+        from dftd3.ase import DFTD3
+
+        return DFTD3(method=self.model().d3_method, damping=self.options["dispersion"])
+
+    def stamp(self) -> EngineStamp:
+        """Return the stamp: model, digest of its weights, functional, options and versions."""
+        model = self.model()
+        weights = model.weights_file()
+        hidden = {"model", "device"}
+        options = {
+            key: value
+            for key, value in self.options.items()
+            if key not in hidden and value is not None
+        }
+        packages = ["defectflow", "ase", *model.packages]
+        if "dispersion" in options:
+            packages.append("dftd3")
+        return EngineStamp(
+            name=self.name,
+            model=model.name,
+            model_sha256=file_sha256(weights) if weights else None,
+            functional=model.functional,
+            fidelity=model.fidelity,
+            level=self.level,
+            options=options | model.notes,
+            code_versions=code_versions(packages),
+        )
+
+    def check(self, elements: Collection[str] | None = None) -> None:
+        """Raise `EngineError` if a package, the weights, or an element is missing."""
+        model = self.model()
+        try:
+            for package in model.packages:
+                package_folder(package)
+            model.weights_file()
+            if self.options["dispersion"] is not None:
+                self.require(Capability.DISPERSION)
+                package_folder("dftd3")
+        except EngineError as error:
+            message = str(error) if self.name in str(error) else f"engine {self.name}: {error}"
+            raise EngineError(message) from error
+        if elements is None or model.elements is None:
+            return
+        unknown = sorted(set(elements) - model.elements)
+        if unknown:
+            label = f"{self.name} ({model.name})" if model.name else self.name
+            hint = did_you_mean(unknown[0], model.elements)
+            known = hint if len(model.elements) < 20 else f"it knows {len(model.elements)} elements"
+            message = f"engine {label} does not know {', '.join(unknown)}; {known}"
+            raise EngineError(message)
+
+    @classmethod
+    def describe(cls) -> EngineInfo:
+        """Return the engine's line of the inventory."""
+        usable, problem = [], None
+        for name in cls.models() or (None,):
+            try:
+                cls(options={"model": name} if name else {}).check()
+                usable.append(name)
+            except DefectflowError as error:
+                problem = problem or str(error)
+        return EngineInfo(
+            name=cls.name,
+            available=bool(usable),
+            capabilities=tuple(sorted(cls.declared)),
+            models=tuple(name for name in usable if name),
+            problem=problem,
+        )
+
+    def _relax_maker(self, cell: FreeCell, settings: dict[str, Any]) -> CalculationMaker:
+        from defectflow.engines.relax import RelaxMaker
+
+        return RelaxMaker(engine=self, cell=cell, settings=settings)
+
+    def _static_maker(self, settings: dict[str, Any]) -> CalculationMaker:
+        from defectflow.engines.relax import StaticMaker
+
+        return StaticMaker(engine=self, settings=settings)

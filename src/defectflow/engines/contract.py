@@ -1,0 +1,270 @@
+"""The contract of every engine, density functional codes included.
+
+An engine is a small immutable record: a name, a level and options. It *declares* what it can do;
+whatever it cannot do is refused while a flow is being built. Its makers return jobflow jobs whose
+output is a document of `defectflow.documents`, in Å, eV and eV/Å.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, get_args
+
+from monty.json import MSONable
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from defectflow.documents.base import Level
+from defectflow.engines import levels
+from defectflow.errors import EngineError, RecipeError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from jobflow import Job
+    from pymatgen.core import Structure
+
+    from defectflow.documents.base import EngineStamp
+
+#: What is free beside the atoms: nothing, all six components of the cell, or its volume.
+FreeCell = Literal["fixed", "relax", "scale"]
+
+
+class Capability(StrEnum):
+    """What an engine can be asked for."""
+
+    ENERGY = "energy"
+    FORCES = "forces"
+    STRESS = "stress"
+    #: Collinear magnetic moments as input and output.
+    SPIN = "spin"
+    #: A total charge of the cell other than zero.
+    CHARGE = "charge"
+    #: Sampling of the Brillouin zone.
+    KPOINTS = "kpoints"
+    #: Projected electronic density of states.
+    DOS = "dos"
+    #: Minimum energy paths (nudged elastic band).
+    BAND = "band"
+    #: Vibrational modes.
+    VIBRATIONS = "vibrations"
+    #: A dispersion correction that can be switched on.
+    DISPERSION = "dispersion"
+
+
+class CalculationMaker(Protocol):
+    """The makers of an engine: one structure in, one job with a `RelaxDocument` out.
+
+    Parameters of `make`
+    --------------------
+    structure
+        Where to start; an output reference of another job will do.
+    frozen
+        Indices of atoms that keep their Cartesian position.
+    charge
+        Total charge of the cell in units of e (removed electrons are positive).
+    magnetic_moments
+        Starting moments, one per atom, in Bohr magnetons.
+    """
+
+    name: str
+
+    def make(
+        self,
+        structure: Structure,
+        frozen: Sequence[int] = (),
+        charge: int = 0,
+        magnetic_moments: Sequence[float] | None = None,
+    ) -> Job:
+        """Return the job; a request that the engine cannot serve raises `EngineError` here."""
+        ...
+
+
+class EngineOptions(BaseModel):
+    """Base of the options of an engine: closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """One line of the inventory: what an engine is, and whether it can run here.
+
+    Attributes
+    ----------
+    models
+        Values of the option ``model`` that can be used here, the default first.
+    problem
+        Why the engine cannot run here, and the remedy; None if it can.
+    """
+
+    name: str
+    available: bool
+    capabilities: tuple[Capability, ...]
+    models: tuple[str, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Engine(MSONable, ABC):
+    """Computes energies and forces. Immutable, and serialised by jobflow inside makers.
+
+    Attributes
+    ----------
+    level
+        ``fast``, ``balanced`` or ``stringent``.
+    options
+        Options of this engine; missing ones are filled with their defaults on construction.
+    name
+        How recipes call the engine.
+    family
+        Folder below ``templates/input`` that holds its numbers.
+    options_model
+        The pydantic model of `options`.
+    declared
+        Everything that the engine can do with suitable options.
+
+    Examples
+    --------
+    >>> from defectflow.engines.registry import engine
+    >>> emt = engine("emt", level="fast")
+    >>> emt.settings("relax")["fmax_eV_per_A"]
+    0.05
+    """
+
+    level: Level = "balanced"
+    options: dict[str, Any] = field(default_factory=dict, hash=False)
+
+    name: ClassVar[str]
+    family: ClassVar[str]
+    options_model: ClassVar[type[EngineOptions]] = EngineOptions
+    declared: ClassVar[frozenset[Capability]]
+
+    def __post_init__(self) -> None:
+        """Refuse unknown levels and options; fill in the defaults."""
+        levels.check_level(self.level)
+        parsed = self._parse(copy.deepcopy(self.options))
+        object.__setattr__(self, "options", parsed.model_dump(mode="json"))
+
+    @classmethod
+    def _parse(cls, options: dict[str, Any]) -> EngineOptions:
+        unknown = sorted(set(options) - set(cls.options_model.model_fields))
+        if unknown:
+            hint = did_you_mean(unknown[0], cls.options_model.model_fields)
+            message = f"engine {cls.name}: no option {unknown[0]!r}; {hint}"
+            raise RecipeError(message)
+        try:
+            return cls.options_model.model_validate(options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "options"
+            message = f"engine {cls.name}: {where} = {first['input']!r}: {first['msg']}"
+            raise RecipeError(message) from error
+
+    @abstractmethod
+    def capabilities(self) -> frozenset[Capability]:
+        """Return what this engine can do with these options."""
+
+    @abstractmethod
+    def stamp(self) -> EngineStamp:
+        """Return who computes: engine, model and its digest, functional, level and versions."""
+
+    @abstractmethod
+    def check(self, elements: Collection[str] | None = None) -> None:
+        """Raise `EngineError` if the engine cannot run here, or not with `elements`."""
+
+    @classmethod
+    @abstractmethod
+    def describe(cls) -> EngineInfo:
+        """Return the engine's line of the inventory; never raises, never loads a model."""
+
+    @abstractmethod
+    def _relax_maker(self, cell: FreeCell, settings: dict[str, Any]) -> CalculationMaker: ...
+
+    @abstractmethod
+    def _static_maker(self, settings: dict[str, Any]) -> CalculationMaker: ...
+
+    def require(self, *capabilities: Capability) -> Self:
+        """Return the engine itself if it can do all of `capabilities`.
+
+        Raises
+        ------
+        EngineError
+            Naming the engine, what it lacks, and the engines that have it.
+        """
+        missing = [item for item in capabilities if item not in self.capabilities()]
+        if not missing:
+            return self
+        from defectflow.engines.registry import engines_with
+
+        able = ", ".join(engines_with(missing[0])) or "none is installed"
+        message = f"engine {self.name} cannot do {missing[0]}; engines that can: {able}"
+        raise EngineError(message)
+
+    def settings(self, step: str, **overrides: object) -> dict[str, Any]:
+        """Return the numbers of `step` at this level, with `overrides` put on top.
+
+        Raises
+        ------
+        RecipeError
+            If an override is not a setting of the step, or of the wrong type.
+        """
+        return levels.step_settings(self.family, step, self.level, overrides)
+
+    def relax_maker(self, cell: FreeCell = "fixed", **overrides: object) -> CalculationMaker:
+        """Return a maker of relaxations with the cell `fixed`, free (`relax`) or `scale`d.
+
+        Raises
+        ------
+        EngineError
+            If the cell is to be free and the engine has no stress.
+        RecipeError
+            If `cell` or an override is unknown.
+        """
+        if cell not in get_args(FreeCell):
+            message = f"cell {cell!r} does not exist; {did_you_mean(cell, get_args(FreeCell))}"
+            raise RecipeError(message)
+        self.require(Capability.FORCES)
+        if cell != "fixed":
+            self.require(Capability.STRESS)
+        return self._relax_maker(cell, self.settings("relax", **overrides))
+
+    def static_maker(self, **overrides: object) -> CalculationMaker:
+        """Return a maker of single evaluations: energy and forces of a structure as it is."""
+        self.require(Capability.ENERGY)
+        return self._static_maker(self.settings("static", **overrides))
+
+    def check_request(
+        self,
+        structure: object,
+        frozen: object = (),
+        charge: object = 0,
+        magnetic_moments: object | None = None,
+    ) -> None:
+        """Refuse a request that cannot be served, as far as its values are known yet.
+
+        Values that are outputs of other jobs are checked when the job runs.
+        """
+        from pymatgen.core import Structure
+
+        if isinstance(charge, int) and charge != 0:
+            self.require(Capability.CHARGE)
+        if magnetic_moments is not None:
+            self.require(Capability.SPIN)
+        if isinstance(structure, Structure):
+            self.check({element.symbol for element in structure.elements})
+            _check_frozen(structure, frozen)
+
+
+def _check_frozen(structure: Structure, frozen: object) -> None:
+    if not isinstance(frozen, (tuple, list)):
+        return
+    wrong = [index for index in frozen if not (type(index) is int and 0 <= index < len(structure))]
+    if wrong:
+        message = (
+            f"frozen atom {wrong[0]!r}: {structure.composition.reduced_formula} has "
+            f"{len(structure)} atoms, give indices from 0 to {len(structure) - 1}"
+        )
+        raise RecipeError(message)

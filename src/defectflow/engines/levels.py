@@ -1,0 +1,98 @@
+"""The numbers of an engine: one YAML file per step, with levels as differences from balanced.
+
+A file ``templates/input/<family>/<step>.yaml`` has three keys. ``balanced`` lists every setting of
+the step; ``fast`` and ``stringent`` list only what differs from it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING, Any, get_args
+
+from defectflow import paths
+from defectflow.documents.base import Level
+from defectflow.errors import MissingData, RecipeError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+#: The levels, in the order of their cost.
+LEVELS: tuple[str, ...] = get_args(Level)
+_REFERENCE = "balanced"
+
+
+def check_level(level: str) -> None:
+    """Raise `RecipeError` unless `level` is one of the three."""
+    if level not in LEVELS:
+        message = f"level {level!r} does not exist; {did_you_mean(level, LEVELS)}"
+        raise RecipeError(message)
+
+
+def steps(family: str) -> tuple[str, ...]:
+    """Return the names of the steps for which `family` has numbers."""
+    prefix = f"input/{family}/"
+    names = paths.listing("templates", f"{prefix}*.yaml")
+    return tuple(name.removeprefix(prefix).removesuffix(".yaml") for name in names)
+
+
+def step_settings(
+    family: str, step: str, level: str, overrides: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the settings of `step` at `level`, with `overrides` put on top.
+
+    Raises
+    ------
+    MissingData
+        If the family has no such step.
+    RecipeError
+        If the file is malformed, or an override is unknown or of the wrong type.
+    """
+    check_level(level)
+    if step not in steps(family):
+        message = f"engine family {family}: no step {step!r}; {did_you_mean(step, steps(family))}"
+        raise MissingData(message)
+    path = paths.find("templates", f"input/{family}/{step}.yaml")
+    tables = _read(path, path.stat().st_mtime_ns)
+    settings = dict(tables[_REFERENCE])
+    settings.update(tables.get(level, {}))
+    _update(settings, overrides or {}, f"{family} {step}")
+    return settings
+
+
+@functools.lru_cache(maxsize=64)
+def _read(path: Path, _modified_ns: int) -> dict[str, dict[str, Any]]:
+    import yaml
+
+    try:
+        tables = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        message = f"{path}: not readable as YAML: {' '.join(str(error).split())}"
+        raise RecipeError(message) from error
+    if not isinstance(tables, dict) or not isinstance(tables.get(_REFERENCE), dict):
+        message = f"{path}: needs a key {_REFERENCE!r} that lists every setting"
+        raise RecipeError(message)
+    for level, table in tables.items():
+        if level not in LEVELS:
+            message = f"{path}: level {level!r} does not exist; {did_you_mean(level, LEVELS)}"
+            raise RecipeError(message)
+        _update(dict(tables[_REFERENCE]), table or {}, f"{path}: {level}")
+    return {level: table or {} for level, table in tables.items()}
+
+
+def _update(settings: dict[str, Any], changes: Mapping[str, Any], where: str) -> None:
+    for key, value in changes.items():
+        if key not in settings:
+            message = f"{where}: no setting {key!r}; {did_you_mean(key, settings)}"
+            raise RecipeError(message)
+        settings[key] = _same_type(settings[key], value, f"{where}: {key}")
+
+
+def _same_type(old: object, value: object, where: str) -> object:
+    expected = type(old)
+    if expected is float and type(value) is int:
+        return float(value)
+    if type(value) is not expected:
+        message = f"{where}: {value!r} is not of type {expected.__name__}, as {old!r} is"
+        raise RecipeError(message)
+    return value
