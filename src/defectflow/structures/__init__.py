@@ -1,0 +1,46 @@
+"""Crystals and their defects: hosts, supercells, insertion sites, hops and symmetry.
+
+Nothing here knows energies. Input structures are never mutated. Importing this package is cheap:
+pymatgen, spglib and scipy are imported by the functions that need them.
+"""
+
+from __future__ import annotations
+
+from defectflow.structures import hosts
+from defectflow.structures.cells import Cell, Change
+from defectflow.structures.hops import Hop, distinct_hops
+from defectflow.structures.hosts import Host
+from defectflow.structures.sites import InsertionSite
+from defectflow.structures.supercells import nearest_image_distance_A, supercell_matrix
+from defectflow.structures.symmetry import (
+    SymmetryMap,
+    apply,
+    apply_vectors,
+    mapping,
+    operations,
+    orbit,
+    primitive_cells,
+    reversing_maps,
+    symmetry_maps,
+)
+
+__all__ = [
+    "Cell",
+    "Change",
+    "Hop",
+    "Host",
+    "InsertionSite",
+    "SymmetryMap",
+    "apply",
+    "apply_vectors",
+    "distinct_hops",
+    "hosts",
+    "mapping",
+    "nearest_image_distance_A",
+    "operations",
+    "orbit",
+    "primitive_cells",
+    "reversing_maps",
+    "supercell_matrix",
+    "symmetry_maps",
+]

@@ -1,0 +1,156 @@
+"""The record that every generator of defects yields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from defectflow.errors import StructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pymatgen.core.structure import Structure
+
+FracCoords = tuple[float, float, float]
+Action = Literal["remove", "insert", "replace"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One atom that a defect takes away, adds or exchanges.
+
+    Attributes
+    ----------
+    action
+        ``remove``, ``insert`` or ``replace``.
+    before, after
+        Element symbols; None where there is no atom (before an insertion, after a removal).
+    frac_coords
+        Place of the change in fractional coordinates of the pristine cell.
+    index
+        Index of the atom in the pristine structure; of the new atom in the defect structure for an
+        insertion.
+    """
+
+    action: Action
+    before: str | None
+    after: str | None
+    frac_coords: FracCoords
+    index: int
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A defect in a crystal: the structure, its pristine reference and what was changed.
+
+    Attributes
+    ----------
+    structure
+        The cell that holds the defect. Atoms keep the order of `pristine`; inserted ones come last.
+    pristine
+        The same cell without the defect; never mutated.
+    name
+        Notation of the field: ``V_O``, ``Mg_i``, ``Li_Ni``; ``_2`` and up is appended where one
+        host has several inequivalent defects of that name.
+    kind
+        Family, e.g. ``vacancy``, ``substitution``, ``antisite``, ``interstitial``.
+    multiplicity
+        Number of equivalent places per primitive cell of the host.
+    charge
+        In units of the elementary charge; +1 means one electron removed.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts, vacancies
+    >>> cell = next(vacancies(hosts.load("rocksalt-MgO").structure, "O"))
+    >>> cell.name, cell.multiplicity, len(cell.pristine) - len(cell.structure)
+    ('V_O', 1, 1)
+    """
+
+    structure: Structure
+    pristine: Structure
+    name: str
+    kind: str
+    changed: tuple[Change, ...]
+    multiplicity: int
+    charge: int = 0
+
+    @classmethod
+    def from_changes(
+        cls,
+        pristine: Structure,
+        changed: Iterable[Change],
+        *,
+        name: str,
+        kind: str,
+        multiplicity: int,
+    ) -> Cell:
+        """Return the neutral cell made from `pristine` by `changed`, applied to a copy."""
+        changed = tuple(changed)
+        return cls(edited(pristine, changed), pristine, name, kind, changed, multiplicity)
+
+
+def edited(pristine: Structure, changed: Iterable[Change]) -> Structure:
+    """Return a copy of `pristine` with all of `changed` applied.
+
+    Raises
+    ------
+    StructureError
+        If an index does not exist, or holds another element than the change says.
+    """
+    structure = pristine.copy()
+    removed = []
+    for change in changed:
+        if change.before is not None:
+            _check_atom(pristine, change)
+        if change.after is None:
+            removed.append(change.index)
+        elif change.before is None:
+            structure.append(change.after, change.frac_coords, validate_proximity=False)
+        else:
+            kept = dict(pristine[change.index].properties)
+            structure.replace(change.index, change.after, properties=kept)
+    structure.remove_sites(removed)
+    return structure
+
+
+def site_change(pristine: Structure, index: int, after: str | None) -> Change:
+    """Return the change of atom `index` into element `after`, or into nothing for None."""
+    site = pristine[index]
+    return Change(
+        action="remove" if after is None else "replace",
+        before=site.specie.symbol,
+        after=after,
+        frac_coords=frac_tuple(site.frac_coords),
+        index=index,
+    )
+
+
+def insertion(pristine: Structure, species: str, frac_coords: np.ndarray | FracCoords) -> Change:
+    """Return the insertion of one atom of `species` at `frac_coords` of `pristine`."""
+    return Change("insert", None, species, frac_tuple(frac_coords), len(pristine))
+
+
+def frac_tuple(coords: np.ndarray | FracCoords) -> FracCoords:
+    """Return three plain floats."""
+    x, y, z = (float(value) for value in np.asarray(coords, dtype=float))
+    return (x, y, z)
+
+
+def _check_atom(pristine: Structure, change: Change) -> None:
+    if not 0 <= change.index < len(pristine):
+        message = (
+            f"{change.action} of atom {change.index}: the cell has atoms 0 to {len(pristine) - 1}; "
+            "give an index of the pristine structure"
+        )
+        raise StructureError(message)
+    found = pristine[change.index].specie.symbol
+    if found != change.before:
+        message = (
+            f"{change.action} of atom {change.index}: it is {found}, not {change.before}; "
+            "give the change in the atom order of the pristine structure"
+        )
+        raise StructureError(message)

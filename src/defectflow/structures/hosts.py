@@ -1,0 +1,151 @@
+"""Perfect crystals: read from a file, or built from published data by name."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from defectflow.errors import StructureError, did_you_mean
+from defectflow.structures.cells import frac_tuple
+from defectflow.structures.sites import InsertionSite
+
+if TYPE_CHECKING:
+    from pymatgen.core.structure import Structure
+
+
+@dataclass(frozen=True)
+class Host:
+    """A perfect crystal and what is known about it.
+
+    Attributes
+    ----------
+    name
+        Name of the prototype, or the file's name without its suffix.
+    structure
+        The conventional cell of a prototype; the cell as given of a file.
+    formula
+        Reduced formula.
+    prototype
+        Name of the prototype; None for a file.
+    sites
+        Known insertion sites; empty where none are known.
+    citation
+        Where the numbers of a prototype come from; empty for a file.
+    source
+        ``prototypes.yaml`` or the path of the file.
+
+    Examples
+    --------
+    >>> host = load("1T-TiS2")
+    >>> host.formula, [site.label for site in host.sites]
+    ('TiS2', ['1b octahedral', '2d tetrahedral'])
+    """
+
+    name: str
+    structure: Structure
+    formula: str
+    prototype: str | None
+    sites: tuple[InsertionSite, ...]
+    citation: str
+    source: str
+
+
+def load(source: str | Path) -> Host:
+    """Return the prototype of that name, or else the host in that file.
+
+    Any file that pymatgen reads will do (CIF, POSCAR, ...).
+
+    Raises
+    ------
+    StructureError
+        If there is neither such a prototype nor such a file, if the file cannot be read, or if its
+        sites are partially occupied.
+    """
+    if isinstance(source, str) and source in _data():
+        return prototype(source)
+    path = Path(source)
+    if path.is_file():
+        return _from_file(path)
+    if path.suffix or len(path.parts) > 1:
+        message = f"host {source}: no such file; check the path (relative to {Path.cwd()})"
+        raise StructureError(message)
+    message = f"host {source}: neither a file nor a prototype; {did_you_mean(str(source), _data())}"
+    raise StructureError(message)
+
+
+def prototypes() -> tuple[str, ...]:
+    """Return the names of all prototypes."""
+    return tuple(_data())
+
+
+def prototype(name: str) -> Host:
+    """Return the host of that name, built from its published space group and coordinates."""
+    if name not in _data():
+        message = f"prototype {name}: unknown; {did_you_mean(name, _data())}"
+        raise StructureError(message)
+    entry = _data()[name]
+    structure = _build(entry)
+    return Host(
+        name=name,
+        structure=structure,
+        formula=structure.reduced_formula,
+        prototype=name,
+        sites=tuple(_site(site) for site in entry.get("insertion", ())),
+        citation=entry["citation"],
+        source="prototypes.yaml",
+    )
+
+
+def _build(entry: dict[str, Any]) -> Structure:
+    from pymatgen.core.lattice import Lattice
+    from pymatgen.core.structure import Structure
+
+    atoms = entry["atoms"]
+    return Structure.from_spacegroup(
+        entry["spacegroup"],
+        Lattice.from_parameters(*entry["lattice"]),
+        [atom["element"] for atom in atoms],
+        [atom["coords"] for atom in atoms],
+    )
+
+
+def _site(entry: dict[str, Any]) -> InsertionSite:
+    return InsertionSite(
+        label=entry["label"],
+        frac_coords=frac_tuple(entry["coords"]),
+        species=tuple(entry.get("species", ())),
+        coordination=entry["coordination"],
+        multiplicity=entry["multiplicity"],
+    )
+
+
+def _from_file(path: Path) -> Host:
+    from pymatgen.core.structure import Structure
+
+    try:
+        structure = Structure.from_file(path)
+    except Exception as error:  # any parser of pymatgen may fail in its own way
+        reason = " ".join(str(error).split()) or type(error).__name__
+        message = f"host {path}: cannot be read ({reason[:200]}); give a CIF, POSCAR or the like"
+        raise StructureError(message) from error
+    if not structure.is_ordered:
+        site = next(site for site in structure if not site.is_ordered)
+        message = (
+            f"host {path}: site {site.species_string} is partially occupied; "
+            "give an ordered structure"
+        )
+        raise StructureError(message)
+    structure.remove_oxidation_states()
+    return Host(path.stem, structure, structure.reduced_formula, None, (), "", str(path))
+
+
+@functools.cache
+def _data() -> dict[str, Any]:
+    import yaml
+
+    text = (resources.files("defectflow.structures") / "prototypes.yaml").read_text("utf-8")
+    data: dict[str, Any] = yaml.safe_load(text)
+    return data

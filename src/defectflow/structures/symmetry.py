@@ -1,0 +1,279 @@
+"""Symmetry operations of a crystal as maps of its atoms, and what follows from them.
+
+Conventions: fractional coordinates are columns, an operation is x -> W x + w. Symmetry is that of
+the elements and positions; magnetic moments and oxidation states are not looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from defectflow.errors import StructureError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pymatgen.core.structure import Structure
+
+#: Largest shift (Å) of an atom from its ideal place for which an operation still counts.
+SYMPREC_A: Final = 0.01
+#: Positions nearer than this (Å) are the same place when two structures are laid over each other.
+SAME_PLACE_A: Final = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class SymmetryMap:
+    """An operation x -> W x + w and what it does to each atom of a structure.
+
+    Attributes
+    ----------
+    rotation
+        W, (3, 3) integers, in fractional coordinates.
+    translation
+        w, (3,), fractional.
+    permutation
+        (N,) Atom ``j`` lands on the place of atom ``permutation[j]`` (of the same structure, or of
+        the other one for a `mapping`).
+    shifts
+        (N, 3) Lattice vectors to add so that atom ``j`` lands in the very periodic image in which
+        atom ``permutation[j]`` is listed. A path therefore stays continuous under `apply`.
+    """
+
+    rotation: np.ndarray
+    translation: np.ndarray
+    permutation: np.ndarray
+    shifts: np.ndarray
+
+
+def operations(structure: Structure, symprec: float = SYMPREC_A) -> tuple[np.ndarray, np.ndarray]:
+    """Return all space-group operations of the cell as given: W (n, 3, 3) and w (n, 3).
+
+    A cell that holds several primitive cells has their translations among its operations.
+
+    Raises
+    ------
+    StructureError
+        If no symmetry can be found, which happens when atoms overlap.
+    """
+    import spglib
+
+    cell = (
+        structure.lattice.matrix.tolist(),
+        structure.frac_coords.tolist(),
+        list(structure.atomic_numbers),
+    )
+    cause: Exception | None = None
+    found = None
+    try:
+        found = spglib.get_symmetry(cell, symprec=symprec)
+    except spglib.SpglibError as error:
+        cause = error
+    if found is None:
+        message = (
+            f"{structure.reduced_formula}: no symmetry found at symprec {symprec} Å; "
+            "look for overlapping atoms or change symprec"
+        )
+        raise StructureError(message) from cause
+    return np.asarray(found["rotations"]), np.asarray(found["translations"])
+
+
+def primitive_cells(structure: Structure, symprec: float = SYMPREC_A) -> int:
+    """Return how many primitive cells of the crystal `structure` holds."""
+    rotations, _ = operations(structure, symprec)
+    return int(np.sum(np.all(rotations == np.eye(3, dtype=int), axis=(1, 2))))
+
+
+def orbit(
+    structure: Structure, frac_coords: Sequence[float] | np.ndarray, symprec: float = SYMPREC_A
+) -> np.ndarray:
+    """Return all places of the cell equivalent to `frac_coords`, (m, 3) in [0, 1), itself first."""
+    rotations, translations = operations(structure, symprec)
+    images = wrapped(rotations @ np.asarray(frac_coords, dtype=float) + translations)
+    start = wrapped(np.asarray([frac_coords], dtype=float))
+    labels = clusters(np.vstack([start, images]), structure.lattice.matrix, SAME_PLACE_A)
+    _, first = np.unique(labels, return_index=True)
+    places: np.ndarray = np.vstack([start, images])[np.sort(first)]
+    return places
+
+
+def clusters(frac_coords: np.ndarray, lattice: np.ndarray, distance_A: float) -> np.ndarray:
+    """Return (n,) labels; points joined by steps of at most `distance_A` modulo lattice share one.
+
+    `distance_A` has to be short against the lattice vectors.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    points = wrapped(frac_coords)
+    radius = distance_A * np.linalg.norm(np.linalg.inv(lattice), 2)
+    pairs = cKDTree(points, boxsize=1.0).query_pairs(radius, output_type="ndarray")
+    gap = points[pairs[:, 0]] - points[pairs[:, 1]]
+    near = np.linalg.norm((gap - np.round(gap)) @ lattice, axis=1) <= distance_A
+    i, j = pairs[near].T
+    graph = coo_array((np.ones(len(i)), (i, j)), shape=(len(points), len(points)))
+    return np.asarray(connected_components(graph, directed=False)[1])
+
+
+def wrapped(frac_coords: np.ndarray) -> np.ndarray:
+    """Return fractional coordinates moved into [0, 1)."""
+    inside: np.ndarray = frac_coords - np.floor(frac_coords)
+    inside[inside >= 1.0] = 0.0
+    return inside
+
+
+def nearest_places(
+    points: np.ndarray, places: np.ndarray, lattice: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return, for each point, the place it coincides with modulo lattice vectors.
+
+    Parameters
+    ----------
+    points, places
+        (n, 3) and (m, 3) fractional coordinates, in any periodic image.
+    lattice
+        (3, 3) rows are lattice vectors, Å.
+
+    Returns
+    -------
+    index (n,), shift (n, 3) integers, distance_A (n,)
+        ``points + shift`` is at `distance_A` from ``places[index]``. Exact for points that do
+        coincide with a place; only an upper bound of the distance for those that do not.
+    """
+    from scipy.spatial import cKDTree
+
+    _, index = cKDTree(wrapped(places), boxsize=1.0).query(wrapped(points))
+    gap = places[index] - points
+    shift = np.round(gap)
+    return index, shift.astype(int), np.linalg.norm((gap - shift) @ lattice, axis=-1)
+
+
+def symmetry_maps(structure: Structure, symprec: float = SYMPREC_A) -> tuple[SymmetryMap, ...]:
+    """Return every operation of the cell, its inner translations included, as a map of atoms.
+
+    The first map is the identity.
+    """
+    rotations, translations = operations(structure, symprec)
+    places = structure.frac_coords
+    moved = np.einsum("oij,nj->oni", rotations, places) + translations[:, None, :]
+    index, shift, _ = nearest_places(moved.reshape(-1, 3), places, structure.lattice.matrix)
+    index, shift = index.reshape(len(moved), -1), shift.reshape(moved.shape)
+    valid = np.all(np.sort(index, axis=1) == np.arange(len(places)), axis=1)
+    if not valid.all():
+        message = (
+            f"{structure.reduced_formula}: two atoms share a place at symprec {symprec} Å; "
+            "remove overlapping atoms or lower symprec"
+        )
+        raise StructureError(message)
+    return tuple(
+        SymmetryMap(*parts) for parts in zip(rotations, translations, index, shift, strict=True)
+    )
+
+
+def mapping(
+    start: Structure,
+    end: Structure,
+    maps: Sequence[SymmetryMap],
+    tolerance_A: float = SAME_PLACE_A,
+) -> SymmetryMap | None:
+    """Return an operation of the host that lays `start` onto `end`; None if there is none.
+
+    Parameters
+    ----------
+    start, end
+        The host's supercell with the same defect (ion, vacancy) at two places, before relaxation.
+    maps
+        Operations of the host's supercell, from `symmetry_maps`.
+
+    Returns
+    -------
+    SymmetryMap
+        Its `permutation` and `shifts` run from the atoms of `start` to those of `end`: applied to
+        the relaxed `start` it gives the relaxed `end`, atom order and periodic image included.
+    """
+    return next(iter(_mappings(start, end, maps, tolerance_A)), None)
+
+
+def reversing_maps(
+    start: Structure,
+    end: Structure,
+    maps: Sequence[SymmetryMap],
+    tolerance_A: float = SAME_PLACE_A,
+) -> tuple[SymmetryMap, ...]:
+    """Return the operations that swap `start` and `end` and so may reverse the path between them.
+
+    The two structures list the same atoms in the same order. The path is taken to move every atom
+    by its minimum image. An operation that takes `start` to `end` and `end` to another periodic
+    image of `start` continues the path instead of reversing it and is left out, and so is one that
+    exchanges atoms on its way there but not back.
+    """
+    gap = end.frac_coords - start.frac_coords
+    near_end = end.copy()
+    for site, offset in zip(near_end, np.round(gap), strict=True):
+        site.frac_coords = site.frac_coords - offset
+    forward = _mappings(start, near_end, maps, tolerance_A)
+    kept = []
+    for there in forward:
+        moved = apply(there, near_end).frac_coords
+        distance = np.linalg.norm((moved - start.frac_coords) @ start.lattice.matrix, axis=1)
+        if np.all(distance <= tolerance_A):
+            kept.append(there)
+    return tuple(kept)
+
+
+def apply(symmetry: SymmetryMap, structure: Structure) -> Structure:
+    """Return `structure` carried by `symmetry`, its atoms in the order of the target."""
+    moved = structure.frac_coords @ symmetry.rotation.T + symmetry.translation + symmetry.shifts
+    coords = np.empty_like(moved)
+    coords[symmetry.permutation] = moved
+    source = np.argsort(symmetry.permutation)
+    carried = structure.copy()
+    for target, (site, origin) in enumerate(zip(carried, source, strict=True)):
+        site.species = structure[int(origin)].species
+        site.frac_coords = coords[target]
+    return carried
+
+
+def apply_vectors(symmetry: SymmetryMap, lattice: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Return polar vectors (forces, displacements; N x 3, Cartesian) carried by `symmetry`.
+
+    `lattice` is (3, 3) with lattice vectors as rows.
+    """
+    columns = np.asarray(lattice, dtype=float).T
+    rotation = columns @ symmetry.rotation @ np.linalg.inv(columns)
+    carried = np.empty((len(vectors), 3))
+    carried[symmetry.permutation] = np.asarray(vectors, dtype=float) @ rotation.T
+    return carried
+
+
+def _mappings(
+    start: Structure, end: Structure, maps: Sequence[SymmetryMap], tolerance_A: float
+) -> list[SymmetryMap]:
+    """Return every map that lays `start` onto `end`; the rarest element is tried first."""
+    if start.composition != end.composition or not maps:
+        return []
+    rotations = np.array([item.rotation for item in maps])
+    translations = np.array([item.translation for item in maps])
+    numbers, targets = np.array(start.atomic_numbers), np.array(end.atomic_numbers)
+    permutations = np.full((len(maps), len(start)), -1)
+    shifts = np.zeros((len(maps), len(start), 3), dtype=int)
+    alive = np.arange(len(maps))
+    for number in sorted(set(numbers.tolist()), key=lambda z: int(np.sum(numbers == z))):
+        ours, theirs = np.flatnonzero(numbers == number), np.flatnonzero(targets == number)
+        moved = np.einsum("oij,nj->oni", rotations[alive], start.frac_coords[ours])
+        moved += translations[alive][:, None, :]
+        index, shift, distance = nearest_places(
+            moved.reshape(-1, 3), end.frac_coords[theirs], start.lattice.matrix
+        )
+        index, distance = index.reshape(len(alive), -1), distance.reshape(len(alive), -1)
+        fits = np.all(distance <= tolerance_A, axis=1)
+        fits &= np.all(np.sort(index, axis=1) == np.arange(len(theirs)), axis=1)
+        permutations[np.ix_(alive, ours)] = theirs[index]
+        shifts[np.ix_(alive, ours)] = shift.reshape(len(alive), -1, 3)
+        alive = alive[fits]
+        if not len(alive):
+            return []
+    return [SymmetryMap(rotations[k], translations[k], permutations[k], shifts[k]) for k in alive]
