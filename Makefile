@@ -1,0 +1,62 @@
+# Every target does the set-up it needs. On a machine with nothing prepared:
+#   make demo    three published barriers with an embedded potential, compared with the literature
+#   make test    the whole test suite
+#   make check   ruff, format check, mypy --strict
+#   make docs    rewrite the generated pages of docs/
+#   make clean   remove caches and builds (results in .defectflow/ and the environment stay)
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check docs clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# Where the CPU build of torch is published; PyPI's build for Linux brings several GB of CUDA.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TEST_WORKERS ?= 2
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+DEMO := migration_barrier-mg-tis2 migration_barrier-mg-mn2o4-spinel migration_barrier-li-mn2o4-spinel
+DEMO_RECIPES := $(DEMO:%=workflows/%.yaml)
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 6
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is missing or older than 3.11; name another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
+	  if $(PYTHON) -c 'import ensurepip' 2>/dev/null; then $(PYTHON) -m venv --clear $(VENV); \
+	  elif $(PYTHON) -m pip --version >/dev/null 2>&1; then \
+	    $(PYTHON) -m venv --clear --without-pip $(VENV); \
+	    $(PYTHON) -m pip --python $(BIN)/python install -q pip; \
+	  else echo "cannot make a virtual environment; run: sudo apt-get install -y python3-venv" >&2; exit 1; fi; fi
+	@echo "Installing into $(VENV) (once, a few minutes) ..."
+	@$(PIP) install -q --retries 1 --no-deps -c constraints.txt torch --extra-index-url $(TORCH_INDEX)
+	@$(PIP) install -q -c constraints.txt -e '.[potentials,dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@status=0; $(BIN)/defectflow run $(DEMO_RECIPES) || status=$$?; \
+	$(BIN)/defectflow compare || status=$$?; exit $$status
+
+# One thread per worker: the small matrices of the tests gain nothing from more.
+test: $(STAMP)
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
+
+check: $(STAMP)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+docs: $(STAMP)
+	@$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 -r rm -rf
