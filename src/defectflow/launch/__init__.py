@@ -1,0 +1,8 @@
+"""Handing a flow over to what runs it: this machine, now; queues by their own managers."""
+
+from __future__ import annotations
+
+from defectflow.launch.events import JobEvent, JobFailure, RunSummary
+from defectflow.launch.local import run_flow
+
+__all__ = ["JobEvent", "JobFailure", "RunSummary", "run_flow"]

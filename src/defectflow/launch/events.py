@@ -1,0 +1,72 @@
+"""What a run tells while it works, and what it says at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class JobEvent:
+    """Something happened to a job.
+
+    Attributes
+    ----------
+    key
+        Content key of the job; empty if it has none.
+    seconds
+        Wall time of the job; 0 when it starts.
+    done, total
+        Jobs that have ended, and jobs known so far: a flow may grow while it runs.
+    """
+
+    kind: Literal["started", "finished", "reused", "failed", "skipped"]
+    name: str
+    key: str
+    seconds: float
+    error: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class JobFailure:
+    """A job that failed: what it said in one line, and the folder with its files."""
+
+    name: str
+    uuid: str
+    error: str
+    folder: Path | None
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """How a run ended.
+
+    Attributes
+    ----------
+    computed, reused
+        Jobs that were run, and jobs whose output was already in the store.
+    skipped
+        Names of the jobs that were not run because an input failed (or the run was stopped).
+    """
+
+    state: Literal["completed", "failed", "interrupted"]
+    computed: int
+    reused: int
+    failures: tuple[JobFailure, ...]
+    skipped: tuple[str, ...]
+    total: int
+    seconds: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether every job of the flow has an output."""
+        return self.state == "completed"
+
+    @property
+    def error(self) -> str | None:
+        """One line per failed job; None if there is none."""
+        lines = [f"{one.name}: {one.error}" for one in self.failures]
+        return "\n".join(lines) or None

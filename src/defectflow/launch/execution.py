@@ -1,0 +1,148 @@
+"""Running one job in one folder, and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import sys
+import traceback
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from jobflow import CURRENT_JOB, Flow, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from jobflow import Response
+
+
+@dataclass(frozen=True)
+class Step:
+    """A job of a flow and the uuids of the jobs that it waits for."""
+
+    job: Job
+    parents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job left behind.
+
+    Attributes
+    ----------
+    document
+        The output as jobflow files it; None if the job failed.
+    replace, detour, addition
+        Jobs that the job asks for: in its own place, before its children, beside them.
+    error
+        One line; empty if the job did not fail.
+    trace
+        The traceback that belongs to `error`.
+    """
+
+    document: dict[str, Any] | None = None
+    replace: tuple[Step, ...] = ()
+    detour: tuple[Step, ...] = ()
+    addition: tuple[Step, ...] = ()
+    stop_children: bool = False
+    stop_jobflow: bool = False
+    error: str = ""
+    trace: str = ""
+
+    @property
+    def plain(self) -> bool:
+        """Whether the output is all that the job did."""
+        asked = self.replace or self.detour or self.addition
+        return not (asked or self.stop_children or self.stop_jobflow or self.error)
+
+
+@dataclass
+class _Sink:
+    """Takes the place of the store in `Job.run`, which writes exactly once."""
+
+    document: dict[str, Any] | None = None
+    written: list[Any] = field(default_factory=list)
+
+    def update(self, document: Any, key: Any = None, save: Any = None) -> None:  # noqa: ARG002
+        self.document = document.model_dump()
+
+
+def steps_of(flow: Flow | Job | list[Any]) -> tuple[Step, ...]:
+    """Return the jobs of a flow, parents before children."""
+    whole = flow if isinstance(flow, Flow) else Flow(jobs=flow)
+    order: dict[str, Step] = {}
+    graph = whole.graph
+    for uuid, attributes in graph.nodes(data=True):
+        if "job" in attributes:
+            parents = tuple(dict.fromkeys(graph.predecessors(uuid)))
+            order[uuid] = Step(attributes["job"], parents)
+    return tuple(_sorted(order))
+
+
+def _sorted(order: dict[str, Step]) -> Iterator[Step]:
+    """Yield parents before children, else in the order of the flow (no recursion: long chains)."""
+    missing = {uuid: sum(one in order for one in step.parents) for uuid, step in order.items()}
+    children: dict[str, list[str]] = {}
+    for uuid, step in order.items():
+        for parent in step.parents:
+            children.setdefault(parent, []).append(uuid)
+    ready = [uuid for uuid, count in missing.items() if count == 0]
+    for uuid in ready:
+        yield order[uuid]
+        for child in children.get(uuid, ()):
+            missing[child] -= 1
+            if missing[child] == 0:
+                ready.append(child)
+    if len(ready) < len(order):
+        message = "the jobs of the flow wait for each other in a circle; check their references"
+        raise ValueError(message)
+
+
+def perform(job: Job, directory: Path, store: Any = None) -> Outcome:
+    """Run `job`, whose references are resolved, in `directory`.
+
+    A job that raises gives an `Outcome` with `error`; an interruption is passed on. What the job
+    prints goes to stderr, because stdout is for results.
+
+    Parameters
+    ----------
+    store
+        Only for jobs that ask for the store itself; they write their output to it.
+    """
+    ready = copy.copy(job)
+    ready.config = replace(job.config, resolve_references=False)
+    sink = _Sink()
+    before = os.getcwd()  # noqa: PTH109 - pathlib has no chdir in Python 3.11
+    try:
+        os.chdir(directory)
+        with contextlib.redirect_stdout(sys.stderr):
+            response = ready.run(store=store or sink, job_dir=directory)
+        return _outcome(response, sink)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a job raises is its outcome
+        return Outcome(error=one_line(error), trace=traceback.format_exc())
+    finally:
+        CURRENT_JOB.reset()
+        os.chdir(before)
+
+
+def one_line(error: BaseException) -> str:
+    """Return the kind of an error and the first line of its message."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__
+
+
+def _outcome(response: Response[Any], sink: _Sink) -> Outcome:
+    asked = {
+        name: steps_of(flow)
+        for name in ("replace", "detour", "addition")
+        if (flow := getattr(response, name)) is not None
+    }
+    return Outcome(
+        document=sink.document,
+        stop_children=response.stop_children,
+        stop_jobflow=response.stop_jobflow,
+        **asked,
+    )
