@@ -1,0 +1,80 @@
+"""Typed results. This room knows no database and no engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from defectflow.documents.base import (
+    Document,
+    EngineStamp,
+    Fidelity,
+    Level,
+    ResultDocument,
+    content_key,
+    now,
+)
+from defectflow.documents.migration import (
+    Diffusion,
+    HopDocument,
+    MigrationBarrierDocument,
+    SiteDocument,
+)
+from defectflow.documents.steps import BandDocument, Candidate, Image, RelaxDocument
+from defectflow.errors import StoreError, did_you_mean
+
+__all__ = [
+    "BandDocument",
+    "Candidate",
+    "Diffusion",
+    "Document",
+    "EngineStamp",
+    "Fidelity",
+    "HopDocument",
+    "Image",
+    "Level",
+    "MigrationBarrierDocument",
+    "RelaxDocument",
+    "ResultDocument",
+    "SiteDocument",
+    "content_key",
+    "load_result",
+    "now",
+]
+
+#: Result documents by the quantity they hold.
+RESULTS: dict[str, type[ResultDocument]] = {"migration_barrier": MigrationBarrierDocument}
+
+
+def load_result(data: dict[str, Any]) -> ResultDocument:
+    """Rebuild a result from plain data; class names in the data are ignored, nothing is imported.
+
+    Raises
+    ------
+    StoreError
+        If the quantity is unknown or the data do not fit its document.
+    """
+    plain = _without_class_names(data)
+    quantity = str(plain.get("quantity"))
+    if quantity not in RESULTS:
+        message = f"result of unknown quantity {quantity!r}; {did_you_mean(quantity, RESULTS)}"
+        raise StoreError(message)
+    try:
+        return RESULTS[quantity].model_validate(plain)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        message = f"stored {quantity} does not fit its document: {where}: {first['msg']}"
+        raise StoreError(message) from error
+
+
+def _without_class_names(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Drop the serialiser's keys, except in crystals, which pymatgen reads as data."""
+    if isinstance(value, dict):
+        if "lattice" in value and "sites" in value:
+            return value
+        return {k: _without_class_names(v) for k, v in value.items() if not k.startswith("@")}
+    if isinstance(value, list):
+        return [_without_class_names(item) for item in value]
+    return value

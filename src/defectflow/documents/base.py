@@ -1,0 +1,114 @@
+"""What every document shares: strictness, the engine's stamp, the contract fields."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime, timezone
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+Level = Literal["fast", "balanced", "stringent"]
+#: What a number rests on. A potential's number is never shown as DFT.
+Fidelity = Literal["dft", "potential", "stand-in"]
+
+
+class Document(BaseModel):
+    """Base of all documents: immutable, and closed to unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
+
+
+class EngineStamp(Document):
+    """Who computed a number: enough to recompute it, and to distrust it.
+
+    Attributes
+    ----------
+    model
+        Name of the potential or of the functional and pseudopotential set.
+    model_sha256
+        Digest of the file that holds the potential's weights; None if there is no such file.
+    functional
+        The functional of the engine, or of the data that a potential was trained on.
+    options
+        Everything else that changes numbers, e.g. ``{"dispersion": "d3bj"}``.
+    """
+
+    name: str
+    model: str | None = None
+    model_sha256: str | None = None
+    functional: str | None = None
+    fidelity: Fidelity
+    level: Level
+    options: dict[str, Any] = Field(default_factory=dict)
+    code_versions: dict[str, str] = Field(default_factory=dict)
+
+
+class ResultDocument(Document):
+    """The fields that scripts rely on, whatever the quantity.
+
+    `value` is None where the calculation did not converge: an unconverged number is an error
+    state, not a value.
+    """
+
+    recipe: str
+    quantity: str
+    value: float | None
+    unit: str
+    host: str
+    defect: str
+    species: str
+    converged: bool
+    key: str
+    created: str
+    engine: EngineStamp
+    recipe_input: dict[str, Any] = Field(default_factory=dict)
+
+    def row(self) -> dict[str, Any]:
+        """Return the flat record of the command-line contract."""
+        return {
+            "recipe": self.recipe,
+            "quantity": self.quantity,
+            "value": self.value,
+            "unit": self.unit,
+            "host": self.host,
+            "defect": self.defect,
+            "species": self.species,
+            "engine": self.engine.name,
+            "level": self.engine.level,
+            "converged": self.converged,
+            "key": self.key,
+            "created": self.created,
+        }
+
+
+def now() -> str:
+    """Return the present moment as an ISO 8601 string in UTC, to the second."""
+    return datetime.now(tz=timezone.utc).isoformat(timespec="seconds")
+
+
+def content_key(*parts: object) -> str:
+    """Return the SHA-256 digest (hex) of `parts`, independent of dict order and numpy types.
+
+    Two calculations with equal keys are the same calculation.
+    """
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, (set, frozenset)):
+        return sorted(value, key=str)
+    as_dict = getattr(value, "as_dict", None)
+    if callable(as_dict):
+        return as_dict()
+    message = f"{type(value).__name__} has no canonical form"
+    raise TypeError(message)

@@ -1,0 +1,121 @@
+"""Documents of single steps: a static calculation, a relaxation, a band."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pymatgen.core import Structure
+
+from defectflow.documents.base import Document, EngineStamp
+
+Vector = tuple[float, float, float]
+
+
+class Image(Document):
+    """One structure with the energy (eV) and the forces (eV/Å, one row per atom) on it.
+
+    Forces are the bare ones, before any projection and with constraints not applied.
+    """
+
+    structure: Structure
+    energy_eV: float
+    forces_eV_per_A: tuple[Vector, ...]
+
+
+class RelaxDocument(Document):
+    """The end of a relaxation (or a static calculation, with ``steps=0``).
+
+    Attributes
+    ----------
+    fmax_eV_per_A
+        Largest force on an unconstrained atom at the end.
+    stress_eV_per_A3
+        3x3 Cauchy stress (positive: the crystal wants to shrink) where the engine gives it.
+    cell
+        What was free: ``fixed`` (atoms only), ``relax`` (all of the cell), ``scale`` (volume only).
+    """
+
+    structure: Structure
+    energy_eV: float
+    forces_eV_per_A: tuple[Vector, ...]
+    stress_eV_per_A3: tuple[Vector, Vector, Vector] | None = None
+    fmax_eV_per_A: float
+    force_threshold_eV_per_A: float
+    converged: bool
+    steps: int
+    force_calls: int
+    wall_time_s: float
+    cell: Literal["fixed", "relax", "scale"]
+    frozen: tuple[int, ...] = ()
+    magnetic_moments: tuple[float, ...] | None = None
+    charge: int = 0
+    engine: EngineStamp
+
+    def image(self) -> Image:
+        """Return the end point as an image of a band."""
+        return Image(
+            structure=self.structure,
+            energy_eV=self.energy_eV,
+            forces_eV_per_A=self.forces_eV_per_A,
+        )
+
+
+class Candidate(Document):
+    """One of the starting paths of a hop and how it fared in the loose stage.
+
+    `barrier_eV` is the highest minus the lowest energy on the loosely relaxed band.
+    """
+
+    label: str
+    barrier_eV: float
+    fmax_eV_per_A: float
+    force_calls: int
+    error: str | None = None
+
+
+class BandDocument(Document):
+    """A relaxed nudged elastic band: every image, and how well it converged.
+
+    Attributes
+    ----------
+    images
+        End points included, in order along the path.
+    distances_A
+        Arc length (Å, all atoms, minimum image) of each image from the first.
+    climbing_index
+        Index of the climbing image; None where climbing was not asked for.
+    climbing_fmax_eV_per_A
+        Largest true NEB force on an atom of the climbing image: the measure of convergence.
+    mirrored
+        True where a symmetry operation maps the path onto itself reversed and only one half was
+        computed.
+    force_calls
+        Energy-and-force evaluations of this band, all candidates included, ends excluded.
+    """
+
+    images: tuple[Image, ...]
+    distances_A: tuple[float, ...]
+    climbing_index: int | None
+    climbing_fmax_eV_per_A: float
+    band_fmax_eV_per_A: float
+    force_threshold_eV_per_A: float
+    converged: bool
+    mirrored: bool
+    candidates: tuple[Candidate, ...] = ()
+    chosen: str
+    steps: int
+    force_calls: int
+    wall_time_s: float
+    engine: EngineStamp
+
+    @property
+    def energies_eV(self) -> tuple[float, ...]:
+        """Energies relative to the first image, eV."""
+        first = self.images[0].energy_eV
+        return tuple(image.energy_eV - first for image in self.images)
+
+    def positions(self) -> np.ndarray:
+        """Return Cartesian coordinates, shape (images, atoms, 3), Å."""
+        return np.array([image.structure.cart_coords for image in self.images])
+

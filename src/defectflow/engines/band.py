@@ -1,0 +1,233 @@
+"""Relax a nudged elastic band with as few force evaluations as possible.
+
+What saves them: the ends are frozen; every image has its own calculator that remembers its last
+geometry; a path that a symmetry operation maps onto itself is computed by half; several starting
+paths race in a loose stage and only the lowest is finished; while one image climbs, images that
+are good enough rest. A band that is interrupted goes on from its last step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.utils.abc import Optimizable
+from numpy.typing import NDArray
+
+from defectflow.analysis.elastic_band import band_forces, largest_force
+
+if TYPE_CHECKING:
+    from defectflow.structures.bands import Exchange
+
+Array = NDArray[np.float64]
+#: Energy (eV) and forces (eV/Å) of the image with this index at these positions (Å).
+Evaluate = Callable[[int, Array], tuple[float, Array]]
+
+
+@dataclass(frozen=True)
+class BandSettings:
+    """Numbers that decide how well a band converges.
+
+    Attributes
+    ----------
+    images
+        Number of moving images; None to take `images_per_A` of the ion's way, at least
+        `min_images`.
+    fmax_eV_per_A
+        Force on the climbing image at which the band is done.
+    loose_fmax_eV_per_A
+        Force on any image at which the first stage, without climbing, ends.
+    band_fmax_factor
+        The other images need only reach this multiple of `fmax_eV_per_A`: they shape the path,
+        the climbing image gives the barrier.
+    max_step_A
+        Longest displacement of one atom in one step.
+    patience
+        Steps of BFGS with climbing after which the slower but steadier FIRE takes over.
+    """
+
+    images: int | None = None
+    images_per_A: float = 1.5
+    min_images: int = 5
+    fmax_eV_per_A: float = 0.05
+    loose_fmax_eV_per_A: float = 0.15
+    band_fmax_factor: float = 3.0
+    spring_eV_per_A2: float = 1.0
+    max_steps: int = 200
+    max_step_A: float = 0.1
+    patience: int = 40
+
+    def inner_images(self, distance_A: float) -> int:
+        """Return the number of moving images, odd so that one can sit in the middle."""
+        if self.images is not None:
+            return self.images
+        wanted = max(self.min_images, int(np.ceil(distance_A * self.images_per_A)))
+        return wanted + (wanted + 1) % 2
+
+
+@dataclass
+class Band(Optimizable):  # type: ignore[misc]
+    """The state of one band, and what an ASE optimiser needs to see of it.
+
+    Attributes
+    ----------
+    path
+        Coordinates of all images, shape (images, atoms, 3), Å, continuous along the path.
+    energies, forces
+        Of all images; those of inner images are filled in as they are evaluated.
+    evaluate
+        Called only for images that have moved, with the index of the image.
+    exchange
+        Operation that maps the path onto itself reversed; then only the first half is free.
+    """
+
+    path: Array
+    energies: Array
+    forces: Array
+    evaluate: Evaluate
+    frozen: NDArray[np.bool_]
+    settings: BandSettings
+    exchange: Exchange | None = None
+    climb: bool = False
+    force_calls: int = 0
+    climbing: int | None = None
+    _stale: set[int] = field(default_factory=set)
+    _projected: Array | None = None
+
+    def __post_init__(self) -> None:
+        last = len(self.path) - 1
+        self.free = list(range(1, last // 2 + 1 if self.exchange else last))
+        self._stale = set(self.free)
+        self._mirror()
+
+    def _mirror(self) -> None:
+        """Make the second half of the path the image of the first."""
+        if self.exchange is None:
+            return
+        last = len(self.path) - 1
+        for index in self.free:
+            partner = last - index
+            if partner == index:
+                mapped = self.exchange.positions(self.path[index])
+                self.path[index] = (self.path[index] + mapped) / 2
+            else:
+                self.path[partner] = self.exchange.positions(self.path[index])
+                self.energies[partner] = self.energies[index]
+                self.forces[partner] = self.exchange.vectors(self.forces[index])
+
+    def refresh(self) -> Array:
+        """Evaluate what has moved and return the projected forces of all images."""
+        if self._projected is not None:
+            return self._projected
+        last = len(self.path) - 1
+        for index in sorted(self._stale):
+            energy, forces = self.evaluate(index, self.path[index])
+            self.force_calls += 1
+            if self.exchange is not None and last - index == index:
+                forces = (forces + self.exchange.vectors(forces)) / 2
+            forces = np.where(self.frozen[:, None], 0.0, forces)
+            self.energies[index], self.forces[index] = energy, forces
+        self._stale.clear()
+        self._mirror()
+        self.climbing = self._highest() if self.climb else None
+        self._projected = band_forces(
+            self.path,
+            self.energies,
+            self.forces,
+            self.settings.spring_eV_per_A2,
+            self.climbing,
+        )
+        return self._projected
+
+    def _highest(self) -> int | None:
+        """Return the highest image, in the free half; None where that is an end of the path."""
+        top = int(self.energies.argmax())
+        if self.exchange is not None and top > self.free[-1]:
+            top = len(self.path) - 1 - top
+        return top if top in self.free else None
+
+    def image_fmax(self, index: int) -> float:
+        """Return the largest projected force on an atom of one image, eV/Å."""
+        return largest_force(self.refresh()[index])
+
+    def fmax(self) -> float:
+        """Return the largest projected force on an atom of any free image, eV/Å."""
+        return largest_force(self.refresh()[self.free])
+
+    def climbing_fmax(self) -> float:
+        """Return the force on the climbing image, or on the band where nothing climbs, eV/Å."""
+        self.refresh()
+        return self.fmax() if self.climbing is None else self.image_fmax(self.climbing)
+
+    def done(self) -> bool:
+        """Tell whether the present stage has reached its threshold."""
+        if not self.climb:
+            return self.fmax() < self.settings.loose_fmax_eV_per_A
+        tight = self.settings.fmax_eV_per_A
+        return (
+            all(self.image_fmax(index) < tight for index in self._decisive())
+            and self.fmax() < tight * self.settings.band_fmax_factor
+        )
+
+    def _decisive(self) -> set[int]:
+        """Return the images whose energies make the barrier: the highest and the lowest."""
+        lowest = int(self.energies[self.free].argmin()) + 1
+        deep = self.energies[lowest] < min(self.energies[0], self.energies[-1])
+        return ({self.climbing} if self.climbing is not None else set()) | (
+            {lowest} if deep else set()
+        )
+
+    def start_climbing(self) -> None:
+        """Begin the second stage: the highest image goes up along the path."""
+        self.climb = True
+        self._projected = None
+
+    def barrier_eV(self) -> float:
+        """Return the highest energy of the band minus its lowest."""
+        self.refresh()
+        return float(self.energies.max() - self.energies.min())
+
+    def ndofs(self) -> int:
+        """Return the number of free coordinates."""
+        return len(self.free) * int(self.path[0].size)
+
+    def get_x(self) -> Array:
+        """Return the free coordinates, flat."""
+        return self.path[self.free].ravel()
+
+    def set_x(self, x: Array) -> None:
+        """Move the free images, save those that rest because they are good enough."""
+        moved = x.reshape(len(self.free), -1, 3)
+        resting = self._resting()
+        for position, index in enumerate(self.free):
+            if index not in resting:
+                self.path[index] = moved[position]
+                self._stale.add(index)
+        self._projected = None
+        self._mirror()
+
+    def _resting(self) -> set[int]:
+        if not self.climb or self.climbing is None or self._projected is None:
+            return set()
+        enough = self.settings.fmax_eV_per_A * self.settings.band_fmax_factor
+        decisive = self._decisive()
+        return {i for i in self.free if i not in decisive and self.image_fmax(i) < enough}
+
+    def get_gradient(self) -> Array:
+        """Return the negative projected forces on the free images, flat."""
+        return -self.refresh()[self.free].ravel()
+
+    def get_value(self) -> float:
+        """Return the highest energy of the band, eV."""
+        self.refresh()
+        return float(self.energies.max())
+
+    def iterimages(self) -> Iterator[Any]:
+        """Yield nothing: the band keeps its own record."""
+        return iter(())
+
+    def converged(self, gradient: Array, fmax: float) -> bool:  # noqa: ARG002 - ASE's signature
+        """Tell ASE's optimiser whether to stop."""
+        return self.done()

@@ -1,0 +1,50 @@
+"""The job that relaxes a band with any engine made of an ASE calculator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from jobflow import Maker, job
+
+from defectflow.documents.steps import BandDocument, Image
+from defectflow.engines.band import BandSettings
+from defectflow.engines.band_run import BandTask, relax_band
+
+if TYPE_CHECKING:
+    from defectflow.engines.calculators import CalculatorEngine
+
+
+@dataclass
+class BandMaker(Maker):
+    """Relax the minimum energy path between two relaxed ends.
+
+    Attributes
+    ----------
+    settings
+        Fields of `defectflow.engines.band.BandSettings`.
+    """
+
+    engine: CalculatorEngine
+    settings: dict[str, Any] = field(default_factory=dict)
+    name: str = "band"
+
+    @job(output_schema=BandDocument)
+    def make(
+        self,
+        initial: Image,
+        final: Image,
+        detours: Sequence[Sequence[float]] = (),
+        frozen: Sequence[int] = (),
+    ) -> BandDocument:
+        """Relax the straight path and those through `detours` (Cartesian, Å); keep the lowest."""
+        task = BandTask(
+            initial=initial,
+            final=final,
+            settings=BandSettings(**self.settings),
+            stamp=self.engine.stamp(),
+            detours=tuple((float(x), float(y), float(z)) for x, y, z in detours),
+            frozen=tuple(int(index) for index in frozen),
+        )
+        return relax_band(task, self.engine.caching_calculator)

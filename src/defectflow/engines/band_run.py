@@ -1,0 +1,305 @@
+"""From two end points to a `BandDocument`: starting paths, the race, climbing, resumption."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core import Structure
+
+from defectflow.analysis.barriers import arc_lengths_A
+from defectflow.documents.base import EngineStamp, content_key
+from defectflow.documents.steps import BandDocument, Candidate, Image
+from defectflow.engines.band import Band, BandSettings
+from defectflow.errors import StructureError
+from defectflow.structures.bands import (
+    check_band,
+    check_ends,
+    exchange_of,
+    exchanges,
+    interpolate,
+    moving_atom,
+    perturbed,
+    unwrapped,
+)
+
+if TYPE_CHECKING:
+    from ase.calculators.calculator import BaseCalculator
+
+Array = NDArray[np.float64]
+CHECKPOINT = "band.checkpoint.json"
+#: Standard deviation (Å) of the kick that takes a symmetric start off its ridge.
+KICK_A = 0.02
+
+progress = logging.getLogger("defectflow.progress")
+
+
+@dataclass(frozen=True)
+class BandTask:
+    """Everything that decides the outcome of a band.
+
+    Attributes
+    ----------
+    initial, final
+        Relaxed ends with energies and forces.
+    detours
+        Cartesian points (Å) through which the moving atom may go instead of straight.
+    frozen
+        Atoms that do not move.
+    """
+
+    initial: Image
+    final: Image
+    settings: BandSettings
+    stamp: EngineStamp
+    detours: tuple[tuple[float, float, float], ...] = ()
+    frozen: tuple[int, ...] = ()
+
+    def key(self) -> str:
+        """Return the content key, which a checkpoint must match."""
+        ends = [image.model_dump(mode="json") for image in (self.initial, self.final)]
+        settings = asdict(self.settings)
+        return content_key(ends, settings, self.stamp, self.detours, self.frozen)
+
+
+@dataclass
+class Checkpoint:
+    """The state of an unfinished task, on disk after every step."""
+
+    key: str
+    folder: Path
+    paths: dict[str, Array] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+    steps: int = 0
+    climbing: str | None = None
+
+    @classmethod
+    def load(cls, key: str, folder: Path) -> Checkpoint:
+        """Return what an interrupted run of the same task left behind, or a fresh start."""
+        try:
+            saved = json.loads((folder / CHECKPOINT).read_text())
+        except (OSError, ValueError):
+            return cls(key, folder)
+        if saved.get("key") != key:
+            return cls(key, folder)
+        paths = {label: np.array(path) for label, path in saved["paths"].items()}
+        progress.info("band goes on from step %d", saved["steps"])
+        return cls(key, folder, paths, saved["calls"], saved["steps"], saved["climbing"])
+
+    def save(self) -> None:
+        """Write the state in one piece: a reader sees the old or the new one."""
+        state = {
+            "key": self.key,
+            "paths": {label: path.tolist() for label, path in self.paths.items()},
+            "calls": self.calls,
+            "steps": self.steps,
+            "climbing": self.climbing,
+        }
+        partial = self.folder / f"{CHECKPOINT}.{os.getpid()}"
+        partial.write_text(json.dumps(state))
+        partial.replace(self.folder / CHECKPOINT)
+
+    def forget(self) -> None:
+        """Remove the file: the task is finished."""
+        (self.folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+class BandRun:
+    """One task on its way to a document."""
+
+    def __init__(
+        self, task: BandTask, new_calculator: Callable[[], BaseCalculator], folder: Path
+    ) -> None:
+        final = unwrapped(task.initial.structure, task.final.structure)
+        check_ends(task.initial.structure, final)
+        self.task = task
+        self.new_calculator = new_calculator
+        self.first, self.last = task.initial.structure, final
+        self.frozen = np.zeros(len(final), dtype=bool)
+        self.frozen[list(task.frozen)] = True
+        self.checkpoint = Checkpoint.load(task.key(), folder)
+        self.errors: dict[str, str] = {}
+        self.started = time.perf_counter()
+
+    def document(self) -> BandDocument:
+        """Relax all starting paths loosely, finish the lowest, and describe it."""
+        bands = self._bands()
+        ranked = [self._race(label, band) for label, band in bands.items()]
+        chosen = self.checkpoint.climbing or min(ranked, key=lambda item: item.barrier_eV).label
+        band = bands[chosen]
+        self.checkpoint.climbing = chosen
+        self._climb(chosen, band)
+        converged = band.done()
+        self.checkpoint.forget()
+        failed = [
+            Candidate(label=k, barrier_eV=np.nan, fmax_eV_per_A=np.nan, force_calls=0, error=v)
+            for k, v in self.errors.items()
+        ]
+        return BandDocument(
+            images=self._images(band),
+            distances_A=tuple(arc_lengths_A(band.path).tolist()),
+            climbing_index=band.climbing,
+            climbing_fmax_eV_per_A=band.climbing_fmax(),
+            band_fmax_eV_per_A=band.fmax(),
+            force_threshold_eV_per_A=self.task.settings.fmax_eV_per_A,
+            converged=converged,
+            mirrored=band.exchange is not None,
+            candidates=(*ranked, *failed),
+            chosen=chosen,
+            steps=self.checkpoint.steps,
+            force_calls=sum(self.checkpoint.calls.values()),
+            wall_time_s=time.perf_counter() - self.started,
+            engine=self.task.stamp,
+        )
+
+    def _bands(self) -> dict[str, Band]:
+        """Return the starting paths that can be computed, by label."""
+        atom = moving_atom(self.first, self.last)
+        distance = float(np.linalg.norm(self.last[atom].coords - self.first[atom].coords))
+        count = self.task.settings.inner_images(distance)
+        swaps = exchanges(self.first, self.last)
+        vias = [None, *(np.array(point) for point in self.task.detours)]
+        bands: dict[str, Band] = {}
+        for number, via in enumerate(vias):
+            label = "straight" if via is None else f"through site {number}"
+            images = interpolate(
+                self.first, self.last, count, via=via, frozen=self.task.frozen
+            )
+            exchange = exchange_of(images, swaps)
+            images = perturbed(images, KICK_A, seed=number)
+            try:
+                check_band(images, self.task.frozen)
+            except StructureError as error:
+                self.errors[label] = str(error)
+                continue
+            path = np.array([image.cart_coords for image in images])
+            path[:, self.frozen] = path[0, self.frozen]
+            bands[label] = self._band(self.checkpoint.paths.get(label, path), exchange)
+        if not bands:
+            raise StructureError("no starting path can be computed: " + "; ".join(self.errors.values()))
+        return bands
+
+    def _band(self, path: Array, exchange: Any) -> Band:  # noqa: ANN401
+        ends = (self.task.initial, self.task.final)
+        energies = np.zeros(len(path))
+        forces = np.zeros_like(path)
+        for index, image in zip((0, -1), ends, strict=True):
+            energies[index] = image.energy_eV
+            forces[index] = np.where(self.frozen[:, None], 0.0, image.forces_eV_per_A)
+        return Band(
+            path=path,
+            energies=energies,
+            forces=forces,
+            evaluate=self._evaluator(),
+            frozen=self.frozen,
+            settings=self.task.settings,
+            exchange=exchange,
+        )
+
+    def _evaluator(self) -> Callable[[int, Array], tuple[float, Array]]:
+        """Return an evaluation with one calculator per image, made when first needed."""
+        from pymatgen.io.ase import AseAtomsAdaptor
+
+        template = AseAtomsAdaptor.get_atoms(self.first, msonable=False)
+        images: dict[int, Any] = {}
+
+        def evaluate(index: int, positions: Array) -> tuple[float, Array]:
+            if index not in images:
+                images[index] = template.copy()
+                images[index].calc = self.new_calculator()
+            images[index].set_positions(positions)
+            return float(images[index].get_potential_energy()), images[index].get_forces()
+
+        return evaluate
+
+    def _race(self, label: str, band: Band) -> Candidate:
+        before = self.checkpoint.calls.get(label, 0)
+        if self.checkpoint.climbing in (None, label):
+            if self.checkpoint.climbing is None:
+                self._optimize(label, band, "bfgs", self.task.settings.max_steps)
+            barrier, fmax = band.barrier_eV(), band.fmax()
+        else:
+            barrier, fmax = np.nan, np.nan  # an earlier run has already decided the race
+        return Candidate(
+            label=label,
+            barrier_eV=barrier,
+            fmax_eV_per_A=fmax,
+            force_calls=before + band.force_calls,
+        )
+
+    def _climb(self, label: str, band: Band) -> None:
+        band.start_climbing()
+        settings = self.task.settings
+        self._optimize(label, band, "bfgs", min(settings.patience, settings.max_steps))
+        if not band.done() and settings.max_steps > settings.patience:
+            self._optimize(label, band, "fire", settings.max_steps - settings.patience)
+
+    def _optimize(self, label: str, band: Band, method: str, steps: int) -> None:
+        from ase.optimize import BFGS, FIRE
+
+        earlier = self.checkpoint.calls.get(label, 0) - band.force_calls
+        maker = {"bfgs": BFGS, "fire": FIRE}[method]
+        optimizer = maker(band, logfile=None, maxstep=self.task.settings.max_step_A)
+
+        def observe() -> None:
+            self.checkpoint.paths[label] = band.path
+            self.checkpoint.calls[label] = earlier + band.force_calls
+            self.checkpoint.steps += 1
+            self.checkpoint.save()
+            progress.info(
+                "band %s, %s: barrier %.3f eV, force %.3f eV/Å, %d force calls",
+                label,
+                "climbing" if band.climb else "first stage",
+                band.barrier_eV(),
+                band.climbing_fmax(),
+                sum(self.checkpoint.calls.values()),
+            )
+
+        optimizer.attach(observe)
+        optimizer.run(fmax=0.0, steps=steps)
+
+    def _images(self, band: Band) -> tuple[Image, ...]:
+        return tuple(
+            Image(
+                structure=Structure(
+                    self.first.lattice,
+                    self.first.species,
+                    positions,
+                    coords_are_cartesian=True,
+                    to_unit_cell=False,
+                ),
+                energy_eV=float(energy),
+                forces_eV_per_A=tuple(map(tuple, forces.tolist())),
+            )
+            for positions, energy, forces in zip(
+                band.path, band.energies, band.forces, strict=True
+            )
+        )
+
+
+def relax_band(
+    task: BandTask, new_calculator: Callable[[], BaseCalculator], folder: Path | None = None
+) -> BandDocument:
+    """Relax the band of `task`; go on where an interrupted run of it in `folder` stopped.
+
+    Parameters
+    ----------
+    new_calculator
+        Makes the calculator of one image.
+    folder
+        Where the checkpoint lies; the working directory if None.
+
+    Raises
+    ------
+    StructureError
+        If the ends do not match, or every starting path has overlapping atoms.
+    """
+    return BandRun(task, new_calculator, folder or Path.cwd()).document()

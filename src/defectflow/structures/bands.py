@@ -1,0 +1,329 @@
+"""Bands of images between two structures: made, checked and mirrored before anything is computed.
+
+A band is a list of `Structure` with one lattice, one order of atoms and coordinates that are
+continuous along the path (an atom that crosses the cell face is not wrapped back).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core import Element, Lattice, Structure
+
+from defectflow.errors import StructureError
+from defectflow.structures.idpp import idpp_positions
+
+Array = NDArray[np.float64]
+
+#: Two atoms nearer than this fraction of the sum of their covalent radii overlap.
+OVERLAP = 0.6
+#: Images nearer than this (Å, all atoms) are the same image.
+SAME_IMAGE_A = 0.02
+
+
+def check_ends(initial: Structure, final: Structure) -> None:
+    """Refuse a pair of end points that cannot be the two ends of one band.
+
+    Raises
+    ------
+    StructureError
+        If the number, the species or the order of atoms differ, or nothing moves.
+    """
+    if len(initial) != len(final):
+        message = (
+            f"end points differ: the initial structure has {len(initial)} atoms "
+            f"({initial.formula}), the final one {len(final)} ({final.formula}); "
+            "give two structures with the same atoms"
+        )
+        raise StructureError(message)
+    if initial.composition != final.composition:
+        message = (
+            f"end points differ: {initial.formula} and {final.formula}; "
+            "give two structures with the same atoms"
+        )
+        raise StructureError(message)
+    pairs = zip(initial, final, strict=True)
+    wrong = [i for i, (a, b) in enumerate(pairs) if a.species != b.species]
+    if wrong:
+        a, b = initial[wrong[0]], final[wrong[0]]
+        message = (
+            f"end points list their atoms in different order: atom {wrong[0] + 1} is "
+            f"{a.species_string} in the initial and {b.species_string} in the final structure; "
+            "reorder one of them"
+        )
+        raise StructureError(message)
+
+
+def common_cell(initial: Structure, final: Structure) -> tuple[Structure, Structure, float]:
+    """Put both ends into one cell, the mean of theirs, at unchanged fractional coordinates.
+
+    Some published pairs were relaxed in slightly different cells, and a band has only one.
+
+    Returns
+    -------
+    tuple
+        Both structures, and the largest strain that the change meant (0 for equal cells).
+
+    Raises
+    ------
+    StructureError
+        If the cells differ by more than 3 %: these are not two states of one crystal.
+    """
+    a, b = initial.lattice.matrix, final.lattice.matrix
+    if np.allclose(a, b, atol=1e-6):
+        return initial.copy(), final.copy(), 0.0
+    mean = (a + b) / 2
+    strain = float(np.abs(np.linalg.solve(a, mean) - np.eye(3)).max())
+    if strain > 0.03:
+        message = (
+            f"end points have cells that differ by {2 * strain:.1%}; "
+            "a band needs one cell: relax both in the same one"
+        )
+        raise StructureError(message)
+    lattice = Lattice(mean)
+    moved = [Structure(lattice, s.species, s.frac_coords) for s in (initial, final)]
+    return moved[0], moved[1], strain
+
+
+def unwrapped(initial: Structure, final: Structure) -> Structure:
+    """Return `final` with every atom in the periodic image nearest to where it starts."""
+    difference = final.frac_coords - initial.frac_coords
+    shift = np.round(difference)
+    candidates = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    vectors = (difference - shift)[:, None, :] + candidates[None, :, :]
+    nearest = np.linalg.norm(vectors @ initial.lattice.matrix, axis=-1).argmin(axis=1)
+    coords = initial.frac_coords + vectors[np.arange(len(initial)), nearest]
+    return Structure(initial.lattice, final.species, coords, to_unit_cell=False)
+
+
+def moving_atom(initial: Structure, final: Structure) -> int:
+    """Return the index of the atom that travels farthest between two unwrapped ends."""
+    return int(np.linalg.norm(final.cart_coords - initial.cart_coords, axis=1).argmax())
+
+
+def interpolate(
+    initial: Structure,
+    final: Structure,
+    images: int,
+    *,
+    via: Array | None = None,
+    frozen: Sequence[int] = (),
+) -> list[Structure]:
+    """Make a band of `images` inner images by IDPP, through a point if one is given.
+
+    Parameters
+    ----------
+    via
+        Cartesian point (Å) that the moving atom passes half-way, e.g. an interstitial site
+        between the ends; None for the straight line.
+    frozen
+        Indices of atoms that do not move.
+
+    Returns
+    -------
+    list of Structure
+        ``images + 2`` structures, the ends included and untouched.
+    """
+    check_ends(initial, final)
+    final = unwrapped(initial, final)
+    start, end = initial.cart_coords, final.cart_coords
+    fractions = np.linspace(0.0, 1.0, images + 2)
+    path = start + fractions[:, None, None] * (end - start)
+    if via is not None:
+        atom = moving_atom(initial, final)
+        path[:, atom] = _through(start[atom], np.asarray(via), end[atom], fractions)
+    fixed = np.zeros(len(initial), dtype=bool)
+    fixed[list(frozen)] = True
+    if via is not None:
+        fixed[moving_atom(initial, final)] = True
+    path = idpp_positions(path, initial.lattice.matrix, fixed)
+    return _band(initial, path)
+
+
+def _through(start: Array, via: Array, end: Array, fractions: Array) -> Array:
+    """Return points along start-via-end at equal steps of its length."""
+    first, second = np.linalg.norm(via - start), np.linalg.norm(end - via)
+    knots = np.array([0.0, first / (first + second), 1.0])
+    return np.stack(
+        [np.interp(fractions, knots, [start[k], via[k], end[k]]) for k in range(3)], axis=-1
+    )
+
+
+def perturbed(band: Sequence[Structure], amplitude_A: float, seed: int) -> list[Structure]:
+    """Push the inner images off their path, so that a ridge does not hold them.
+
+    Every atom of every inner image gets the same normal random displacement (one pattern for the
+    whole band, zero at its ends), of standard deviation `amplitude_A`, plus three times as much
+    on the moving atom, perpendicular to its path.
+    """
+    generator = np.random.default_rng(seed)
+    atom = moving_atom(band[0], band[-1])
+    path = np.array([image.cart_coords for image in band])
+    along = path[-1, atom] - path[0, atom]
+    along /= np.linalg.norm(along)
+    kick = generator.normal(size=3)
+    kick -= kick @ along * along
+    pattern = generator.normal(scale=amplitude_A, size=path.shape[1:])
+    pattern[atom] = 3 * amplitude_A * kick / np.linalg.norm(kick)
+    envelope = np.sin(np.pi * np.linspace(0, 1, len(band)))
+    return _band(band[0], path + envelope[:, None, None] * pattern)
+
+
+def _band(like: Structure, path: Array) -> list[Structure]:
+    return [
+        Structure(like.lattice, like.species, coords, coords_are_cartesian=True, to_unit_cell=False)
+        for coords in path
+    ]
+
+
+def check_band(band: Sequence[Structure], frozen: Sequence[int] = ()) -> None:
+    """Refuse a band that would waste a calculation.
+
+    Same atoms in the same order in every image, one cell, frozen atoms at rest, images that
+    differ from their neighbours, no atom that jumps across the cell, and no overlapping atoms.
+
+    Raises
+    ------
+    StructureError
+        Naming the image (0 is the initial structure) and the atoms.
+    """
+    for index, image in enumerate(band[1:], start=1):
+        check_ends(band[0], image)
+        if not np.allclose(image.lattice.matrix, band[0].lattice.matrix, atol=1e-6):
+            message = f"image {index} has another cell than image 0; a band needs one cell"
+            raise StructureError(message)
+        step = np.linalg.norm(image.cart_coords - band[index - 1].cart_coords, axis=1)
+        if np.linalg.norm(step) < SAME_IMAGE_A:
+            message = f"images {index - 1} and {index} are the same; the path has no length"
+            raise StructureError(message)
+        half_cell = min(image.lattice.abc) / 2
+        if step.max() > half_cell:
+            message = (
+                f"atom {int(step.argmax()) + 1} jumps {step.max():.2f} Å between images "
+                f"{index - 1} and {index}; unwrap the end points"
+            )
+            raise StructureError(message)
+        moved = [i for i in frozen if not np.allclose(image[i].coords, band[0][i].coords, atol=1e-4)]
+        if moved:
+            message = f"atom {moved[0] + 1} is constrained but moves in image {index}"
+            raise StructureError(message)
+    for index, image in enumerate(band):
+        _check_overlap(image, index)
+
+
+def _check_overlap(image: Structure, index: int) -> None:
+    from ase.data import covalent_radii  # noqa: PLC0415 - a table only, and slow to import
+
+    radii = np.array([covalent_radii[Element(s.symbol).Z] for s in image.species])
+    distances = image.distance_matrix / (radii[:, None] + radii[None, :])
+    np.fill_diagonal(distances, np.inf)
+    i, j = np.unravel_index(distances.argmin(), distances.shape)
+    if distances[i, j] < OVERLAP:
+        message = (
+            f"atoms {i + 1} ({image[i].species_string}) and {j + 1} ({image[j].species_string}) "
+            f"of image {index} overlap: {image.distance_matrix[i, j]:.2f} Å apart; "
+            "choose another path or more images"
+        )
+        raise StructureError(message)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A symmetry operation that swaps the two ends of a band, in Cartesian coordinates.
+
+    Atom i at x goes to atom ``permutation[i]`` at ``rotation @ x + shifts[i]``. Applied to image k
+    of a path that it maps onto itself it gives image N-1-k.
+    """
+
+    rotation: Array
+    shifts: Array
+    permutation: NDArray[np.intp]
+
+    def positions(self, positions: Array) -> Array:
+        """Map Cartesian coordinates (atoms, 3), Å."""
+        mapped = np.empty_like(positions)
+        mapped[self.permutation] = positions @ self.rotation.T + self.shifts
+        return mapped
+
+    def vectors(self, vectors: Array) -> Array:
+        """Map forces or displacements (atoms, 3)."""
+        mapped = np.empty_like(vectors)
+        mapped[self.permutation] = vectors @ self.rotation.T
+        return mapped
+
+
+def exchanges(
+    initial: Structure, final: Structure, tolerance_A: float = 0.1
+) -> tuple[Exchange, ...]:
+    """Return the operations that map the initial end onto the final one and back.
+
+    With one of them only one end has to be relaxed, and only one half of a path that it maps onto
+    itself has to be computed. The search needs no space group: a rotation of the lattice and the
+    demand that the moving atom changes places fix the translation.
+
+    Parameters
+    ----------
+    tolerance_A
+        Largest distance between an atom and the mapped one.
+
+    Returns
+    -------
+    tuple of Exchange
+        Mirrors first, then two-fold axes, then inversion: a plane between the ends leaves the
+        middle of a path the freedom to bulge, an inversion centre pins it.
+    """
+    final = unwrapped(initial, final)
+    atom = moving_atom(initial, final)
+    found = [
+        _try_exchange(initial, final, rotation, atom)
+        for rotation in _lattice_rotations(initial.lattice)
+    ]
+    fitting = [pair[0] for pair in found if pair is not None and pair[1] < tolerance_A]
+    return tuple(sorted(fitting, key=lambda item: -round(float(np.trace(item.rotation)), 3)))
+
+
+def exchange_of(
+    band: Sequence[Structure], candidates: Sequence[Exchange], tolerance_A: float = 0.3
+) -> Exchange | None:
+    """Return the first operation that maps the whole band onto itself reversed, or None."""
+    path = np.array([image.cart_coords for image in band])
+    for exchange in candidates:
+        mapped = np.array([exchange.positions(image) for image in path[::-1]])
+        if np.linalg.norm(mapped - path, axis=-1).max() < tolerance_A:
+            return exchange
+    return None
+
+
+def _lattice_rotations(lattice: Lattice) -> NDArray[np.int64]:
+    """Return the rotations (fractional, shape (n, 3, 3)) that keep the lattice."""
+    import spglib  # noqa: PLC0415
+
+    symmetry = spglib.get_symmetry((lattice.matrix, [[0.0, 0.0, 0.0]], [1]), symprec=1e-2)
+    rotations: NDArray[np.int64] = np.asarray(symmetry["rotations"], dtype=np.int64)
+    return rotations
+
+
+def _try_exchange(
+    initial: Structure, final: Structure, rotation: NDArray[np.int64], atom: int
+) -> tuple[Exchange, float] | None:
+    a, b, matrix = initial.frac_coords, final.frac_coords, initial.lattice.matrix
+    translation = b[atom] - rotation @ a[atom]
+    mapped = a @ rotation.T + translation
+    difference = b[None, :, :] - mapped[:, None, :]
+    lattice_shift = np.round(difference)
+    distance = np.linalg.norm((difference - lattice_shift) @ matrix, axis=-1)
+    numbers = np.array(initial.atomic_numbers)
+    distance[numbers[:, None] != numbers[None, :]] = np.inf
+    permutation = distance.argmin(axis=1)
+    if len(set(permutation.tolist())) < len(permutation):
+        return None
+    shift = lattice_shift[np.arange(len(a)), permutation]
+    there = distance[np.arange(len(a)), permutation].max()
+    back = b @ rotation.T + translation + shift
+    again = np.linalg.norm((back - a[permutation]) @ matrix, axis=-1).max()
+    cartesian = matrix.T @ rotation @ np.linalg.inv(matrix.T)
+    exchange = Exchange(cartesian, (translation + shift) @ matrix, permutation)
+    return exchange, float(max(there, again))

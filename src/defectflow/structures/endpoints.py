@@ -1,0 +1,179 @@
+"""The two ends of a hop in a supercell, from a site and the host's symmetry.
+
+Charged limit: one ion is put into the empty host. Discharged limit: one ion is taken out of the
+full host, and a neighbouring ion moves into the vacancy. In both the hop is named by the two sites
+and the same code makes the ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core import Structure
+
+from defectflow.errors import StructureError
+from defectflow.structures.symmetry import (
+    SymmetryMap,
+    apply,
+    apply_vectors,
+    mapping,
+    symmetry_maps,
+)
+
+Array = NDArray[np.float64]
+Limit = Literal["charged", "discharged"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A supercell of the host in which one ion (or one vacancy) moves.
+
+    Attributes
+    ----------
+    supercell
+        The host, without defect: empty in the charged, full in the discharged limit.
+    maps
+        Its symmetry operations.
+    """
+
+    supercell: Structure
+    species: str
+    limit: Limit
+    maps: tuple[SymmetryMap, ...]
+
+    @classmethod
+    def from_host(
+        cls, host: Structure, matrix: NDArray[np.int64], species: str, limit: Limit
+    ) -> Stage:
+        """Build the supercell whose vectors are `matrix` times those of the host."""
+        supercell = host.copy().make_supercell(matrix, in_place=False)
+        return cls(supercell, species, limit, symmetry_maps(supercell))
+
+    def state(self, site: Array) -> Structure:
+        """Return the supercell with the ion (or the vacancy) at a Cartesian point, Å."""
+        if self.limit == "charged":
+            coords = self.supercell.lattice.get_fractional_coords(site)
+            return _appended(self.supercell, self.species, coords)
+        kept = self.supercell.copy()
+        kept.remove_sites([self._ion_at(site)])
+        return kept
+
+    def ends(self, start: Array, end: Array) -> tuple[Structure, Structure]:
+        """Return both ends of the hop between two Cartesian points, atoms in one order.
+
+        The ion that moves is listed last. In the discharged limit the vacancy goes from `start`
+        to `end` and the ion the other way; it is the ion's path that is returned, so the first
+        structure has the vacancy at `end`.
+        """
+        if self.limit == "charged":
+            return self.state(start), self.state(end)
+        first, second = self._ion_at(start), self._ion_at(end)
+        if first == second:
+            message = (
+                f"a {self.species} vacancy hop over {np.linalg.norm(end - start):.2f} Å leads to "
+                "the periodic image of its own vacancy; use a larger supercell"
+            )
+            raise StructureError(message)
+        frame = self.supercell.copy()
+        frame.remove_sites([first, second])
+        places = [self.supercell.lattice.get_fractional_coords(point) for point in (start, end)]
+        return (
+            _appended(frame, self.species, places[0]),
+            _appended(frame, self.species, places[1]),
+        )
+
+    def _ion_at(self, site: Array) -> int:
+        coords = self.supercell.lattice.get_fractional_coords(site)
+        distances = self.supercell.lattice.get_all_distances(coords, self.supercell.frac_coords)[0]
+        nearest = int(distances.argmin())
+        if distances[nearest] > 0.5 or self.supercell[nearest].species_string != self.species:
+            message = f"no {self.species} ion near {np.round(site, 3).tolist()} Å in the host"
+            raise StructureError(message)
+        return nearest
+
+    def carried(
+        self, like: Structure, ideal: Structure, relaxed: Structure, forces: Array
+    ) -> tuple[Structure, Array]:
+        """Carry a relaxed state over to an equivalent one.
+
+        Parameters
+        ----------
+        like
+            Unrelaxed state that is wanted.
+        ideal, relaxed, forces
+            Unrelaxed and relaxed state that is known, and the forces on the latter (eV/Å).
+
+        Returns
+        -------
+        tuple
+            `like` relaxed, and the forces on it, in the atom order of `like`.
+
+        Raises
+        ------
+        StructureError
+            If no operation of the host takes `ideal` to `like`.
+        """
+        found = mapping(ideal, like, self.maps)
+        if found is None:
+            message = "the two states are not equivalent by symmetry; relax both"
+            raise StructureError(message)
+        return apply(found, relaxed), apply_vectors(found, relaxed.lattice.matrix, forces)
+
+
+def _appended(host: Structure, species: str, frac_coords: Array) -> Structure:
+    with_ion = host.copy()
+    with_ion.append(species, frac_coords, validate_proximity=False)
+    return with_ion
+
+
+def displacement_from_A(relaxed: Structure, site: Array) -> float:
+    """Return how far the last-listed atom of a relaxed state is from a Cartesian point, Å."""
+    coords = relaxed.lattice.get_fractional_coords(site)
+    return float(relaxed.lattice.get_all_distances(coords, relaxed.frac_coords[-1])[0, 0])
+
+
+def detours(
+    start: Array, end: Array, sites: Array, lattice: Array, ratio: float = 1.5
+) -> list[Array]:
+    """Return the interstitial points through which a hop may go instead of straight.
+
+    Parameters
+    ----------
+    start, end
+        Cartesian ends, Å.
+    sites
+        Fractional coordinates of all interstitial sites in the cell `lattice`.
+    ratio
+        A detour may be this many times longer than the straight line.
+
+    Returns
+    -------
+    list
+        Cartesian points; of those with equal distances from the two ends one is kept, and points
+        within 0.4 Å of the straight line or 0.8 Å of an end are left out: the straight start and
+        relaxation cover them.
+    """
+    direct = float(np.linalg.norm(end - start))
+    reach = np.ceil(ratio * direct / np.linalg.norm(lattice, axis=1)).astype(int) + 1
+    grid = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in reach], indexing="ij"), -1)
+    points = ((sites % 1.0)[:, None, :] + grid.reshape(1, -1, 3)).reshape(-1, 3) @ lattice
+    origin = np.floor(np.linalg.solve(lattice.T, start)) @ lattice
+    points = points + origin
+    first = np.linalg.norm(points - start, axis=1)
+    second = np.linalg.norm(points - end, axis=1)
+    unit = (end - start) / direct
+    off_line = np.linalg.norm(
+        (points - start) - ((points - start) @ unit)[:, None] * unit, axis=1
+    )
+    keep = (first + second < ratio * direct) & (np.minimum(first, second) > 0.8) & (off_line > 0.4)
+    seen: set[tuple[float, float]] = set()
+    kept: list[Array] = []
+    for index in np.argsort(first + second, kind="stable"):
+        pair = (round(float(first[index]), 1), round(float(second[index]), 1))
+        if keep[index] and pair not in seen and pair[::-1] not in seen:
+            seen.add(pair)
+            kept.append(points[index])
+    return kept
