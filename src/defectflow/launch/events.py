@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class JobEvent:
         Jobs that have ended, and jobs known so far: a flow may grow while it runs.
     """
 
-    kind: Literal["started", "finished", "reused", "failed", "skipped"]
+    kind: Literal["started", "finished", "reused", "failed"]
     name: str
     key: str
     seconds: float

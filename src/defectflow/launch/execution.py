@@ -10,13 +10,14 @@ import traceback
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jobflow import CURRENT_JOB, Flow, Job
+from jobflow.core.flow import Flow
+from jobflow.core.state import CURRENT_JOB
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from jobflow import Response
+    from jobflow.core.job import Job, Response
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def perform(job: Job, directory: Path, store: Any = None) -> Outcome:
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a job raises is its outcome
         return Outcome(error=one_line(error), trace=traceback.format_exc())
     finally:
-        CURRENT_JOB.reset()
+        CURRENT_JOB.job = CURRENT_JOB.store = None
         os.chdir(before)
 
 
@@ -135,7 +136,7 @@ def one_line(error: BaseException) -> str:
 
 
 def _outcome(response: Response[Any], sink: _Sink) -> Outcome:
-    asked = {
+    asked: dict[str, Any] = {
         name: steps_of(flow)
         for name in ("replace", "detour", "addition")
         if (flow := getattr(response, name)) is not None

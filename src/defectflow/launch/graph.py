@@ -12,12 +12,12 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from jobflow import OnMissing
+from jobflow.core.reference import OnMissing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from jobflow import Job
+    from jobflow.core.job import Job
 
     from defectflow.launch.execution import Outcome, Step
 

@@ -9,7 +9,7 @@ import types
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from jobflow import Maker
+from jobflow.core.maker import Maker
 from monty.json import jsanitize
 
 from defectflow.documents.base import content_key
@@ -17,7 +17,7 @@ from defectflow.documents.base import content_key
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from jobflow import Job
+    from jobflow.core.job import Job
 
 
 def job_key(job: Job, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:

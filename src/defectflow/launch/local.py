@@ -22,19 +22,21 @@ from defectflow.launch.events import JobEvent, JobFailure, RunSummary
 from defectflow.launch.execution import Outcome, one_line, perform, steps_of
 from defectflow.launch.graph import Graph, Node
 from defectflow.launch.keys import job_key, original
-from defectflow.launch.pools import InProcess, Pool, Processes
+from defectflow.launch.pools import InProcess, Pool
+from defectflow.launch.workers import Processes
 from defectflow.launch.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from jobflow import Flow, Job
+    from jobflow.core.flow import Flow
+    from jobflow.core.job import Job
 
     from defectflow.store import Store
 
 
-def run_flow(  # noqa: PLR0913 - every option is a keyword of the command line
+def run_flow(
     flow: Flow | Job | list[Any],
     store: Store,
     *,

@@ -9,7 +9,7 @@ from defectflow.launch.execution import Outcome, perform
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from jobflow import Job
+    from jobflow.core.job import Job
 
 
 class Pool(Protocol):
@@ -51,8 +51,3 @@ class InProcess:
 
     def close(self) -> None:
         """Do nothing: nothing runs outside `submit`."""
-
-
-class Processes(InProcess):
-    def __init__(self, workers: int) -> None:
-        raise NotImplementedError

@@ -12,10 +12,12 @@ import fcntl
 import os
 import shutil
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from defectflow.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 #: Where the traceback of a failed job is kept.
 ERROR_FILE: Final = "error.txt"
@@ -29,6 +31,7 @@ class Workspace:
     Examples
     --------
     >>> import tempfile
+    >>> from pathlib import Path
     >>> folder = Workspace.open(Path(tempfile.mkdtemp()), "0123456789abcdef0123")
     >>> folder.path.name
     '0123456789abcdef'

@@ -122,8 +122,7 @@ def _open_to_read(file: Path) -> Handle:
     with explained(str(file)):
         connection = _connect(uri, uri=True)
         try:
-            if not _recognise(connection, str(file)):
-                raise _not_ours(str(file))
+            _recognise(connection, str(file), required=True)
         except BaseException:
             connection.close()
             raise
@@ -141,7 +140,7 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
-def _recognise(connection: sqlite3.Connection, path: str) -> bool:
+def _recognise(connection: sqlite3.Connection, path: str, *, required: bool = False) -> bool:
     """Tell whether the file is a store; False for an empty database, an error otherwise."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -154,13 +153,10 @@ def _recognise(connection: sqlite3.Connection, path: str) -> bool:
             raise StoreError(message)
         return True
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if application or version or tables:
-        raise _not_ours(path)
+    if application or version or tables or required:
+        message = f"{path}: {_REMEDIES['not a database']}"
+        raise StoreError(message)
     return False
-
-
-def _not_ours(path: str) -> StoreError:
-    return StoreError(f"{path}: {_REMEDIES['not a database']}")
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

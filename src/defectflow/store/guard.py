@@ -10,12 +10,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from jobflow import JobStore
+from jobflow.core.store import JobStore
 
 from defectflow.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from maggma.core import Sort
 
@@ -76,16 +76,17 @@ class GuardedJobStore(JobStore):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._trusted: set[str] = set()
+        self._extra: set[str] = set(vars(self)["additional_stores"])
 
     def trust(self, packages: Iterable[str]) -> None:
         """Let through objects of these top-level packages too."""
         self._trusted.update(packages)
 
-    def query(  # noqa: PLR0913 - the signature of jobflow
+    def query(
         self,
-        criteria: dict[str, Any] | None = None,
-        properties: dict[str, Any] | list[str] | None = None,
-        sort: dict[str, Sort | int] | None = None,
+        criteria: Any = None,
+        properties: Any = None,
+        sort: dict[str, Sort | int] | Any = None,
         skip: int = 0,
         limit: int = 0,
         load: Any = None,
@@ -109,10 +110,11 @@ class GuardedJobStore(JobStore):
                     raise StoreError(message)
                 yield document
 
-    def update(self, docs: Any, key: Sequence[str] | str | None = None, save: Any = None) -> None:
+    def update(self, docs: Any, key: Any = None, save: Any = None) -> None:
         """Write documents as jobflow does."""
-        wanted = self.save if save in (None, True) else save or {}
-        known = {name: what for name, what in wanted.items() if name in self.additional_stores}
+        stores = self._extra
+        wanted: Any = self.save if save in (None, True) else save or {}
+        known = {name: what for name, what in wanted.items() if name in stores}
         with _explained():
             super().update(docs, key=key, save=known or False)
 

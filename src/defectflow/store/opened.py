@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from pydantic import ValidationError
 
@@ -55,7 +55,7 @@ class Store:
         self._records = records
         self._path = path
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -74,7 +74,7 @@ class Store:
         parent = self._path.parent
         return parent if parent.name == ".defectflow" else parent / ".defectflow"
 
-    def find(  # noqa: PLR0913 - one keyword per contract field
+    def find(
         self,
         *,
         quantity: str | None = None,
@@ -136,8 +136,8 @@ class Store:
 
     def close(self) -> None:
         """Close all connections."""
-        self.jobs.close()
-        self._records.close()
+        self.jobs.close()  # type: ignore[no-untyped-call]
+        self._records.close()  # type: ignore[no-untyped-call]
 
 
 def _read_result(found: Mapping[str, Any]) -> ResultDocument | None:

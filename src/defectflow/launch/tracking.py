@@ -1,0 +1,82 @@
+"""Keeping the diary of a run while it works."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from defectflow.errors import StoreError
+from defectflow.launch.execution import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from defectflow.launch.events import JobEvent, RunSummary
+    from defectflow.store import RunLabel, Store
+    from defectflow.store.runs import RunState
+
+#: Progress is written at most this often, so that a flow of quick jobs is not slowed down.
+_INTERVAL_S: Final = 1.0
+
+
+class Tracker:
+    """Writes the progress of one run into the store; made by `tracked`.
+
+    An instance is meant as the `on_event` of `run_flow`.
+    """
+
+    def __init__(
+        self, store: Store, run_id: str, on_event: Callable[[JobEvent], None] | None
+    ) -> None:
+        self.run_id = run_id
+        self.over = False
+        self._store = store
+        self._on_event = on_event
+        self._written = 0.0
+
+    def __call__(self, event: JobEvent) -> None:
+        """Note an event and pass it on."""
+        if time.monotonic() - self._written >= _INTERVAL_S:
+            self._store.runs.progress(self.run_id, event.done, event.total)
+            self._written = time.monotonic()
+        if self._on_event is not None:
+            self._on_event(event)
+
+    def end(self, summary: RunSummary) -> RunSummary:
+        """Write how the run ended, and return `summary`."""
+        done = summary.computed + summary.reused
+        self._store.runs.progress(self.run_id, done, summary.total)
+        self._store.runs.end(self.run_id, summary.state, summary.error)
+        self.over = True
+        return summary
+
+
+@contextmanager
+def tracked(
+    store: Store, label: RunLabel, on_event: Callable[[JobEvent], None] | None = None
+) -> Iterator[Tracker]:
+    """Record a run: started now; ended by `Tracker.end`, or failed if the block raises.
+
+    Examples
+    --------
+    >>> from defectflow.launch import run_flow
+    >>> from defectflow.store import RunLabel, open_store
+    >>> from jobflow import job
+    >>> with open_store("memory://") as store:
+    ...     with tracked(store, RunLabel(recipe="sum")) as tracker:
+    ...         summary = tracker.end(run_flow(job(sum)([1, 2]), store, on_event=tracker))
+    ...     [(run.recipe, run.state, run.jobs_done) for run in store.runs.all()]
+    [('sum', 'completed', 1)]
+    """
+    tracker = Tracker(store, store.runs.start(label).run_id, on_event)
+    try:
+        yield tracker
+    except BaseException as error:
+        state: RunState = "failed" if isinstance(error, Exception) else "interrupted"
+        # The store may be what failed: the error itself is the better story.
+        with contextlib.suppress(StoreError):
+            if not tracker.over:
+                store.runs.end(tracker.run_id, state, one_line(error))
+        raise
