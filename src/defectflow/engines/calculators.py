@@ -9,7 +9,7 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
 import numpy as np
 from ase.calculators.calculator import BaseCalculator, Calculator, all_changes
@@ -17,6 +17,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from defectflow.documents.base import EngineStamp, content_key
 from defectflow.engines.contract import (
+    BandMaker,
     CalculationMaker,
     Capability,
     Engine,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from defectflow.documents.base import Fidelity
 
+#: So many elements still fit into an error message.
+_FEW: Final = 20
 #: What every calculator engine can be asked for.
 BASIC = frozenset({Capability.ENERGY, Capability.FORCES, Capability.BAND})
 
@@ -157,7 +160,7 @@ class CachingCalculator(Calculator):
     """
 
     def __init__(self, parts: Sequence[BaseCalculator], *, stress: bool = False) -> None:
-        super().__init__()
+        Calculator.__init__(self)
         self.parts = tuple(parts)
         self.stress = stress
         self.evaluations = 0
@@ -179,17 +182,18 @@ class CachingCalculator(Calculator):
         EngineError
             If a result is not a finite number.
         """
-        super().calculate(atoms, properties, system_changes)
+        Calculator.calculate(self, atoms, properties, system_changes)
+        geometry = cast("Atoms", self.atoms)
         wanted = ["energy", "forces"]
         if self.stress or "stress" in properties:
             wanted.append("stress")
-        parts = [_evaluate(part, self.atoms, wanted) for part in self.parts]
+        parts = [_evaluate(part, geometry, wanted) for part in self.parts]
         self.evaluations += 1
         self.results = {key: sum(part[key] for part in parts) for key in parts[0]}
         for key, value in self.results.items():
             if not np.all(np.isfinite(value)):
                 message = (
-                    f"{self.parts[0].name}: {key} of {self.atoms.get_chemical_formula()} is not a "
+                    f"{self.parts[0].name}: {key} of {geometry.get_chemical_formula()} is not a "
                     "finite number; look for overlapping atoms in the structure"
                 )
                 raise EngineError(message)
@@ -308,7 +312,9 @@ class CalculatorEngine(Engine):
         if unknown:
             label = f"{self.name} ({model.name})" if model.name else self.name
             hint = did_you_mean(unknown[0], model.elements)
-            known = hint if len(model.elements) < 20 else f"it knows {len(model.elements)} elements"
+            known = (
+                hint if len(model.elements) <= _FEW else f"it knows {len(model.elements)} elements"
+            )
             message = f"engine {label} does not know {', '.join(unknown)}; {known}"
             raise EngineError(message)
 
@@ -339,3 +345,8 @@ class CalculatorEngine(Engine):
         from defectflow.engines.relax import StaticMaker
 
         return StaticMaker(engine=self, settings=settings)
+
+    def _band_maker(self, settings: dict[str, Any]) -> BandMaker:
+        from defectflow.engines.band_maker import CalculatorBandMaker
+
+        return CalculatorBandMaker(engine=self, settings=settings)

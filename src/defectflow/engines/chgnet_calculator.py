@@ -16,19 +16,19 @@ from chgnet.model.model import CHGNet
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ase import Atoms
+    from chgnet import PredTask
 
 
-class LeanCHGNetCalculator(CHGNetCalculator):  # type: ignore[misc]
+class LeanCHGNetCalculator(CHGNetCalculator):
     """CHGNet with energy and forces, and the stress only if it is among the properties asked."""
 
     def calculate(
         self,
         atoms: Atoms | None = None,
-        properties: Sequence[str] | None = None,
-        system_changes: Sequence[str] | None = None,
+        properties: list[str] | None = None,
+        system_changes: list[str] | None = None,
+        task: PredTask | None = None,
     ) -> None:
         """Evaluate `atoms`.
 
@@ -38,7 +38,7 @@ class LeanCHGNetCalculator(CHGNetCalculator):  # type: ignore[misc]
             If an atom has no neighbour within the cut-off: the model knows no free atoms.
         """
         wanted = list(properties or ("energy", "forces"))
-        task = "ef" + ("s" if "stress" in wanted else "") + ("m" if "magmoms" in wanted else "")
+        task = task or ("efs" if "stress" in wanted else "ef")
         changes = list(system_changes or all_changes)
         try:
             with warnings.catch_warnings():
@@ -48,7 +48,8 @@ class LeanCHGNetCalculator(CHGNetCalculator):  # type: ignore[misc]
         except ValueError as error:
             if "isolated" not in str(error):
                 raise
-            message = f"engine chgnet cannot compute {atoms.get_chemical_formula()}: {error}"
+            formula = atoms.get_chemical_formula() if atoms else "no atoms"
+            message = f"engine chgnet cannot compute {formula}: {error}"
             raise EngineError(message) from error
 
 

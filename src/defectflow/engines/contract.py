@@ -16,17 +16,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, get_ar
 from monty.json import MSONable
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from defectflow.documents.base import Level
 from defectflow.engines import levels
 from defectflow.errors import EngineError, RecipeError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from jobflow import Job
-    from pymatgen.core import Structure
+    from jobflow.core.job import Job
+    from pymatgen.core.structure import Structure
 
-    from defectflow.documents.base import EngineStamp
+    from defectflow.documents.base import EngineStamp, Level
 
 #: What is free beside the atoms: nothing, all six components of the cell, or its volume.
 FreeCell = Literal["fixed", "relax", "scale"]
@@ -79,6 +78,32 @@ class CalculationMaker(Protocol):
         magnetic_moments: Sequence[float] | None = None,
     ) -> Job:
         """Return the job; a request that the engine cannot serve raises `EngineError` here."""
+        ...
+
+
+class BandMaker(Protocol):
+    """The maker of minimum energy paths: two relaxed ends in, a `BandDocument` out.
+
+    Parameters of `make`
+    --------------------
+    initial, final
+        `Image` of each end, with its energy and forces.
+    detours
+        Cartesian points (Å) through which a band is also sent.
+    frozen
+        Indices of atoms that keep their Cartesian position.
+    """
+
+    name: str
+
+    def make(
+        self,
+        initial: Image,
+        final: Image,
+        detours: Sequence[Sequence[float]] = (),
+        frozen: Sequence[int] = (),
+    ) -> Job:
+        """Return the job."""
         ...
 
 
@@ -186,6 +211,9 @@ class Engine(MSONable, ABC):
     @abstractmethod
     def _static_maker(self, settings: dict[str, Any]) -> CalculationMaker: ...
 
+    @abstractmethod
+    def _band_maker(self, settings: dict[str, Any]) -> BandMaker: ...
+
     def require(self, *capabilities: Capability) -> Self:
         """Return the engine itself if it can do all of `capabilities`.
 
@@ -236,6 +264,19 @@ class Engine(MSONable, ABC):
         self.require(Capability.ENERGY)
         return self._static_maker(self.settings("static", **overrides))
 
+    def band_maker(self, **overrides: object) -> BandMaker:
+        """Return a maker of minimum energy paths between two relaxed ends.
+
+        Raises
+        ------
+        EngineError
+            If the engine cannot relax bands.
+        RecipeError
+            If an override is unknown.
+        """
+        self.require(Capability.FORCES, Capability.BAND)
+        return self._band_maker(self.settings("neb", **overrides))
+
     def check_request(
         self,
         structure: object,
@@ -247,7 +288,7 @@ class Engine(MSONable, ABC):
 
         Values that are outputs of other jobs are checked when the job runs.
         """
-        from pymatgen.core import Structure
+        from pymatgen.core.structure import Structure
 
         if isinstance(charge, int) and charge != 0:
             self.require(Capability.CHARGE)

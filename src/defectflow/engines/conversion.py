@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase import Atoms
 from ase.constraints import FixAtoms
-from pymatgen.core import Lattice, Structure
+from pymatgen.core.lattice import Lattice
+from pymatgen.core.structure import Structure
 
 from defectflow.errors import StructureError
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from defectflow.engines.calculators import BASIC, CalculatorEngine, CalculatorOptions, Model
 from defectflow.engines.contract import Capability, EngineInfo
@@ -35,7 +35,7 @@ class ImportedOptions(CalculatorOptions):
     """
 
     calculator: str
-    kwargs: dict[str, Any] = {}
+    kwargs: dict[str, Any] = Field(default_factory=dict)
     fidelity: Literal["dft", "potential", "stand-in"] = "stand-in"
     functional: str | None = None
 
@@ -89,7 +89,7 @@ class ImportedCalculator(CalculatorEngine):
             functional=functional,
             fidelity=self.options["fidelity"],
             elements=None,
-            packages=tuple(dict.fromkeys((path.split(":")[0].split(".")[0], "ase"))),
+            packages=tuple(dict.fromkeys((re.split("[.:]", path, maxsplit=1)[0], "ase"))),
             d3_method=functional.lower() if functional else None,
         )
 

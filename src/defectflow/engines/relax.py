@@ -1,0 +1,377 @@
+"""Relaxation and single evaluation with the forces of an ASE calculator, as jobflow makers."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from ase.constraints import FixSymmetry
+from ase.filters import FrechetCellFilter
+from ase.stress import voigt_6_to_full_3x3_stress
+from jobflow.core.job import Job, job
+from jobflow.core.maker import Maker
+
+from defectflow.documents.base import content_key
+from defectflow.documents.steps import RelaxDocument
+from defectflow.engines.checkpoint import Checkpoint
+from defectflow.engines.contract import Capability, FreeCell
+from defectflow.engines.conversion import to_atoms, to_structure
+from defectflow.engines.quasi_newton import QuasiNewton
+from defectflow.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ase import Atoms
+    from numpy.typing import NDArray
+    from pymatgen.core.structure import Structure
+
+    from defectflow.engines.calculators import CalculatorEngine
+
+    Array = NDArray[np.float64]
+
+progress = logging.getLogger("defectflow.progress")
+
+#: Seconds between two lines of progress.
+_SILENCE_S: Final = 2.0
+#: Stiffness of an ordinary crystal (96 GPa). It scales strains to lengths, so that the curvature
+#: along a strain is near the first guess of the curvature along a displacement. With it a cell
+#: relaxes in 4-15 evaluations where ASE's scale, the number of atoms, takes 6-31.
+_STIFFNESS_EV_PER_A3: Final = 0.6
+#: No component of the strain changes more than this in one step.
+_MAX_STRAIN: Final = 0.05
+
+
+@dataclass(frozen=True)
+class RelaxSettings:
+    """The numbers of ``relax.yaml``.
+
+    Attributes
+    ----------
+    fmax_eV_per_A
+        Largest force on a free atom at the end.
+    stress_max_eV_per_A3
+        Largest component of the stress at the end, where the cell is free; for a cell that is
+        scaled, largest pressure.
+    keep_symmetry
+        Project forces and stress onto the space group that the structure starts with.
+    """
+
+    fmax_eV_per_A: float
+    stress_max_eV_per_A3: float
+    max_steps: int
+    max_step_A: float
+    curvature_eV_per_A2: float
+    keep_symmetry: bool
+
+
+class Relaxation:
+    """A relaxation under way: atoms, minimiser and the history that rebuilds both.
+
+    Parameters
+    ----------
+    structure
+        Where it starts.
+    engine
+        Gives the forces.
+    cell, frozen, settings
+        As in the maker.
+    """
+
+    def __init__(
+        self,
+        structure: Structure,
+        engine: CalculatorEngine,
+        settings: RelaxSettings,
+        cell: FreeCell = "fixed",
+        frozen: Sequence[int] = (),
+    ) -> None:
+        self.settings = settings
+        self.cell = cell
+        self.frozen = tuple(frozen)
+        self.start = structure
+        self.atoms = to_atoms(structure, self.frozen)
+        if settings.keep_symmetry:
+            constraints = [*self.atoms.constraints, FixSymmetry(self.atoms)]
+            self.atoms.set_constraint(constraints)
+        self.calculator = engine.caching_calculator(stress=cell != "fixed")
+        self.atoms.calc = self.calculator
+        self.target: Any = self.atoms
+        volume_A3 = self.atoms.get_volume()
+        self.length_per_strain = math.sqrt(
+            _STIFFNESS_EV_PER_A3 * volume_A3 / settings.curvature_eV_per_A2
+        )
+        if cell != "fixed":
+            self.target = FrechetCellFilter(
+                self.atoms,
+                hydrostatic_strain=cell == "scale",
+                exp_cell_factor=self.length_per_strain,
+            )
+        self.minimiser = QuasiNewton(settings.curvature_eV_per_A2, settings.max_step_A)
+        self.history: list[tuple[Array, Array]] = []
+        self.earlier_calls = 0
+        self.earlier_time_s = 0.0
+        self.begun = time.monotonic()
+
+    @property
+    def force_calls(self) -> int:
+        """Evaluations so far, those of interrupted runs included."""
+        return self.earlier_calls + self.calculator.evaluations
+
+    @property
+    def wall_time_s(self) -> float:
+        """Seconds so far, those of interrupted runs included."""
+        return self.earlier_time_s + time.monotonic() - self.begun
+
+    def fmax(self) -> float:
+        """Return the largest force on a free atom, eV/Å."""
+        return float(np.linalg.norm(self.atoms.get_forces(), axis=1).max())
+
+    def converged(self) -> bool:
+        """Tell whether forces and, where the cell is free, the stress are below threshold."""
+        if self.fmax() >= self.settings.fmax_eV_per_A:
+            return False
+        if self.cell == "fixed":
+            return True
+        stress = self.atoms.get_stress()
+        largest = abs(stress[:3].mean()) if self.cell == "scale" else np.abs(stress).max()
+        return bool(largest < self.settings.stress_max_eV_per_A3)
+
+    def step(self) -> None:
+        """Move once along the minimiser's next step."""
+        positions, forces = self.target.get_positions(), self.target.get_forces()
+        self.history.append((positions.copy(), forces.copy()))
+        moves = self.minimiser.step(positions, forces)
+        if self.cell != "fixed":
+            strain = float(np.abs(moves[-3:]).max()) / self.length_per_strain
+            moves = moves * min(1.0, _MAX_STRAIN / strain) if strain > 0 else moves
+        self.target.set_positions(positions + moves)
+
+    def state(self) -> dict[str, Any]:
+        """Return what `resume` needs, in plain JSON types."""
+        return {
+            "positions": self.target.get_positions().tolist(),
+            "history": [[x.tolist(), f.tolist()] for x, f in self.history],
+            "force_calls": self.force_calls,
+            "wall_time_s": self.wall_time_s,
+        }
+
+    def resume(self, state: dict[str, Any]) -> None:
+        """Go to where an earlier run of the same relaxation was."""
+        self.history = [(np.array(x), np.array(f)) for x, f in state["history"]]
+        for positions, forces in self.history:
+            self.minimiser.learn(positions, forces)
+        self.target.set_positions(np.array(state["positions"]))
+        self.earlier_calls = int(state["force_calls"])
+        self.earlier_time_s = float(state["wall_time_s"])
+
+    def run(self, checkpoint: Checkpoint) -> bool:
+        """Step until converged or out of steps; return whether it converged."""
+        earlier = checkpoint.load()
+        if earlier is not None:
+            self.resume(earlier)
+            progress.info("%s goes on at step %d", self._label(), len(self.history))
+        spoken = time.monotonic()
+        while not self.converged():
+            if len(self.history) >= self.settings.max_steps:
+                return False
+            self.step()
+            if checkpoint.due():
+                checkpoint.save(self.state())
+            if time.monotonic() - spoken > _SILENCE_S:
+                spoken = time.monotonic()
+                progress.info(
+                    "%s: step %d, largest force %.3f eV/Å (threshold %.3f)",
+                    self._label(),
+                    len(self.history),
+                    self.fmax(),
+                    self.settings.fmax_eV_per_A,
+                )
+        return True
+
+    def _label(self) -> str:
+        return f"relaxing {self.start.composition.formula.replace(' ', '')}"
+
+
+def relax(
+    structure: Structure,
+    engine: CalculatorEngine,
+    settings: RelaxSettings,
+    cell: FreeCell = "fixed",
+    frozen: Sequence[int] = (),
+    folder: Path | None = None,
+) -> RelaxDocument:
+    """Relax `structure`; atoms in `frozen` keep their position.
+
+    An interrupted run goes on from ``relax.checkpoint.json`` in `folder` (the working directory),
+    if that file is of the same calculation. Running out of steps is not an error: the document
+    says ``converged=False``.
+    """
+    relaxation = Relaxation(structure, engine, settings, cell, frozen)
+    key = content_key("relax", engine.stamp(), structure, asdict(settings), cell, list(frozen))
+    checkpoint = Checkpoint((folder or Path.cwd()) / "relax.checkpoint.json", key)
+    converged = relaxation.run(checkpoint)
+    document = RelaxDocument(
+        **_results(relaxation.atoms, structure, engine),
+        fmax_eV_per_A=relaxation.fmax(),
+        force_threshold_eV_per_A=settings.fmax_eV_per_A,
+        converged=converged,
+        steps=len(relaxation.history),
+        force_calls=relaxation.force_calls,
+        wall_time_s=relaxation.wall_time_s,
+        cell=cell,
+        frozen=tuple(frozen),
+    )
+    checkpoint.clear()
+    return document
+
+
+def evaluate(
+    structure: Structure,
+    engine: CalculatorEngine,
+    frozen: Sequence[int] = (),
+    *,
+    stress: bool = False,
+) -> RelaxDocument:
+    """Return energy and forces of `structure` as it is, from one evaluation."""
+    begun = time.monotonic()
+    atoms = to_atoms(structure, frozen)
+    atoms.calc = calculator = engine.caching_calculator(stress=stress)
+    return RelaxDocument(
+        **_results(atoms, structure, engine),
+        fmax_eV_per_A=float(np.linalg.norm(atoms.get_forces(), axis=1).max()),
+        force_threshold_eV_per_A=math.inf,
+        converged=True,
+        steps=0,
+        force_calls=calculator.evaluations,
+        wall_time_s=time.monotonic() - begun,
+        cell="fixed",
+        frozen=tuple(frozen),
+    )
+
+
+def _results(atoms: Atoms, like: Structure, engine: CalculatorEngine) -> dict[str, Any]:
+    """Return the fields of a document that come from the calculator, in eV and Å."""
+    forces = atoms.get_forces(apply_constraint=False)
+    stress = atoms.calc.results.get("stress")
+    return {
+        "structure": to_structure(atoms, like),
+        "energy_eV": atoms.calc.results["energy"],
+        "forces_eV_per_A": forces.tolist(),
+        "stress_eV_per_A3": None if stress is None else voigt_6_to_full_3x3_stress(stress).tolist(),
+        "engine": engine.stamp(),
+    }
+
+
+@dataclass
+class RelaxMaker(Maker):
+    """Makes relaxations with a calculator engine.
+
+    Attributes
+    ----------
+    cell
+        What is free beside the atoms: nothing (``fixed``), the whole cell (``relax``) or its
+        volume (``scale``).
+    settings
+        Numbers that differ from those of the engine's level; all of them after construction.
+
+    Examples
+    --------
+    >>> from defectflow.engines.registry import engine
+    >>> maker = engine("emt").relax_maker(cell="scale", fmax_eV_per_A=0.02)
+    >>> maker.name, maker.cell, maker.settings["fmax_eV_per_A"]
+    ('relax', 'scale', 0.02)
+    """
+
+    engine: CalculatorEngine
+    cell: FreeCell = "fixed"
+    settings: dict[str, Any] = field(default_factory=dict)
+    name: str = "relax"
+
+    def __post_init__(self) -> None:
+        """Fill in the numbers of the engine's level."""
+        self.settings = self.engine.settings("relax", **self.settings)
+
+    def make(
+        self,
+        structure: Structure,
+        frozen: Sequence[int] = (),
+        charge: int = 0,
+        magnetic_moments: Sequence[float] | None = None,
+    ) -> Job:
+        """Return the job that relaxes `structure`; its output is a `RelaxDocument`."""
+        self._check(structure, frozen, charge, magnetic_moments)
+        return self.calculate(structure, frozen, charge, magnetic_moments)
+
+    @job(output_schema=RelaxDocument)
+    def calculate(
+        self,
+        structure: Structure,
+        frozen: Sequence[int],
+        charge: int,
+        magnetic_moments: Sequence[float] | None,
+    ) -> RelaxDocument:
+        """Do what the job does: relax `structure` in the working directory."""
+        self._check(structure, frozen, charge, magnetic_moments)
+        settings = RelaxSettings(**self.settings)
+        return relax(structure, self.engine, settings, self.cell, frozen)
+
+    def _check(
+        self, structure: object, frozen: object, charge: object, magnetic_moments: object | None
+    ) -> None:
+        self.engine.check_request(structure, frozen, charge, magnetic_moments)
+        if self.cell != "fixed" and isinstance(frozen, (list, tuple)) and frozen:
+            message = (
+                f"relaxation with cell: {self.cell} and {len(frozen)} frozen atoms: a position "
+                "cannot be kept while the cell moves; use cell: fixed or freeze nothing"
+            )
+            raise RecipeError(message)
+
+
+@dataclass
+class StaticMaker(Maker):
+    """Makes single evaluations with a calculator engine.
+
+    Attributes
+    ----------
+    settings
+        Numbers that differ from those of the engine's level; all of them after construction.
+    """
+
+    engine: CalculatorEngine
+    settings: dict[str, Any] = field(default_factory=dict)
+    name: str = "static"
+
+    def __post_init__(self) -> None:
+        """Fill in the numbers of the engine's level."""
+        self.settings = self.engine.settings("static", **self.settings)
+        if self.settings["stress"]:
+            self.engine.require(Capability.STRESS)
+
+    def make(
+        self,
+        structure: Structure,
+        frozen: Sequence[int] = (),
+        charge: int = 0,
+        magnetic_moments: Sequence[float] | None = None,
+    ) -> Job:
+        """Return the job that evaluates `structure`; its output is a `RelaxDocument`."""
+        self.engine.check_request(structure, frozen, charge, magnetic_moments)
+        return self.calculate(structure, frozen, charge, magnetic_moments)
+
+    @job(output_schema=RelaxDocument)
+    def calculate(
+        self,
+        structure: Structure,
+        frozen: Sequence[int],
+        charge: int,
+        magnetic_moments: Sequence[float] | None,
+    ) -> RelaxDocument:
+        """Do what the job does: evaluate `structure` once."""
+        self.engine.check_request(structure, frozen, charge, magnetic_moments)
+        return evaluate(structure, self.engine, frozen, stress=self.settings["stress"])
