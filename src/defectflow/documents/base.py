@@ -5,14 +5,33 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime, timezone
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pymatgen.core import Structure
 
 Level = Literal["fast", "balanced", "stringent"]
 #: What a number rests on. A potential's number is never shown as DFT.
 Fidelity = Literal["dft", "potential", "stand-in"]
+
+
+def _structure(value: object) -> Structure:
+    if isinstance(value, Structure):
+        return value
+    if isinstance(value, dict):
+        return Structure.from_dict(value)
+    message = f"a crystal structure is needed, not {type(value).__name__}"
+    raise ValueError(message)
+
+
+#: A pymatgen structure inside a document; written as its plain dictionary.
+Crystal = Annotated[
+    Structure,
+    PlainValidator(_structure),
+    PlainSerializer(lambda structure: structure.as_dict()),
+    WithJsonSchema({"type": "object", "title": "Structure"}),
+]
 
 
 class Document(BaseModel):

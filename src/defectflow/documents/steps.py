@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from pymatgen.core import Structure
 
-from defectflow.documents.base import Document, EngineStamp
+from defectflow.documents.base import Crystal, Document, EngineStamp
 
 Vector = tuple[float, float, float]
 
@@ -18,7 +17,7 @@ class Image(Document):
     Forces are the bare ones, before any projection and with constraints not applied.
     """
 
-    structure: Structure
+    structure: Crystal
     energy_eV: float
     forces_eV_per_A: tuple[Vector, ...]
 
@@ -36,7 +35,7 @@ class RelaxDocument(Document):
         What was free: ``fixed`` (atoms only), ``relax`` (all of the cell), ``scale`` (volume only).
     """
 
-    structure: Structure
+    structure: Crystal
     energy_eV: float
     forces_eV_per_A: tuple[Vector, ...]
     stress_eV_per_A3: tuple[Vector, Vector, Vector] | None = None

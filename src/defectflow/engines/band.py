@@ -33,8 +33,7 @@ class BandSettings:
     Attributes
     ----------
     images
-        Number of moving images; None to take `images_per_A` of the ion's way, at least
-        `min_images`.
+        Number of moving images; 0 to take `images_per_A` of the ion's way, at least `min_images`.
     fmax_eV_per_A
         Force on the climbing image at which the band is done.
     loose_fmax_eV_per_A
@@ -48,11 +47,11 @@ class BandSettings:
         Steps of BFGS with climbing after which the slower but steadier FIRE takes over.
     """
 
-    images: int | None = None
+    images: int = 0
     images_per_A: float = 1.5
     min_images: int = 5
     fmax_eV_per_A: float = 0.05
-    loose_fmax_eV_per_A: float = 0.15
+    loose_fmax_eV_per_A: float = 0.2
     band_fmax_factor: float = 3.0
     spring_eV_per_A2: float = 1.0
     max_steps: int = 200
@@ -61,7 +60,7 @@ class BandSettings:
 
     def inner_images(self, distance_A: float) -> int:
         """Return the number of moving images, odd so that one can sit in the middle."""
-        if self.images is not None:
+        if self.images:
             return self.images
         wanted = max(self.min_images, int(np.ceil(distance_A * self.images_per_A)))
         return wanted + (wanted + 1) % 2

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class BandMaker(Maker):
+class CalculatorBandMaker(Maker):
     """Relax the minimum energy path between two relaxed ends.
 
     Attributes

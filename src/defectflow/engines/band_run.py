@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -19,6 +17,7 @@ from defectflow.analysis.barriers import arc_lengths_A
 from defectflow.documents.base import EngineStamp, content_key
 from defectflow.documents.steps import BandDocument, Candidate, Image
 from defectflow.engines.band import Band, BandSettings
+from defectflow.engines.checkpoint import Checkpoint
 from defectflow.errors import StructureError
 from defectflow.structures.bands import (
     check_band,
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import BaseCalculator
 
 Array = NDArray[np.float64]
-CHECKPOINT = "band.checkpoint.json"
 #: Standard deviation (Å) of the kick that takes a symmetric start off its ridge.
 KICK_A = 0.02
 
@@ -71,45 +69,24 @@ class BandTask:
 
 
 @dataclass
-class Checkpoint:
-    """The state of an unfinished task, on disk after every step."""
+class BandState:
+    """How far an unfinished task has come: the path and the cost of each start, and the winner."""
 
-    key: str
-    folder: Path
     paths: dict[str, Array] = field(default_factory=dict)
     calls: dict[str, int] = field(default_factory=dict)
     steps: int = 0
     climbing: str | None = None
 
     @classmethod
-    def load(cls, key: str, folder: Path) -> Checkpoint:
-        """Return what an interrupted run of the same task left behind, or a fresh start."""
-        try:
-            saved = json.loads((folder / CHECKPOINT).read_text())
-        except (OSError, ValueError):
-            return cls(key, folder)
-        if saved.get("key") != key:
-            return cls(key, folder)
+    def from_dict(cls, saved: dict[str, Any]) -> BandState:
+        """Rebuild the state from plain JSON types."""
         paths = {label: np.array(path) for label, path in saved["paths"].items()}
-        progress.info("band goes on from step %d", saved["steps"])
-        return cls(key, folder, paths, saved["calls"], saved["steps"], saved["climbing"])
+        return cls(paths, dict(saved["calls"]), saved["steps"], saved["climbing"])
 
-    def save(self) -> None:
-        """Write the state in one piece: a reader sees the old or the new one."""
-        state = {
-            "key": self.key,
-            "paths": {label: path.tolist() for label, path in self.paths.items()},
-            "calls": self.calls,
-            "steps": self.steps,
-            "climbing": self.climbing,
-        }
-        partial = self.folder / f"{CHECKPOINT}.{os.getpid()}"
-        partial.write_text(json.dumps(state))
-        partial.replace(self.folder / CHECKPOINT)
-
-    def forget(self) -> None:
-        """Remove the file: the task is finished."""
-        (self.folder / CHECKPOINT).unlink(missing_ok=True)
+    def to_dict(self) -> dict[str, Any]:
+        """Return the state in plain JSON types."""
+        paths = {label: path.tolist() for label, path in self.paths.items()}
+        return {**vars(self), "paths": paths}
 
 
 class BandRun:
@@ -125,7 +102,11 @@ class BandRun:
         self.first, self.last = task.initial.structure, final
         self.frozen = np.zeros(len(final), dtype=bool)
         self.frozen[list(task.frozen)] = True
-        self.checkpoint = Checkpoint.load(task.key(), folder)
+        self.checkpoint = Checkpoint(folder / "band.checkpoint.json", task.key())
+        saved = self.checkpoint.load()
+        self.state = BandState.from_dict(saved) if saved else BandState()
+        if saved:
+            progress.info("band goes on from step %d", self.state.steps)
         self.errors: dict[str, str] = {}
         self.started = time.perf_counter()
 
@@ -133,12 +114,12 @@ class BandRun:
         """Relax all starting paths loosely, finish the lowest, and describe it."""
         bands = self._bands()
         ranked = [self._race(label, band) for label, band in bands.items()]
-        chosen = self.checkpoint.climbing or min(ranked, key=lambda item: item.barrier_eV).label
+        chosen = self.state.climbing or min(ranked, key=lambda item: item.barrier_eV).label
         band = bands[chosen]
-        self.checkpoint.climbing = chosen
+        self.state.climbing = chosen
         self._climb(chosen, band)
         converged = band.done()
-        self.checkpoint.forget()
+        self.checkpoint.clear()
         failed = [
             Candidate(label=k, barrier_eV=np.nan, fmax_eV_per_A=np.nan, force_calls=0, error=v)
             for k, v in self.errors.items()
@@ -154,8 +135,8 @@ class BandRun:
             mirrored=band.exchange is not None,
             candidates=(*ranked, *failed),
             chosen=chosen,
-            steps=self.checkpoint.steps,
-            force_calls=sum(self.checkpoint.calls.values()),
+            steps=self.state.steps,
+            force_calls=sum(self.state.calls.values()),
             wall_time_s=time.perf_counter() - self.started,
             engine=self.task.stamp,
         )
@@ -182,7 +163,7 @@ class BandRun:
                 continue
             path = np.array([image.cart_coords for image in images])
             path[:, self.frozen] = path[0, self.frozen]
-            bands[label] = self._band(self.checkpoint.paths.get(label, path), exchange)
+            bands[label] = self._band(self.state.paths.get(label, path), exchange)
         if not bands:
             raise StructureError("no starting path can be computed: " + "; ".join(self.errors.values()))
         return bands
@@ -221,9 +202,9 @@ class BandRun:
         return evaluate
 
     def _race(self, label: str, band: Band) -> Candidate:
-        before = self.checkpoint.calls.get(label, 0)
-        if self.checkpoint.climbing in (None, label):
-            if self.checkpoint.climbing is None:
+        before = self.state.calls.get(label, 0)
+        if self.state.climbing in (None, label):
+            if self.state.climbing is None:
                 self._optimize(label, band, "bfgs", self.task.settings.max_steps)
             barrier, fmax = band.barrier_eV(), band.fmax()
         else:
@@ -245,22 +226,22 @@ class BandRun:
     def _optimize(self, label: str, band: Band, method: str, steps: int) -> None:
         from ase.optimize import BFGS, FIRE
 
-        earlier = self.checkpoint.calls.get(label, 0) - band.force_calls
+        earlier = self.state.calls.get(label, 0) - band.force_calls
         maker = {"bfgs": BFGS, "fire": FIRE}[method]
         optimizer = maker(band, logfile=None, maxstep=self.task.settings.max_step_A)
 
         def observe() -> None:
-            self.checkpoint.paths[label] = band.path
-            self.checkpoint.calls[label] = earlier + band.force_calls
-            self.checkpoint.steps += 1
-            self.checkpoint.save()
+            self.state.paths[label] = band.path
+            self.state.calls[label] = earlier + band.force_calls
+            self.state.steps += 1
+            self.checkpoint.save(self.state.to_dict())
             progress.info(
                 "band %s, %s: barrier %.3f eV, force %.3f eV/Å, %d force calls",
                 label,
                 "climbing" if band.climb else "first stage",
                 band.barrier_eV(),
                 band.climbing_fmax(),
-                sum(self.checkpoint.calls.values()),
+                sum(self.state.calls.values()),
             )
 
         optimizer.attach(observe)

@@ -1,0 +1,116 @@
+"""From relaxed bands to the barrier that limits diffusion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from monty.json import MSONable
+
+from defectflow.analysis.barriers import energy_profile, path_slopes
+from defectflow.analysis.diffusion import HopDiffusion
+from defectflow.analysis.percolation import Edge, Percolation, percolation
+from defectflow.documents.migration import Diffusion, HopDocument
+from defectflow.documents.steps import BandDocument
+from defectflow.structures.hops import Hop
+
+
+@dataclass(frozen=True)
+class HopPlan(MSONable):
+    """What has to be remembered of a hop until its band is done.
+
+    Attributes
+    ----------
+    edges
+        All directed hops of the orbit, as ``[i, j, [a, b, c]]``, once per direction.
+    per_site
+        Number of such hops that leave one site.
+    """
+
+    label: str
+    start: str
+    end: str
+    distance_A: float
+    multiplicity: int
+    edges: list[list[Any]]
+    per_site: int
+
+    @classmethod
+    def from_hop(cls, hop: Hop, site_label: str, sites: int) -> HopPlan:
+        """Describe a hop between `sites` equivalent sites called `site_label`."""
+        return cls(
+            label=f"{site_label} to {site_label}, {hop.distance_A:.2f} Å",
+            start=site_label,
+            end=site_label,
+            distance_A=hop.distance_A,
+            multiplicity=hop.multiplicity,
+            edges=[[i, j, list(image)] for i, j, image in hop.edges],
+            per_site=len(hop.edges) // sites,
+        )
+
+
+def hop_document(plan: HopPlan, band: BandDocument) -> HopDocument:
+    """Reduce a band to its barriers."""
+    positions = band.positions()
+    forces = np.array([image.forces_eV_per_A for image in band.images])
+    profile = energy_profile(
+        np.array(band.distances_A), np.array(band.energies_eV), path_slopes(positions, forces)
+    )
+    return HopDocument(
+        label=plan.label,
+        start=plan.start,
+        end=plan.end,
+        distance_A=plan.distance_A,
+        multiplicity=plan.multiplicity,
+        forward_eV=profile.forward_eV,
+        reverse_eV=profile.reverse_eV,
+        spline_forward_eV=profile.spline_forward_eV,
+        spline_reverse_eV=profile.spline_reverse_eV,
+        span_eV=profile.span_eV,
+        path_length_A=profile.length_A,
+        converged=band.converged,
+        band=band,
+    )
+
+
+def bottleneck(
+    plans: Sequence[HopPlan], heights_eV: Sequence[float], sites: int
+) -> Percolation | None:
+    """Return the easiest way across the crystal, given the height of each kind of hop.
+
+    Parameters
+    ----------
+    heights_eV
+        Highest image above the lowest of each hop.
+    sites
+        Number of sites in the host's cell.
+    """
+    edges = [
+        Edge(start, end, (shift[0], shift[1], shift[2]), height, plan.label)
+        for plan, height in zip(plans, heights_eV, strict=True)
+        for start, end, shift in plan.edges
+    ]
+    return percolation(edges, sites)
+
+
+def diffusion_document(
+    plan: HopPlan, barrier_eV: float, dimensions: int, *, attempt_Hz: float, at_K: Sequence[float]
+) -> Diffusion:
+    """Return the diffusion coefficients of the hop that limits, as a random walk of equal jumps."""
+    walk = HopDiffusion(
+        geometric_factor=plan.per_site / (2 * dimensions),
+        jump_length_A=plan.distance_A,
+        attempt_frequency_Hz=attempt_Hz,
+        barrier_eV=barrier_eV,
+    )
+    return Diffusion(
+        geometric_factor=walk.geometric_factor,
+        jump_length_A=walk.jump_length_A,
+        attempt_frequency_Hz=attempt_Hz,
+        barrier_eV=barrier_eV,
+        coefficient_cm2_per_s={
+            f"{kelvin:g}": walk.coefficient_cm2_per_s(kelvin) for kelvin in at_K
+        },
+    )

@@ -1,0 +1,179 @@
+"""The barrier between two structures that the user gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jobflow import Flow, Maker, job
+from pymatgen.core import Structure
+
+from defectflow.documents import BandDocument, Image, MigrationBarrierDocument, RelaxDocument, now
+from defectflow.engines.contract import Engine
+from defectflow.flows.barrier import HopPlan, diffusion_document, hop_document
+from defectflow.flows.provenance import Provenance
+from defectflow.structures.bands import (
+    check_ends,
+    common_cell,
+    exchanges,
+    moving_atom,
+    unwrapped,
+)
+from defectflow.structures.endpoints import detours
+from defectflow.structures.sites import insertion_sites
+from defectflow.structures.supercells import nearest_image_distance_A
+
+
+@dataclass
+class EndpointsBarrierMaker(Maker):
+    """Barrier of one hop between two given end points, in their cell.
+
+    1. Bring both into one cell, if theirs differ slightly (the strain is recorded).
+    2. Relax the ends; if a symmetry operation swaps them, only the first.
+    3. Relax the band, straight and through the voids beside the straight line.
+
+    Attributes
+    ----------
+    explore
+        Send bands through voids between the ends, not only straight.
+    """
+
+    engine: Engine
+    name: str = "barrier between end points"
+    images: int = 0
+    explore: bool = True
+    temperatures_K: tuple[float, ...] = (300.0,)
+    attempt_frequency_Hz: float = 1.0e13
+    relax: dict[str, Any] = field(default_factory=dict)
+    band: dict[str, Any] = field(default_factory=dict)
+
+    def make(
+        self, initial: Structure, final: Structure, provenance: Provenance | None = None
+    ) -> Flow:
+        """Return the flow; its output is a `MigrationBarrierDocument`.
+
+        Raises
+        ------
+        StructureError
+            If the two structures do not hold the same atoms in the same order, or their cells
+            differ too much.
+        """
+        check_ends(initial, final)
+        first, last, strain = common_cell(initial, final)
+        last = unwrapped(first, last)
+        atom = moving_atom(first, last)
+        self.engine.check({element.symbol for element in first.elements})
+        origin = provenance or Provenance.of(
+            f"{first[atom].species_string} hop in {first.composition.reduced_formula}",
+            self.as_dict(),
+            first.as_dict(),
+            last.as_dict(),
+        )
+        maker = self.engine.relax_maker("fixed", **self.relax)
+        relaxed = [maker.make(first)]
+        if not exchanges(first, last):
+            relaxed.append(maker.make(last))
+        for end, name in zip(relaxed, ("relax initial end", "relax final end"), strict=False):
+            end.name = name
+        ends = both_ends(first, last, [end.output for end in relaxed])
+        overrides = self.band | ({"images": self.images} if self.images else {})
+        points = _detours(first, last) if self.explore else []
+        band = self.engine.band_maker(**overrides).make(ends.output[0], ends.output[1], points)
+        result = self.conclude(
+            first, last, strain, [end.output for end in relaxed], band.output, origin
+        )
+        jobs = [*relaxed, ends, band, result]
+        return Flow(jobs, output=result.output, name=origin.recipe)
+
+    @job(output_schema=MigrationBarrierDocument, metadata={"defectflow": "result"})
+    def conclude(  # noqa: PLR0913, PLR0917 - everything the steps before have found
+        self,
+        initial: Structure,
+        final: Structure,
+        strain: float,
+        ends: Sequence[RelaxDocument],
+        band: BandDocument,
+        provenance: Provenance,
+    ) -> MigrationBarrierDocument:
+        """Reduce the band to a document."""
+        atom = moving_atom(initial, final)
+        species = initial[atom].species_string
+        distance = float(np.linalg.norm(final[atom].coords - initial[atom].coords))
+        plan = HopPlan(f"{species} hop, {distance:.2f} Å", "initial", "final", distance, 1, [], 1)
+        hop = hop_document(plan, band)
+        converged = hop.converged and all(end.converged for end in ends)
+        value = hop.span_eV if converged else None
+        spline = hop.span_eV + hop.spline_forward_eV - hop.forward_eV
+        note = f"end points were brought into one cell, strain {strain:.2%}"
+        return MigrationBarrierDocument(
+            recipe=provenance.recipe,
+            value=value,
+            barrier_eV=value,
+            spline_barrier_eV=spline if converged else None,
+            host=initial.composition.reduced_formula,
+            host_formula=initial.composition.reduced_formula,
+            defect=f"{species} hop",
+            species=species,
+            limit="given",
+            converged=converged,
+            key=provenance.key,
+            created=now(),
+            engine=self.engine.stamp(),
+            recipe_input=provenance.recipe_input,
+            dimensions=None,
+            host_cell="given",
+            host_lattice=tuple(map(tuple, initial.lattice.matrix.tolist())),
+            nearest_image_A=nearest_image_distance_A(initial.lattice.matrix),
+            strain=strain,
+            hops=(hop,),
+            diffusion=diffusion_document(
+                plan, value, 1, attempt_Hz=self.attempt_frequency_Hz, at_K=self.temperatures_K
+            )
+            if value is not None
+            else None,
+            force_calls=sum(d.force_calls for d in (*ends, band)),
+            wall_time_s=sum(d.wall_time_s for d in (*ends, band)),
+            notes=(note,) if strain else (),
+        )
+
+
+@job
+def both_ends(
+    initial: Structure, final: Structure, relaxed: Sequence[RelaxDocument]
+) -> list[Image]:
+    """Return both relaxed ends as images; the second by symmetry if only one was relaxed."""
+    first = relaxed[0].image()
+    if len(relaxed) > 1:
+        return [first, relaxed[1].image()]
+    swap = exchanges(initial, final)[0]
+    positions = unwrapped(initial, first.structure).cart_coords
+    forces = swap.vectors(np.array(first.forces_eV_per_A))
+    second = Structure(
+        initial.lattice,
+        initial.species,
+        swap.positions(positions),
+        coords_are_cartesian=True,
+        to_unit_cell=False,
+    )
+    image = Image(
+        structure=second,
+        energy_eV=first.energy_eV,
+        forces_eV_per_A=tuple(map(tuple, forces.tolist())),
+    )
+    return [first, image]
+
+
+def _detours(initial: Structure, final: Structure) -> list[tuple[float, float, float]]:
+    """Return the voids beside the straight line, Å, found in the frame without the moving atom."""
+    atom = moving_atom(initial, final)
+    frame = initial.copy()
+    frame.remove_sites([atom])
+    voids = insertion_sites(frame, initial[atom].species_string)
+    if not voids:
+        return []
+    places = np.array([void.frac_coords for void in voids])
+    start, end = initial[atom].coords, final[atom].coords
+    points = detours(start, end, places, initial.lattice.matrix)
+    return [(float(x), float(y), float(z)) for x, y, z in points]

@@ -1,0 +1,315 @@
+"""The migration barrier of an ion in a host, in the dilute limit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from jobflow import Flow, Maker, Response, job
+from pymatgen.core import Element, Structure
+
+from defectflow.documents import (
+    BandDocument,
+    Image,
+    MigrationBarrierDocument,
+    RelaxDocument,
+    SiteDocument,
+    now,
+)
+from defectflow.engines.contract import Engine
+from defectflow.errors import StructureError
+from defectflow.flows.barrier import (
+    HopPlan,
+    bottleneck,
+    diffusion_document,
+    hop_document,
+)
+from defectflow.flows.network import (
+    Scene,
+    Site,
+    detour_points,
+    distinct_sites,
+    hops_between,
+    stays,
+)
+from defectflow.flows.provenance import Provenance
+from defectflow.structures.hosts import Host
+from defectflow.structures.supercells import nearest_image_distance_A, supercell_matrix
+
+HostCell = Literal["keep", "relax", "scale"]
+
+
+@dataclass
+class MigrationBarrierMaker(Maker):
+    """Barrier of one ion (charged limit) or one vacancy (discharged limit) in a host.
+
+    1. Relax the host: atoms only (``keep``), or atoms and cell (``relax``), or atoms and volume
+       (``scale``). In layered hosts this choice alone moves the barrier by 0.3 eV.
+    2. Make the supercell and relax the ion at each symmetry-distinct site, once.
+    3. Take the lowest site; find the distinct hops between its equivalents.
+    4. Relax the band of each hop, straight and through the interstitial sites beside it.
+    5. Find the easiest way across the crystal; its bottleneck is the barrier.
+
+    Attributes
+    ----------
+    engine
+        From `defectflow.engine`.
+    limit
+        ``charged``: one ion in the empty host; ``discharged``: one vacancy in the full host.
+    host_cell
+        See 1.
+    min_image_distance_A
+        Least distance of an ion from its periodic image.
+    cutoff_A
+        Longest hop; None to take the shortest hops that together cross the crystal.
+    images
+        Moving images of a band; 0 to take the engine's images per Å.
+    explore
+        Send bands through interstitial sites, not only straight.
+    temperatures_K, attempt_frequency_Hz
+        For the diffusion coefficient.
+
+    Examples
+    --------
+    >>> from defectflow.engines.registry import engine
+    >>> from defectflow.structures import hosts
+    >>> flow = MigrationBarrierMaker(engine("emt")).make(hosts.load("fcc-Cu"), species="Cu")
+    >>> [job.name for job in flow]
+    ['relax host', 'relax sites']
+    """
+
+    engine: Engine
+    name: str = "migration barrier"
+    limit: Literal["charged", "discharged"] = "charged"
+    host_cell: HostCell = "relax"
+    min_image_distance_A: float = 8.0
+    cutoff_A: float | None = None
+    images: int = 0
+    explore: bool = True
+    temperatures_K: tuple[float, ...] = (300.0,)
+    attempt_frequency_Hz: float = 1.0e13
+    relax: dict[str, Any] = field(default_factory=dict)
+    band: dict[str, Any] = field(default_factory=dict)
+
+    def make(
+        self, host: Host | Structure, species: str, provenance: Provenance | None = None
+    ) -> Flow:
+        """Return the flow; its output is a `MigrationBarrierDocument`.
+
+        Parameters
+        ----------
+        species
+            Symbol of the element that moves.
+        provenance
+            Name and key of the recipe; made from the content if there is none.
+
+        Raises
+        ------
+        StructureError
+            If `species` is no element, or the host has no site for it.
+        EngineError
+            If the engine cannot do what is needed.
+        """
+        host = host if isinstance(host, Host) else _unnamed(host)
+        _check_species(species)
+        sites = distinct_sites(host.structure, species, self.limit, host.sites)
+        self.engine.check({*(e.symbol for e in host.structure.elements), species})
+        self._band_maker()
+        origin = provenance or Provenance.of(
+            f"{species} in {host.name}", self.as_dict(), host.structure.as_dict(), species
+        )
+        free = {"keep": "fixed", "relax": "relax", "scale": "scale"}[self.host_cell]
+        relaxed = self.engine.relax_maker(free, **self.relax).make(host.structure)  # type: ignore[arg-type]
+        relaxed.name = "relax host"
+        placed = self.relax_sites(relaxed.output, list(sites), species, _about(host), origin)
+        placed.name = "relax sites"
+        return Flow([relaxed, placed], output=placed.output, name=origin.recipe)
+
+    def _band_maker(self) -> Any:  # noqa: ANN401 - an engine's maker
+        overrides = self.band | ({"images": self.images} if self.images else {})
+        return self.engine.band_maker(**overrides)
+
+    @job(output_schema=MigrationBarrierDocument)
+    def relax_sites(
+        self,
+        host: RelaxDocument,
+        sites: Sequence[Site],
+        species: str,
+        about: dict[str, Any],
+        provenance: Provenance,
+    ) -> Response[Any]:
+        """Step 2: relax the ion at each distinct site of the relaxed host's supercell."""
+        matrix = supercell_matrix(host.structure, self.min_image_distance_A)
+        scene = Scene(host.structure, matrix.tolist(), species, self.limit)
+        stage = scene.stage()
+        maker = self.engine.relax_maker("fixed", **self.relax)
+        jobs = []
+        for site in sites:
+            relaxed = maker.make(stage.state(scene.cartesian(site.frac_coords)))
+            relaxed.name = f"relax {species} at {site.label}"
+            jobs.append(relaxed)
+        bands = self.relax_bands(
+            host, scene, list(sites), [relaxed.output for relaxed in jobs], about, provenance
+        )
+        bands.name = "relax bands"
+        return Response(replace=Flow([*jobs, bands], output=bands.output))
+
+    @job(output_schema=MigrationBarrierDocument)
+    def relax_bands(  # noqa: PLR0913, PLR0917 - everything the steps before have found
+        self,
+        host: RelaxDocument,
+        scene: Scene,
+        sites: Sequence[Site],
+        relaxed: Sequence[RelaxDocument],
+        about: dict[str, Any],
+        provenance: Provenance,
+    ) -> Response[Any]:
+        """Steps 3 and 4: choose the stable site and relax the band of each distinct hop."""
+        documents = _site_documents(scene, sites, relaxed)
+        best = min(
+            (k for k, d in enumerate(documents) if d.stays),
+            key=lambda k: relaxed[k].energy_eV,
+            default=None,
+        )
+        if best is None:
+            tried = ", ".join(site.label for site in sites)
+            message = (
+                f"{scene.species} leaves every site of {scene.host.reduced_formula} that was tried "
+                f"({tried}); look for others with `defectflow generate interstitial`"
+            )
+            raise StructureError(message)
+        stage, maker = scene.stage(), self._band_maker()
+        site, count = sites[best], sites[best].multiplicity
+        ideal = stage.state(scene.cartesian(site.frac_coords))
+        plans, jobs = [], []
+        for hop in hops_between(scene, site, self.cutoff_A):
+            ends = stage.ends(scene.cartesian(hop.start), scene.cartesian(hop.end))
+            images = [_carried(stage, end, ideal, relaxed[best]) for end in ends]
+            detours = detour_points(scene, site, sites, hop) if self.explore else []
+            band = maker.make(images[0], images[1], detours)
+            plans.append(HopPlan.from_hop(hop, site.label, count))
+            band.name = plans[-1].label
+            jobs.append(band)
+        outputs = [band.output for band in jobs]
+        last = self.conclude(host, scene, documents, plans, outputs, about, provenance)
+        last.name = "migration barrier"
+        return Response(replace=Flow([*jobs, last], output=last.output))
+
+    @job(output_schema=MigrationBarrierDocument, metadata={"defectflow": "result"})
+    def conclude(  # noqa: PLR0913, PLR0917 - everything the steps before have found
+        self,
+        host: RelaxDocument,
+        scene: Scene,
+        sites: Sequence[SiteDocument],
+        plans: Sequence[HopPlan],
+        bands: Sequence[BandDocument],
+        about: dict[str, Any],
+        provenance: Provenance,
+    ) -> MigrationBarrierDocument:
+        """Step 5: reduce the bands to the barrier of the easiest way across the crystal."""
+        hops = tuple(hop_document(plan, band) for plan, band in zip(plans, bands, strict=True))
+        count = _orbit_size(plans)
+        across = bottleneck(plans, [hop.span_eV for hop in hops], count)
+        relaxed = [site.relaxed for site in sites]
+        used = [h for h in hops if across is None or h.label in across.kinds]
+        converged = host.converged and all(h.converged for h in used)
+        converged = converged and all(r.converged for r in relaxed) and across is not None
+        value = across.saddle_eV if across is not None and converged else None
+        limiting = next((i for i, h in enumerate(hops) if value == h.span_eV), 0)
+        notes = () if across is not None else ("the hops found do not lead across the crystal",)
+        return MigrationBarrierDocument(
+            recipe=provenance.recipe,
+            value=value,
+            barrier_eV=value,
+            spline_barrier_eV=_spline_span(hops[limiting]) if value is not None else None,
+            host=about["name"],
+            host_formula=about["formula"],
+            prototype=about["prototype"],
+            defect=_defect_name(scene),
+            species=scene.species,
+            limit=scene.limit,
+            converged=converged,
+            key=provenance.key,
+            created=now(),
+            engine=self.engine.stamp(),
+            recipe_input=provenance.recipe_input,
+            dimensions=across.dimensions if across is not None else None,
+            host_cell=self.host_cell,
+            host_lattice=tuple(map(tuple, host.structure.lattice.matrix.tolist())),
+            supercell_matrix=tuple(map(tuple, scene.matrix)),
+            nearest_image_A=nearest_image_distance_A(
+                np.array(scene.matrix) @ host.structure.lattice.matrix
+            ),
+            sites=tuple(sites),
+            hops=hops,
+            diffusion=diffusion_document(
+                plans[limiting],
+                value,
+                across.dimensions,
+                attempt_Hz=self.attempt_frequency_Hz,
+                at_K=self.temperatures_K,
+            )
+            if value is not None and across is not None
+            else None,
+            force_calls=sum(d.force_calls for d in (host, *relaxed, *bands)),
+            wall_time_s=sum(d.wall_time_s for d in (host, *relaxed, *bands)),
+            notes=notes,
+        )
+
+
+def _unnamed(structure: Structure) -> Host:
+    formula = structure.composition.reduced_formula
+    return Host(formula, structure, formula, None, (), "", "structure")
+
+
+def _about(host: Host) -> dict[str, Any]:
+    name = host.prototype or host.formula
+    return {"name": name, "formula": host.formula, "prototype": host.prototype}
+
+
+def _check_species(species: str) -> None:
+    if not Element.is_valid_symbol(species):
+        message = f"species {species!r} is not an element; give a symbol such as Mg"
+        raise StructureError(message)
+
+
+def _site_documents(
+    scene: Scene, sites: Sequence[Site], relaxed: Sequence[RelaxDocument]
+) -> list[SiteDocument]:
+    lowest = min(document.energy_eV for document in relaxed)
+    return [
+        SiteDocument(
+            label=site.label,
+            multiplicity=site.multiplicity,
+            energy_above_lowest_eV=document.energy_eV - lowest,
+            relaxed=document,
+            stays=stays(scene, site, document.structure),
+        )
+        for site, document in zip(sites, relaxed, strict=True)
+    ]
+
+
+def _carried(stage: Any, end: Structure, ideal: Structure, relaxed: RelaxDocument) -> Image:  # noqa: ANN401
+    forces = np.array(relaxed.forces_eV_per_A)
+    structure, carried = stage.carried(end, ideal, relaxed.structure, forces)
+    return Image(
+        structure=structure,
+        energy_eV=relaxed.energy_eV,
+        forces_eV_per_A=tuple(map(tuple, carried.tolist())),
+    )
+
+
+def _orbit_size(plans: Sequence[HopPlan]) -> int:
+    return 1 + max(max(start, end) for plan in plans for start, end, _ in plan.edges)
+
+
+def _spline_span(hop: Any) -> float:  # noqa: ANN401
+    """Return the barrier of the fitted curve, counted from the lowest image like the raw one."""
+    return float(hop.span_eV + hop.spline_forward_eV - hop.forward_eV)
+
+
+def _defect_name(scene: Scene) -> str:
+    return f"{scene.species}_i" if scene.limit == "charged" else f"V_{scene.species}"
+

@@ -1,0 +1,171 @@
+"""Which sites an ion uses in a host, and which hops between them have to be computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from monty.json import MSONable
+from numpy.typing import NDArray
+from pymatgen.core import Structure
+
+from defectflow.analysis.percolation import Edge, percolation
+from defectflow.documents.migration import Limit
+from defectflow.errors import StructureError
+from defectflow.structures.endpoints import Stage, detours, displacement_from_A
+from defectflow.structures.hops import Hop, distinct_hops
+from defectflow.structures.sites import insertion_sites
+from defectflow.structures.symmetry import orbit
+
+#: Longest hop that is looked at when no cut-off is given, Å.
+LONGEST_HOP_A = 8.0
+#: An ion that ends farther than this from where it was put has left its site, Å.
+LEFT_SITE_A = 0.8
+
+
+@dataclass(frozen=True)
+class Site(MSONable):
+    """One symmetry-distinct site: name, fractional coordinates in the host's cell, orbit size."""
+
+    label: str
+    frac_coords: list[float]
+    multiplicity: int
+
+
+@dataclass(frozen=True)
+class Scene(MSONable):
+    """The relaxed host, its supercell and the ion: what all later steps share."""
+
+    host: Structure
+    matrix: list[list[int]]
+    species: str
+    limit: Limit
+
+    def stage(self) -> Stage:
+        """Build the supercell and its symmetry operations."""
+        if self.limit == "given":
+            message = "given end points have no host to build a supercell from"
+            raise StructureError(message)
+        return Stage.from_host(self.host, np.array(self.matrix), self.species, self.limit)
+
+    def cartesian(self, frac_coords: Sequence[float]) -> NDArray[np.float64]:
+        """Return the Cartesian point (Å) of fractional coordinates in the host's cell."""
+        point: NDArray[np.float64] = self.host.lattice.get_cartesian_coords(frac_coords)
+        return point
+
+    def orbit(self, site: Site) -> NDArray[np.float64]:
+        """Return all equivalent fractional coordinates in the host's cell, `site` first."""
+        return orbit(self.host, site.frac_coords)
+
+
+def distinct_sites(
+    host: Structure, species: str, limit: Limit, known: Sequence[Any] = ()
+) -> tuple[Site, ...]:
+    """Return the sites that the ion can take, one of each kind.
+
+    Parameters
+    ----------
+    known
+        Insertion sites of a prototype; if there are none they are searched for.
+
+    Raises
+    ------
+    StructureError
+        If the host has no site for the ion: no void is large enough, or there is no such ion to
+        take out.
+    """
+    if limit == "discharged":
+        return _occupied_sites(host, species)
+    found = known or insertion_sites(host, species)
+    if not found:
+        message = (
+            f"{host.reduced_formula} has no site for {species}: no void is large enough; "
+            "expand the host's cell or give the sites"
+        )
+        raise StructureError(message)
+    return tuple(
+        Site(site.label, [float(x) for x in site.frac_coords], len(orbit(host, site.frac_coords)))
+        for site in found
+    )
+
+
+def _occupied_sites(host: Structure, species: str) -> tuple[Site, ...]:
+    sites: list[Site] = []
+    covered: list[NDArray[np.float64]] = []
+    for atom in host:
+        if atom.species_string != species:
+            continue
+        known = np.vstack(covered) if covered else np.empty((0, 3))
+        if len(known) and host.lattice.get_all_distances(atom.frac_coords, known).min() < 0.1:
+            continue
+        members = orbit(host, atom.frac_coords)
+        covered.append(members)
+        label = f"{species} site {len(sites) + 1}"
+        sites.append(Site(label, [float(x) for x in atom.frac_coords], len(members)))
+    if not sites:
+        message = (
+            f"{host.reduced_formula} holds no {species} to take out; "
+            "the discharged limit needs the host with its ions in"
+        )
+        raise StructureError(message)
+    return tuple(sites)
+
+
+def stays(scene: Scene, site: Site, relaxed: Structure) -> bool:
+    """Tell whether a relaxed ion is still at the site where it was put; a vacancy always is."""
+    if scene.limit == "discharged":
+        return True
+    return displacement_from_A(relaxed, scene.cartesian(site.frac_coords)) < LEFT_SITE_A
+
+
+def hops_between(scene: Scene, site: Site, cutoff_A: float | None) -> tuple[Hop, ...]:
+    """Return the distinct hops between the sites of one orbit.
+
+    Up to `cutoff_A`, or without one the shortest that together lead across the crystal.
+
+    Raises
+    ------
+    StructureError
+        If no hop is short enough.
+    """
+    places = scene.orbit(site)
+    hops = distinct_hops(scene.host, places, cutoff_A or LONGEST_HOP_A)
+    if not hops:
+        message = (
+            f"no two {site.label} sites of {scene.host.reduced_formula} are within "
+            f"{cutoff_A or LONGEST_HOP_A:g} Å; give a larger cutoff_A"
+        )
+        raise StructureError(message)
+    if cutoff_A is not None:
+        return hops
+    edges = [
+        Edge(start, end, image, hop.distance_A, hop.label)
+        for hop in hops
+        for start, end, image in hop.edges
+    ]
+    across = percolation(edges, len(places))
+    if across is None:
+        return hops
+    return tuple(hop for hop in hops if hop.label in across.kinds)
+
+
+def detour_points(
+    scene: Scene, site: Site, others: Sequence[Site], hop: Hop
+) -> list[tuple[float, float, float]]:
+    """Return the points between the ends of a hop through which a band is also sent, Å."""
+    places = [scene.orbit(other) for other in others if other.label != site.label]
+    if scene.limit == "discharged":
+        empty = scene.host.copy()
+        empty.remove_species([scene.species])
+        places = [orbit(empty, void.frac_coords) for void in insertion_sites(empty, scene.species)]
+    if not places:
+        return []
+    points = detours(
+        scene.cartesian(hop.start),
+        scene.cartesian(hop.end),
+        np.vstack(places),
+        scene.host.lattice.matrix,
+    )
+    return [(float(x), float(y), float(z)) for x, y, z in points]

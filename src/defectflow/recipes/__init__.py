@@ -1,0 +1,17 @@
+"""Recipes: one YAML file says what to compute, as data."""
+
+from __future__ import annotations
+
+from defectflow.recipes.building import build, engine_of, result_key
+from defectflow.recipes.loading import Recipe, load
+from defectflow.recipes.models import MODELS, MigrationBarrierRecipe
+
+__all__ = [
+    "MODELS",
+    "MigrationBarrierRecipe",
+    "Recipe",
+    "build",
+    "engine_of",
+    "load",
+    "result_key",
+]

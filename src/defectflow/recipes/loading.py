@@ -1,0 +1,164 @@
+"""Reading a recipe file: safe YAML, errors with file, line, field, value and remedy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from defectflow.errors import MissingData, RecipeError, did_you_mean
+from defectflow.paths import find
+from defectflow.recipes.models import MODELS, EngineChoice, MigrationBarrierRecipe
+
+if TYPE_CHECKING:
+    from defectflow.documents.base import Level
+
+Lines = dict[tuple[str, ...], int]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A valid recipe and where it was read.
+
+    Attributes
+    ----------
+    content
+        The model with all defaults filled in.
+    path
+        The file; paths inside the recipe are relative to it.
+    """
+
+    content: MigrationBarrierRecipe
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Name of the result: the recipe's own, or the file's without suffix."""
+        return self.content.name or self.path.stem
+
+    @property
+    def quantity(self) -> str:
+        """What the recipe asks for."""
+        return self.content.quantity
+
+    def file(self, relative: Path) -> Path:
+        """Return the path of a file that the recipe names."""
+        return relative if relative.is_absolute() else self.path.parent / relative
+
+    def changed(self, engine: str | None = None, level: Level | None = None) -> Recipe:
+        """Return the recipe with another engine or level, as the command line asks."""
+        changes: dict[str, Any] = {}
+        if engine is not None and engine != self.content.engine.name:
+            changes["engine"] = EngineChoice(name=engine)
+        if level is not None:
+            changes["level"] = level
+        return Recipe(self.content.model_copy(update=changes), self.path)
+
+
+def load(path: str | Path) -> Recipe:
+    """Read a recipe.
+
+    A path that does not exist is also looked up among the recipes that come with defectflow.
+
+    Raises
+    ------
+    RecipeError
+        If the file is missing, no YAML, or not a valid recipe; the message names the line.
+    """
+    file = _located(Path(path))
+    try:
+        text = file.read_text(encoding="utf-8")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"recipe {path}: cannot be read: {error}"
+        raise RecipeError(message) from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        message = f"{file}{line}: {problem}; a recipe is lines of `key: value`"
+        raise RecipeError(message) from error
+    if not isinstance(data, dict):
+        message = f"{file}: holds no recipe; a recipe is lines of `key: value`"
+        raise RecipeError(message)
+    return Recipe(_model(data, file, _lines(node)), file)
+
+
+def _located(path: Path) -> Path:
+    if path.is_file():
+        return path
+    try:
+        return find("workflows", path.name if path.suffix else f"{path.name}.yaml")
+    except MissingData as error:
+        message = f"recipe {path}: no such file; check the path"
+        raise RecipeError(message) from error
+
+
+def _lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> Lines:
+    """Return the line (from 1) of every key, by its path in the document."""
+    lines: Lines = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            path = (*prefix, str(key.value))
+            lines[path] = key.start_mark.line + 1
+            lines |= _lines(value, path)
+    return lines
+
+
+def _model(data: dict[str, Any], file: Path, lines: Lines) -> MigrationBarrierRecipe:
+    if "quantity" not in data:
+        message = f"{file}: `quantity` is missing; {did_you_mean('', MODELS)}"
+        raise RecipeError(message)
+    quantity = data["quantity"]
+    if quantity not in MODELS:
+        where = f"{file}:{lines.get(('quantity',), 1)}"
+        message = f"{where}: quantity {quantity!r} is unknown; {did_you_mean(str(quantity), MODELS)}"
+        raise RecipeError(message)
+    model = MODELS[quantity]
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        message = _explained(error, model, file, lines)
+        raise RecipeError(message) from error
+
+
+def _explained(error: ValidationError, model: type[BaseModel], file: Path, lines: Lines) -> str:
+    """Say the first problem in one line: file, line, field, value, remedy."""
+    first = error.errors()[0]
+    place = tuple(str(part) for part in first["loc"])
+    known = [place[:length] for length in range(len(place), 0, -1) if place[:length] in lines]
+    where = f"{file}:{lines[known[0]]}" if known else str(file)
+    field = ".".join(place)
+    if first["type"] == "extra_forbidden":
+        owner = _model_at(model, place[:-1])
+        return f"{where}: unknown key {field!r}; {did_you_mean(place[-1], owner.model_fields)}"
+    said = first["msg"].removeprefix("Value error, ")
+    said = said[:1].lower() + said[1:]
+    if not field:
+        return f"{where}: {said}"
+    value = first["input"]
+    shown = f" = {value!r}" if not isinstance(value, dict) else ""
+    return f"{where}: {field}{shown}: {said}"
+
+
+def _model_at(model: type[BaseModel], place: tuple[str, ...]) -> type[BaseModel]:
+    """Return the model of the part that a path leads to."""
+    for name in place:
+        field = model.model_fields.get(name)
+        inner = [t for t in _types(field.annotation if field else None) if _is_model(t)]
+        if not inner:
+            break
+        model = inner[0]
+    return model
+
+
+def _types(annotation: Any) -> list[Any]:  # noqa: ANN401 - any annotation
+    return [annotation, *getattr(annotation, "__args__", ())]
+
+
+def _is_model(annotation: Any) -> bool:  # noqa: ANN401 - any annotation
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
