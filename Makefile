@@ -37,8 +37,8 @@ $(STAMP): pyproject.toml constraints.txt
 	    $(PYTHON) -m pip --python $(BIN)/python install -q pip; \
 	  else echo "cannot make a virtual environment; run: sudo apt-get install -y python3-venv" >&2; exit 1; fi; fi
 	@echo "Installing into $(VENV) (once, a few minutes) ..."
-	@$(PIP) install -q --retries 1 --no-deps -c constraints.txt torch --extra-index-url $(TORCH_INDEX)
-	@$(PIP) install -q -c constraints.txt -e '.[potentials,dev]'
+	@$(PIP) install -qq --retries 1 --no-deps -c constraints.txt torch --extra-index-url $(TORCH_INDEX)
+	@$(PIP) install -qq -c constraints.txt -e '.[potentials,dev]'
 	@touch $@
 
 demo: $(STAMP)

@@ -1,0 +1,97 @@
+"""Results beside the published numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from defectflow.reference.matching import Conditions, match
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from defectflow.documents import ResultDocument
+    from defectflow.reference.values import PublishedValue
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One result beside the best published value for it.
+
+    Attributes
+    ----------
+    document
+        The result; its value is None where it did not converge.
+    published
+        The best match; None if nothing was published for these conditions.
+    others
+        The other matches, best first.
+    error
+        Ours minus published, in the unit of both; None if either is missing.
+    note
+        How the conditions of the two differ; empty if they are not known to.
+    """
+
+    document: ResultDocument
+    published: PublishedValue | None
+    others: tuple[PublishedValue, ...]
+    error: float | None
+    note: str
+
+    @classmethod
+    def from_document(cls, document: ResultDocument) -> Comparison:
+        """Look up what was published for the conditions of `document`."""
+        matches = match(document)
+        best = matches[0] if matches else None
+        error = None
+        if best is not None and document.value is not None:
+            error = document.value - best.value
+        return cls(
+            document=document,
+            published=best,
+            others=matches[1:],
+            error=error,
+            note="; ".join(_remarks(document, best)),
+        )
+
+    def row(self) -> dict[str, Any]:
+        """Return the flat record of the command-line contract."""
+        best = self.published
+        return {
+            **self.document.row(),
+            "published": None if best is None else best.value,
+            "error": self.error,
+            "citation": None if best is None else best.citation.text,
+            "doi": None if best is None else best.citation.doi,
+            "published_id": None if best is None else best.id,
+            "note": self.note,
+        }
+
+
+def compare(documents: Iterable[ResultDocument]) -> tuple[Comparison, ...]:
+    """Return one comparison per result, in the same order; also where nothing was published."""
+    return tuple(Comparison.from_document(document) for document in documents)
+
+
+def _remarks(document: ResultDocument, best: PublishedValue | None) -> list[str]:
+    if best is None:
+        return ["no published value for this host, ion and limit"]
+    remarks = [] if document.converged else ["not converged"]
+    wanted = Conditions.from_document(document)
+    if wanted.cell:
+        remarks.append("matched by the composition of the whole cell")
+    else:
+        if best.limit == "unstated":
+            remarks.append("the source does not state the limit")
+        if not wanted.same_family(best):
+            ours, theirs = (name or "not known" for name in (wanted.family, best.family))
+            remarks.append(f"structure type: ours {ours}, published {theirs}")
+    ours = document.engine.functional or "none"
+    if best.functional and not _same_functional(ours, best.functional):
+        remarks.append(f"functional: ours {ours}, published {best.functional}")
+    return remarks
+
+
+def _same_functional(ours: str, published: str) -> bool:
+    """Return whether the two names agree; ``GGA`` stands for PBE, the usual one."""
+    return ours == published or (ours, published) in {("PBE", "GGA"), ("PBE+U", "GGA+U")}

@@ -1,0 +1,182 @@
+"""A result meets the published values for its own host, structure type, ion and limit only."""
+
+from __future__ import annotations
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from defectflow.documents import (
+    BandDocument,
+    EngineStamp,
+    HopDocument,
+    Image,
+    MigrationBarrierDocument,
+    ResultDocument,
+    now,
+)
+from defectflow.reference import Conditions, match, published
+from defectflow.reference.values import same_formula
+
+
+def ids(formula, family, ion, limit, *, cell=""):
+    values = match(Conditions("migration_barrier", "eV", formula, family, ion, limit, cell))
+    return [value.id for value in values]
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "ion", "limit", "expected"),
+    [
+        ("TiS2", "1T", "Mg", "charged", ["MIG-111", "MIG-169"]),
+        ("MnO2", "spinel", "Mg", "charged", ["MIG-005"]),
+        ("MnO2", "spinel", "Li", "charged", ["MIG-004"]),
+        ("LiMn2O4", "spinel", "Li", "discharged", ["MIG-001"]),
+        ("Mg(CoO2)2", "spinel", "Mg", "discharged", ["MIG-009"]),
+        ("TiS2", "thiospinel", "Mg", "charged", []),
+        ("CrO2", "spinel", "Mg", "charged", ["MIG-027", "MIG-150", "MIG-151"]),
+        ("V2O5", "delta", "Mg", "charged", ["MIG-083"]),
+        ("V2O5", "alpha", "Mg", "charged", ["MIG-077"]),
+        ("Mo6S8", "Chevrel", "Mg", "charged", ["MIG-105"]),
+    ],
+)
+def test_published_barriers_by_host_structure_ion_and_limit(formula, family, ion, limit, expected):
+    assert ids(formula, family, ion, limit) == expected
+
+
+def test_the_limit_keeps_empty_and_full_host_apart():
+    assert "MIG-004" not in ids("LiMn2O4", "spinel", "Li", "discharged")
+    assert "MIG-001" not in ids("MnO2", "spinel", "Li", "charged")
+    assert ids("LiMn2O4", "spinel", "Li", "charged") == []
+
+
+def test_divacancies_and_intermediate_compositions_match_neither_limit():
+    assert ids("LiCoO2", "O3", "Li", "discharged") == ["MIG-119"]
+    assert ids("Mg0.5Cr2O4", "spinel", "Mg", "charged") == []
+
+
+def test_a_host_of_unknown_structure_type_meets_all_types_its_own_name_first():
+    assert ids("TiS2", None, "Mg", "charged") == ["MIG-111", "MIG-169", "MIG-043"]
+    assert ids("Ti2S4", None, "Mg", "charged")[0] == "MIG-043"
+
+
+def test_a_row_of_unknown_structure_type_still_matches():
+    assert ids("NiO2", "O3", "Mg", "charged") == ["MIG-096"]
+
+
+def test_the_easiest_of_several_published_hops_comes_first():
+    assert ids("Mg2Mo3O8", None, "Mg", "discharged") == ["MIG-109", "MIG-110"]
+    assert ids("LiFePO4", "olivine", "Li", "discharged") == ["MIG-139", "MIG-171", "MIG-172"]
+
+
+def test_hosts_with_other_defects_are_never_matched():
+    doped = [v for v in published("migration_barrier") if v.material == "Cr-doped Li4Ti5O12"]
+    assert doped
+    assert ids("Li4Ti5O12", "spinel", "Mg", "unstated") == ["REV-001"]
+
+
+def test_every_row_with_a_limit_is_found_by_its_own_conditions():
+    for value in published("migration_barrier"):
+        if value.host and value.limit in ("charged", "discharged"):
+            found = ids(value.host, value.family or None, value.ion, value.limit)
+            assert value.id in found
+
+
+def test_another_unit_does_not_match():
+    assert match(Conditions("migration_barrier", "meV", "TiS2", "1T", "Mg", "charged")) == ()
+
+
+def test_document_of_a_prototype(barrier):
+    assert [value.value for value in match(barrier())] == [1.14, 1.06]
+
+
+def test_discharged_document(barrier):
+    document = barrier(
+        host="spinel-Mn2O4",
+        prototype="spinel-Mn2O4",
+        host_formula="LiMn2O4",
+        species="Li",
+        limit="discharged",
+    )
+    assert [value.id for value in match(document)] == ["MIG-001"]
+
+
+def test_document_of_another_quantity_is_matched_by_its_host():
+    document = ResultDocument(
+        recipe="r",
+        quantity="vacancy_formation_energy",
+        value=0.6,
+        unit="eV",
+        host="fcc-Al",
+        defect="V_Al",
+        species="Al",
+        converged=True,
+        key="0" * 64,
+        created=now(),
+        engine=EngineStamp(name="emt", fidelity="stand-in", level="balanced"),
+    )
+    assert [value.id for value in match(document)] == ["MET-003"]
+
+
+def test_given_end_points_are_matched_by_the_whole_cell(barrier):
+    document = barrier(
+        limit="given",
+        host="MnO2",
+        prototype=None,
+        host_formula="LiMn2O4",
+        species="Li",
+        host_cell="given",
+        hops=(_hop("Li7 Mn16 O32"),),
+    )
+    assert [value.id for value in match(document)] == ["MIG-001"]
+
+
+def _hop(composition: str) -> HopDocument:
+    stamp = EngineStamp(name="emt", fidelity="stand-in", level="balanced")
+    names = [
+        part.rstrip("0123456789")
+        for part in composition.split()
+        for _ in range(int(part.lstrip("LiMnO")))
+    ]
+    points = [(i / len(names), 0.0, 0.0) for i in range(len(names))]
+    image = Image(
+        structure=Structure(Lattice.cubic(8.2), names, points),
+        energy_eV=0.0,
+        forces_eV_per_A=((0.0, 0.0, 0.0),) * len(names),
+    )
+    band = BandDocument(
+        images=(image, image),
+        distances_A=(0.0, 1.0),
+        climbing_index=None,
+        climbing_fmax_eV_per_A=0.0,
+        band_fmax_eV_per_A=0.0,
+        force_threshold_eV_per_A=0.05,
+        converged=True,
+        mirrored=False,
+        chosen="straight",
+        steps=0,
+        force_calls=0,
+        wall_time_s=0.0,
+        engine=stamp,
+    )
+    return HopDocument(
+        label="hop",
+        start="a",
+        end="b",
+        distance_A=3.5,
+        multiplicity=1,
+        forward_eV=0.4,
+        reverse_eV=0.4,
+        spline_forward_eV=0.4,
+        spline_reverse_eV=0.4,
+        span_eV=0.4,
+        path_length_A=3.6,
+        converged=True,
+        band=band,
+    )
+
+
+def test_conditions_of_a_document_without_prototype(barrier):
+    document = barrier(prototype=None, host="TiS2")
+    assert isinstance(document, MigrationBarrierDocument)
+    conditions = Conditions.from_document(document)
+    assert conditions.family is None
+    assert same_formula(conditions.formula, "TiS2")
