@@ -86,7 +86,7 @@ def open_file(path: str, *, create: bool = True) -> Handle:
             message = f"{path}: there is no store; run a recipe first or name another with --store"
             raise MissingData(message)
         _make_folder(file)
-    elif not os.access(file, os.W_OK):
+    elif not _may(file, os.W_OK):
         return _open_to_read(file)
     with explained(path):
         connection = _connect(str(file))
@@ -96,6 +96,11 @@ def open_file(path: str, *, create: bool = True) -> Handle:
             connection.close()
             raise
     return Handle(connection=connection, read_only=False, process=os.getpid())
+
+
+def _may(file: Path, mode: int) -> bool:
+    effective = os.access in os.supports_effective_ids
+    return os.access(file, mode, effective_ids=effective)
 
 
 def _make_folder(file: Path) -> None:
@@ -113,7 +118,7 @@ def _connect(name: str, *, uri: bool = False) -> sqlite3.Connection:
 
 
 def _open_to_read(file: Path) -> Handle:
-    if not os.access(file, os.R_OK):
+    if not _may(file, os.R_OK):
         message = f"{file}: no permission to read; ask its owner or choose another with --store"
         raise StoreError(message)
     log = file.with_name(f"{file.name}-wal")

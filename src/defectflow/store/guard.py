@@ -24,7 +24,8 @@ _PACKAGES: Final = frozenset(
     {"ase", "atomate2", "defectflow", "emmet", "jobflow", "monty", "pymatgen"}
 )
 #: Modules whose objects are plain data: their classes may be named, their functions may not.
-_DATA: Final = frozenset({"bson", "builtins", "datetime", "numpy", "pandas", "pathlib", "uuid"})
+#: pandas is not among them: its tables are stored as text, in which any class could be named.
+_DATA: Final = frozenset({"bson", "builtins", "datetime", "numpy", "pathlib", "uuid"})
 
 
 def untrusted_names(value: Any, packages: Collection[str] = ()) -> set[str]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import operator
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.errors import StoreError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
 Document = dict[str, Any]
 
@@ -54,18 +55,19 @@ def matches(document: Document, criteria: Mapping[str, Any]) -> bool:
 def project(document: Document, properties: Mapping[str, Any] | Iterable[str]) -> Document:
     """Return `document` with only the fields in `properties`, or without those marked 0.
 
+    As in MongoDB, the row number ``_id`` stays unless it is marked 0 itself.
+
     Examples
     --------
     >>> project({"a": {"b": 1, "c": 2}, "d": 3}, ["a.b"])
     {'a': {'b': 1}}
     """
-    if not hasattr(properties, "items"):
-        return _keep(document, list(properties))
-    wanted = {name: keep for name, keep in properties.items() if name != "_id"}
+    marks = properties if isinstance(properties, Mapping) else dict.fromkeys(properties, 1)
+    wanted = {"_id": 1, **marks}
     kept = [name for name, keep in wanted.items() if keep]
-    if kept:
+    if set(kept) - {"_id"} or not marks:
         return _keep(document, kept)
-    for name in wanted:
+    for name in set(wanted) - set(kept):
         _drop(document, name.split("."))
     return document
 

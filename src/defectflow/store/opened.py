@@ -142,8 +142,14 @@ class Store:
 
 def _read_result(found: Mapping[str, Any]) -> ResultDocument | None:
     from defectflow.documents import load_result
+    from defectflow.store.guard import untrusted_names
 
     try:
+        refused = untrusted_names(found["output"])
+        if refused:
+            # Even crystals carry properties that pymatgen would rebuild by class name.
+            logger.warning("output %s names %s: left out", found.get("uuid"), sorted(refused))
+            return None
         return load_result(found["output"])
     except (DefectflowError, ValidationError) as error:
         first = str(error).splitlines()[0]

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 class SQLiteStore(Store):
     """One collection of documents in one table of an SQLite file.
 
+    Like a MongoDB collection it gives each document an ``_id`` (the number of its row), which it
+    does not take from outside.
+
     Parameters
     ----------
     path
@@ -123,7 +126,8 @@ class SQLiteStore(Store):
         StoreError
             If the file cannot be written; then nothing of `docs` is in it.
         """
-        documents = docs if isinstance(docs, list) else [docs]
+        given = docs if isinstance(docs, list) else [docs]
+        documents = [{k: v for k, v in document.items() if k != "_id"} for document in given]
         fields = [key] if isinstance(key, str) else list(key or [self.key])
         texts = [(document, encode(document)) for document in documents if self._valid(document)]
         with self._rows.transaction():

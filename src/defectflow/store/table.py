@@ -106,7 +106,7 @@ class Table:
             numbers = [row[0] for row in connection.execute(statement, values)]
         for start in range(0, len(numbers), _BATCH):
             for number, text in self._texts(numbers[start : start + _BATCH]):
-                document = decode(text)
+                document = {"_id": number, **decode(text)}
                 if matches(document, criteria):
                     yield number, document
 
