@@ -25,7 +25,7 @@ from defectflow.engines.contract import (
     EngineOptions,
     FreeCell,
 )
-from defectflow.errors import DefectflowError, EngineError, did_you_mean
+from defectflow.errors import DefectflowError, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -47,8 +47,8 @@ class CalculatorOptions(EngineOptions):
     Attributes
     ----------
     dispersion
-        Grimme's D3 correction with Becke-Johnson (``d3bj``) or zero damping (``d3zero``), with the
-        parameters of the engine's functional.
+        Grimme's D3 correction with Becke-Johnson (``d3bj``) or zero damping (``d3zero``), pairs
+        only, with the parameters of the engine's functional.
     """
 
     dispersion: Literal["d3bj", "d3zero"] | None = None
@@ -265,9 +265,21 @@ class CalculatorEngine(Engine):
         return CachingCalculator(parts, stress=stress)
 
     def _dispersion(self) -> BaseCalculator:
+        """Return the D3 calculator: pairs only, as density functional codes use it."""
+        self.require(Capability.DISPERSION)
+        package_folder("dftd3")
+        from dftd3 import interface
         from dftd3.ase import DFTD3
 
-        return DFTD3(method=self.model().d3_method, damping=self.options["dispersion"])
+        damping, functional = self.options["dispersion"], self.model().d3_method
+        kind = {"d3bj": interface.RationalDampingParam, "d3zero": interface.ZeroDampingParam}
+        try:
+            kind[damping](method=functional, atm=False)  # type: ignore[no-untyped-call]
+        except RuntimeError as error:
+            message = f"no {damping} parameters exist for the functional {functional!r}: {error}"
+            raise EngineError(message) from error
+        tweaks = {"method": functional, "atm": False}
+        return DFTD3(damping=damping, params_tweaks=tweaks)
 
     def stamp(self) -> EngineStamp:
         """Return the stamp: model, digest of its weights, functional, options and versions."""
@@ -301,21 +313,22 @@ class CalculatorEngine(Engine):
                 package_folder(package)
             model.weights_file()
             if self.options["dispersion"] is not None:
-                self.require(Capability.DISPERSION)
-                package_folder("dftd3")
+                self._dispersion()
         except EngineError as error:
-            message = str(error) if self.name in str(error) else f"engine {self.name}: {error}"
+            message = str(error)
+            if not message.startswith("engine"):
+                message = f"engine {self.name}: {message}"
             raise EngineError(message) from error
         if elements is None or model.elements is None:
             return
         unknown = sorted(set(elements) - model.elements)
         if unknown:
             label = f"{self.name} ({model.name})" if model.name else self.name
-            hint = did_you_mean(unknown[0], model.elements)
-            known = (
-                hint if len(model.elements) <= _FEW else f"it knows {len(model.elements)} elements"
-            )
-            message = f"engine {label} does not know {', '.join(unknown)}; {known}"
+            message = f"engine {label} does not know {', '.join(unknown)}"
+            if len(model.elements) <= _FEW:
+                message += f"; it knows {', '.join(sorted(model.elements))}"
+            else:
+                message += "; its training data has none of it, use another engine"
             raise EngineError(message)
 
     @classmethod

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
     from defectflow.documents.base import EngineStamp, Level
+    from defectflow.documents.steps import Image
 
 #: What is free beside the atoms: nothing, all six components of the cell, or its volume.
 FreeCell = Literal["fixed", "relax", "scale"]
@@ -88,8 +89,8 @@ class BandMaker(Protocol):
     --------------------
     initial, final
         `Image` of each end, with its energy and forces.
-    detours
-        Cartesian points (Å) through which a band is also sent.
+    waypoints
+        Structures through which a band is also sent, by label.
     frozen
         Indices of atoms that keep their Cartesian position.
     """
@@ -100,7 +101,7 @@ class BandMaker(Protocol):
         self,
         initial: Image,
         final: Image,
-        detours: Sequence[Sequence[float]] = (),
+        waypoints: dict[str, Structure] | None = None,
         frozen: Sequence[int] = (),
     ) -> Job:
         """Return the job."""
@@ -214,6 +215,12 @@ class Engine(MSONable, ABC):
     @abstractmethod
     def _band_maker(self, settings: dict[str, Any]) -> BandMaker: ...
 
+    def _dos_maker(self, settings: dict[str, Any]) -> CalculationMaker:
+        message = (
+            f"engine {self.name} declares {Capability.DOS} and has no maker of it ({settings})"
+        )
+        raise NotImplementedError(message)
+
     def require(self, *capabilities: Capability) -> Self:
         """Return the engine itself if it can do all of `capabilities`.
 
@@ -276,6 +283,17 @@ class Engine(MSONable, ABC):
         """
         self.require(Capability.FORCES, Capability.BAND)
         return self._band_maker(self.settings("neb", **overrides))
+
+    def dos_maker(self, **overrides: object) -> CalculationMaker:
+        """Return a maker of projected densities of states.
+
+        Raises
+        ------
+        EngineError
+            If the engine has no electrons.
+        """
+        self.require(Capability.DOS)
+        return self._dos_maker(self.settings("dos", **overrides))
 
     def check_request(
         self,
