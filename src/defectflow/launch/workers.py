@@ -177,6 +177,9 @@ def _performed(serialised: dict[str, Any], directory: Path) -> Outcome:
     except (ImportError, AttributeError, TypeError, ValueError) as error:
         text = f"the job cannot be rebuilt in a worker ({one_line(error)}); use one worker"
         return Outcome(error=text)
+    if not callable(getattr(job, "function", None)):  # monty leaves what it cannot find as it is
+        text = f"{serialised['name']} cannot be imported by a worker: define it in a module"
+        return Outcome(error=f"{text}, outside of functions, or use one worker")
     return perform(job, directory)
 
 

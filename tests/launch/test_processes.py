@@ -1,0 +1,182 @@
+"""Runs as processes of their own: killed, interrupted, and side by side."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from jobflow import Flow
+
+from defectflow.launch import run_flow
+from defectflow.store import open_store
+
+SCRIPT = Path(__file__).with_name("trial_jobs.py")
+
+
+@pytest.fixture
+def start(jobs, tmp_path):
+    """Start a run in a process group of its own; end it after the test."""
+    started = []
+
+    def begin(flow, workers=1):
+        command = [sys.executable, str(SCRIPT), str(tmp_path / "a.sqlite"), str(workers), flow]
+        started.append(
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        )
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture
+def seen(tmp_path):
+    """Wait until the jobs have logged `count` lines that start with `word`; return these lines."""
+
+    def wait_for(word, count, patience=30.0):
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            lines = (tmp_path / "trial.log").read_text().splitlines()
+            found = [line for line in lines if line.startswith(word)]
+            if len(found) >= count:
+                return found
+            time.sleep(0.02)
+        pytest.fail(f"waited {patience} s for {count} lines {word!r}: {lines}")
+
+    return wait_for
+
+
+def gone(pid):
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return True
+    return state == "Z"
+
+
+def wait_until(condition, patience=10.0):
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_killed_run_resumes_in_the_middle_of_a_job(start, seen, jobs, log, tmp_path, folders):
+    process = start("slow")
+    seen("step", 5)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    with open_store(tmp_path / "a.sqlite") as store:
+        assert [one.state for one in store.runs.all()] == ["interrupted"]
+        before = [line for line in log() if line.startswith("step")]
+        flow = jobs.FLOWS["slow"]()
+        summary = run_flow(flow, store)
+        after = [line for line in log() if line.startswith("step")]
+        assert summary.ok
+        assert store.jobs.get_output(flow[0].uuid) == 20
+    # The step at which the process died may be done twice, all others once.
+    assert 5 <= len(before) < 20
+    assert 20 <= len(before) + len(after) <= 21
+    assert after[-1] == "step 19"
+    assert folders() == []
+    with sqlite3.connect(tmp_path / "a.sqlite") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_interrupted_run_stops_at_once_says_so_and_leaves_no_process(
+    start, seen, tmp_path, sent, workers
+):
+    process = start("two slow", workers)
+    pids = {int(line.split()[1]) for line in seen("pid", workers)}
+    seen("step", 3)
+    os.killpg(process.pid, sent) if sent == signal.SIGINT else os.kill(process.pid, sent)
+    out, error = process.communicate(timeout=20)
+    assert (out.strip(), process.returncode) == ("interrupted", 0), error
+    assert "Traceback" not in error
+    assert len(pids) == workers
+    wait_until(lambda: all(gone(pid) for pid in pids))
+    with open_store(tmp_path / "a.sqlite") as store:
+        (record,) = store.runs.all()
+        assert record.state == "interrupted"
+        assert record.ended is not None
+    assert len(list((tmp_path / ".defectflow" / "jobs").glob("*/checkpoint.json"))) == workers
+
+
+def test_workers_die_with_a_killed_run(start, seen):
+    process = start("two slow", 2)
+    pids = {int(line.split()[1]) for line in seen("pid", 2)}
+    assert len(pids) == 2
+    assert process.pid not in pids
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    wait_until(lambda: all(gone(pid) for pid in pids))
+
+
+def test_two_runs_of_one_recipe_at_once_do_not_disturb_each_other(start, tmp_path, folders):
+    processes = [start("slow"), start("slow")]
+    for process in processes:
+        out, error = process.communicate(timeout=60)
+        assert (out.strip(), process.returncode) == ("completed", 0), error
+    with open_store(tmp_path / "a.sqlite") as store:
+        assert [one["output"] for one in store.jobs.query({})] == [20, 20]
+        assert [one.state for one in store.runs.all()] == ["completed", "completed"]
+    assert folders() == []
+
+
+def test_jobs_run_side_by_side_and_share_the_cores(jobs, store):
+    flow = Flow([jobs.threads_and_process(number) for number in range(4)])
+    assert run_flow(flow, store, workers=2).ok
+    outputs = [store.jobs.get_output(one.uuid) for one in flow]
+    assert {one["threads"] for one in outputs} == {str(max(1, (os.cpu_count() or 1) // 2))}
+    assert 1 <= len({one["pid"] for one in outputs}) <= 2
+    assert os.getpid() not in {one["pid"] for one in outputs}
+
+
+def test_killed_worker_costs_its_job_and_not_the_run(jobs, store):
+    doomed = jobs.die(1)
+    others = [jobs.add(number, 1) for number in range(4)]
+    child = jobs.add(doomed.output, 1)
+    summary = run_flow(Flow([doomed, child, *others]), store, workers=2)
+    assert summary.state == "failed"
+    assert [one.error for one in summary.failures] == [
+        "the worker process was killed by signal 9; out of memory?"
+    ]
+    assert summary.skipped == ("add",)
+    assert [store.jobs.get_output(one.uuid) for one in others] == [1, 2, 3, 4]
+
+
+def test_job_that_cannot_travel_says_what_to_do(jobs, store):
+    from jobflow import job
+
+    @job
+    def local(number):
+        return number
+
+    summary = run_flow(Flow([local(1)]), store, workers=2)
+    assert "use one worker" in summary.failures[0].error
+    assert run_flow(Flow([local(1)]), store).ok
+
+
+def test_log_of_a_worker_reaches_the_run(jobs, store, caplog):
+    import logging
+
+    with caplog.at_level(logging.INFO, logger="defectflow"):
+        run_flow(Flow([jobs.report_progress("fmax 0.05 eV/Å")]), store, workers=2)
+    assert ("defectflow.progress", logging.INFO, "fmax 0.05 eV/Å") in caplog.record_tuples
