@@ -41,6 +41,8 @@ class BandSettings:
     band_fmax_factor
         The other images need only reach this multiple of `fmax_eV_per_A`: they shape the path,
         the climbing image gives the barrier.
+    race_steps
+        Steps that each starting path gets before the lowest is chosen.
     max_step_A
         Longest displacement of one atom in one step.
     patience
@@ -54,6 +56,7 @@ class BandSettings:
     loose_fmax_eV_per_A: float = 0.2
     band_fmax_factor: float = 3.0
     spring_eV_per_A2: float = 1.0
+    race_steps: int = 15
     max_steps: int = 200
     max_step_A: float = 0.1
     patience: int = 40
@@ -131,13 +134,17 @@ class Band(Optimizable):  # type: ignore[misc]
         self._stale.clear()
         self._mirror()
         self.climbing = self._highest() if self.climb else None
-        self._projected = band_forces(
+        projected = band_forces(
             self.path,
             self.energies,
             self.forces,
             self.settings.spring_eV_per_A2,
             self.climbing,
         )
+        if not self.frozen.any():
+            # the springs must not even out the path by shifting the whole crystal, which is free
+            projected -= projected.mean(axis=1, keepdims=True)
+        self._projected = projected
         return self._projected
 
     def _highest(self) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jobflow import Maker, job
+from pymatgen.core import Structure
 
 from defectflow.documents.steps import BandDocument, Image
 from defectflow.engines.band import BandSettings
@@ -35,16 +36,16 @@ class CalculatorBandMaker(Maker):
         self,
         initial: Image,
         final: Image,
-        detours: Sequence[Sequence[float]] = (),
+        waypoints: dict[str, Structure] | None = None,
         frozen: Sequence[int] = (),
     ) -> BandDocument:
-        """Relax the straight path and those through `detours` (Cartesian, Å); keep the lowest."""
+        """Relax the straight path and those through `waypoints`; keep the lowest."""
         task = BandTask(
             initial=initial,
             final=final,
             settings=BandSettings(**self.settings),
             stamp=self.engine.stamp(),
-            detours=tuple((float(x), float(y), float(z)) for x, y, z in detours),
+            waypoints=dict(waypoints or {}),
             frozen=tuple(int(index) for index in frozen),
         )
         return relax_band(task, self.engine.caching_calculator)

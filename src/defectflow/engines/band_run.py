@@ -48,8 +48,8 @@ class BandTask:
     ----------
     initial, final
         Relaxed ends with energies and forces.
-    detours
-        Cartesian points (Å) through which the moving atom may go instead of straight.
+    waypoints
+        Structures through which the path may lead instead of straight, by label.
     frozen
         Atoms that do not move.
     """
@@ -58,14 +58,14 @@ class BandTask:
     final: Image
     settings: BandSettings
     stamp: EngineStamp
-    detours: tuple[tuple[float, float, float], ...] = ()
+    waypoints: dict[str, Structure] = field(default_factory=dict)
     frozen: tuple[int, ...] = ()
 
     def key(self) -> str:
         """Return the content key, which a checkpoint must match."""
         ends = [image.model_dump(mode="json") for image in (self.initial, self.final)]
         settings = asdict(self.settings)
-        return content_key(ends, settings, self.stamp, self.detours, self.frozen)
+        return content_key(ends, settings, self.stamp, self.waypoints, self.frozen)
 
 
 @dataclass
@@ -147,12 +147,11 @@ class BandRun:
         distance = float(np.linalg.norm(self.last[atom].coords - self.first[atom].coords))
         count = self.task.settings.inner_images(distance)
         swaps = exchanges(self.first, self.last)
-        vias = [None, *(np.array(point) for point in self.task.detours)]
+        starts: dict[str, Structure | None] = {"straight": None, **self.task.waypoints}
         bands: dict[str, Band] = {}
-        for number, via in enumerate(vias):
-            label = "straight" if via is None else f"through site {number}"
+        for number, (label, waypoint) in enumerate(starts.items()):
             images = interpolate(
-                self.first, self.last, count, via=via, frozen=self.task.frozen
+                self.first, self.last, count, waypoint=waypoint, frozen=self.task.frozen
             )
             exchange = exchange_of(images, swaps)
             images = perturbed(images, KICK_A, seed=number)
@@ -205,7 +204,7 @@ class BandRun:
         before = self.state.calls.get(label, 0)
         if self.state.climbing in (None, label):
             if self.state.climbing is None:
-                self._optimize(label, band, "bfgs", self.task.settings.max_steps)
+                self._optimize(label, band, "bfgs", self.task.settings.race_steps)
             barrier, fmax = band.barrier_eV(), band.fmax()
         else:
             barrier, fmax = np.nan, np.nan  # an earlier run has already decided the race
@@ -217,8 +216,10 @@ class BandRun:
         )
 
     def _climb(self, label: str, band: Band) -> None:
-        band.start_climbing()
         settings = self.task.settings
+        if not band.done():
+            self._optimize(label, band, "bfgs", settings.max_steps)
+        band.start_climbing()
         self._optimize(label, band, "bfgs", min(settings.patience, settings.max_steps))
         if not band.done() and settings.max_steps > settings.patience:
             self._optimize(label, band, "fire", settings.max_steps - settings.patience)

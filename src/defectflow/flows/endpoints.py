@@ -20,6 +20,7 @@ from defectflow.structures.bands import (
     exchanges,
     moving_atom,
     unwrapped,
+    waypoint_at,
 )
 from defectflow.structures.endpoints import detours
 from defectflow.structures.sites import insertion_sites
@@ -79,8 +80,8 @@ class EndpointsBarrierMaker(Maker):
             end.name = name
         ends = both_ends(first, last, [end.output for end in relaxed])
         overrides = self.band | ({"images": self.images} if self.images else {})
-        points = _detours(first, last) if self.explore else []
-        band = self.engine.band_maker(**overrides).make(ends.output[0], ends.output[1], points)
+        through = _waypoints(first, last) if self.explore else {}
+        band = self.engine.band_maker(**overrides).make(ends.output[0], ends.output[1], through)
         result = self.conclude(
             first, last, strain, [end.output for end in relaxed], band.output, origin
         )
@@ -165,15 +166,18 @@ def both_ends(
     return [first, image]
 
 
-def _detours(initial: Structure, final: Structure) -> list[tuple[float, float, float]]:
-    """Return the voids beside the straight line, Å, found in the frame without the moving atom."""
+def _waypoints(initial: Structure, final: Structure) -> dict[str, Structure]:
+    """Return the voids beside the straight line, found in the frame without the moving atom."""
     atom = moving_atom(initial, final)
     frame = initial.copy()
     frame.remove_sites([atom])
     voids = insertion_sites(frame, initial[atom].species_string)
     if not voids:
-        return []
+        return {}
     places = np.array([void.frac_coords for void in voids])
     start, end = initial[atom].coords, final[atom].coords
     points = detours(start, end, places, initial.lattice.matrix)
-    return [(float(x), float(y), float(z)) for x, y, z in points]
+    return {
+        f"through void {number}": waypoint_at(initial, final, point)
+        for number, point in enumerate(points, start=1)
+    }

@@ -29,10 +29,10 @@ from defectflow.flows.barrier import (
 from defectflow.flows.network import (
     Scene,
     Site,
-    detour_points,
     distinct_sites,
     hops_between,
     stays,
+    waypoints,
 )
 from defectflow.flows.provenance import Provenance
 from defectflow.structures.hosts import Host
@@ -131,7 +131,7 @@ class MigrationBarrierMaker(Maker):
         overrides = self.band | ({"images": self.images} if self.images else {})
         return self.engine.band_maker(**overrides)
 
-    @job(output_schema=MigrationBarrierDocument)
+    @job
     def relax_sites(
         self,
         host: RelaxDocument,
@@ -156,7 +156,7 @@ class MigrationBarrierMaker(Maker):
         bands.name = "relax bands"
         return Response(replace=Flow([*jobs, bands], output=bands.output))
 
-    @job(output_schema=MigrationBarrierDocument)
+    @job
     def relax_bands(  # noqa: PLR0913, PLR0917 - everything the steps before have found
         self,
         host: RelaxDocument,
@@ -187,8 +187,8 @@ class MigrationBarrierMaker(Maker):
         for hop in hops_between(scene, site, self.cutoff_A):
             ends = stage.ends(scene.cartesian(hop.start), scene.cartesian(hop.end))
             images = [_carried(stage, end, ideal, relaxed[best]) for end in ends]
-            detours = detour_points(scene, site, sites, hop) if self.explore else []
-            band = maker.make(images[0], images[1], detours)
+            through = waypoints(scene, site, sites, relaxed, hop) if self.explore else {}
+            band = maker.make(images[0], images[1], through)
             plans.append(HopPlan.from_hop(hop, site.label, count))
             band.name = plans[-1].label
             jobs.append(band)

@@ -13,7 +13,9 @@ from pymatgen.core import Structure
 
 from defectflow.analysis.percolation import Edge, percolation
 from defectflow.documents.migration import Limit
+from defectflow.documents.steps import RelaxDocument
 from defectflow.errors import StructureError
+from defectflow.structures.bands import waypoint_at
 from defectflow.structures.endpoints import Stage, detours, displacement_from_A
 from defectflow.structures.hops import Hop, distinct_hops
 from defectflow.structures.sites import insertion_sites
@@ -151,21 +153,41 @@ def hops_between(scene: Scene, site: Site, cutoff_A: float | None) -> tuple[Hop,
     return tuple(hop for hop in hops if hop.label in across.kinds)
 
 
-def detour_points(
-    scene: Scene, site: Site, others: Sequence[Site], hop: Hop
-) -> list[tuple[float, float, float]]:
-    """Return the points between the ends of a hop through which a band is also sent, Å."""
-    places = [scene.orbit(other) for other in others if other.label != site.label]
+def waypoints(
+    scene: Scene, site: Site, others: Sequence[Site], relaxed: Sequence[RelaxDocument], hop: Hop
+) -> dict[str, Structure]:
+    """Return the structures through which the band of a hop is also sent, by label.
+
+    In the charged limit these are the other sites, with the ion as relaxed there (as placed, if it
+    did not stay); in the discharged limit the voids of the empty host.
+    """
+    stage = scene.stage()
+    start, end = scene.cartesian(hop.start), scene.cartesian(hop.end)
+    ends = stage.ends(start, end)
+    found: dict[str, Structure] = {}
+    for other, document in zip(others, relaxed, strict=True):
+        if scene.limit == "discharged" or other.label == site.label:
+            continue
+        for point in detours(start, end, scene.orbit(other), scene.host.lattice.matrix):
+            ideal = stage.state(scene.cartesian(other.frac_coords))
+            state = stage.state(point)
+            label = _free_label(f"through {other.label}", found)
+            if stays(scene, other, document.structure):
+                forces = np.array(document.forces_eV_per_A)
+                found[label] = stage.carried(state, ideal, document.structure, forces)[0]
+            else:
+                found[label] = waypoint_at(ends[0], ends[1], point)
     if scene.limit == "discharged":
         empty = scene.host.copy()
         empty.remove_species([scene.species])
-        places = [orbit(empty, void.frac_coords) for void in insertion_sites(empty, scene.species)]
-    if not places:
-        return []
-    points = detours(
-        scene.cartesian(hop.start),
-        scene.cartesian(hop.end),
-        np.vstack(places),
-        scene.host.lattice.matrix,
-    )
-    return [(float(x), float(y), float(z)) for x, y, z in points]
+        for void in insertion_sites(empty, scene.species):
+            places = orbit(empty, void.frac_coords)
+            for point in detours(start, end, places, scene.host.lattice.matrix):
+                label = _free_label(f"through {void.label}", found)
+                found[label] = waypoint_at(ends[0], ends[1], point)
+    return found
+
+
+def _free_label(label: str, taken: dict[str, Structure]) -> str:
+    number = sum(1 for known in taken if known.startswith(label))
+    return label if not number else f"{label} ({number + 1})"

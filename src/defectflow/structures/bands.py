@@ -109,16 +109,16 @@ def interpolate(
     final: Structure,
     images: int,
     *,
-    via: Array | None = None,
+    waypoint: Structure | None = None,
     frozen: Sequence[int] = (),
 ) -> list[Structure]:
-    """Make a band of `images` inner images by IDPP, through a point if one is given.
+    """Make a band of `images` inner images by IDPP, through a waypoint if one is given.
 
     Parameters
     ----------
-    via
-        Cartesian point (Å) that the moving atom passes half-way, e.g. an interstitial site
-        between the ends; None for the straight line.
+    waypoint
+        Structure that the path passes, e.g. with the ion relaxed at an interstitial site between
+        the ends; None for the straight line.
     frozen
         Indices of atoms that do not move.
 
@@ -130,26 +130,51 @@ def interpolate(
     check_ends(initial, final)
     final = unwrapped(initial, final)
     start, end = initial.cart_coords, final.cart_coords
-    fractions = np.linspace(0.0, 1.0, images + 2)
-    path = start + fractions[:, None, None] * (end - start)
-    if via is not None:
-        atom = moving_atom(initial, final)
-        path[:, atom] = _through(start[atom], np.asarray(via), end[atom], fractions)
     fixed = np.zeros(len(initial), dtype=bool)
     fixed[list(frozen)] = True
-    if via is not None:
-        fixed[moving_atom(initial, final)] = True
-    path = idpp_positions(path, initial.lattice.matrix, fixed)
+    straight = start + np.linspace(0.0, 1.0, images + 2)[:, None, None] * (end - start)
+    if waypoint is None:
+        path = idpp_positions(straight, initial.lattice.matrix, fixed)
+    else:
+        check_ends(initial, waypoint)
+        middle = unwrapped(initial, waypoint).cart_coords
+        middle = np.where(fixed[:, None], start, middle)
+        path = _through(start, middle, end, images, initial.lattice.matrix, fixed)
+    if not frozen:
+        # a rigid shift of the crystal costs nothing and must not lengthen the path
+        path -= (path - straight).mean(axis=1, keepdims=True)
     return _band(initial, path)
 
 
-def _through(start: Array, via: Array, end: Array, fractions: Array) -> Array:
-    """Return points along start-via-end at equal steps of its length."""
-    first, second = np.linalg.norm(via - start), np.linalg.norm(end - via)
-    knots = np.array([0.0, first / (first + second), 1.0])
-    return np.stack(
-        [np.interp(fractions, knots, [start[k], via[k], end[k]]) for k in range(3)], axis=-1
-    )
+def _through(  # noqa: PLR0913, PLR0917 - three structures and what they share
+    start: Array,
+    middle: Array,
+    end: Array,
+    images: int,
+    lattice: Array,
+    fixed: NDArray[np.bool_],
+) -> Array:
+    """Return a path of two legs that has `middle` as one of its inner images."""
+    first, second = np.linalg.norm(middle - start), np.linalg.norm(end - middle)
+    place = int(np.clip(round((images + 1) * first / (first + second)), 1, images))
+    legs = []
+    for left, right, steps in ((start, middle, place), (middle, end, images + 1 - place)):
+        line = left + np.linspace(0.0, 1.0, steps + 1)[:, None, None] * (right - left)
+        legs.append(idpp_positions(line, lattice, fixed) if steps > 1 else line)
+    path: Array = np.concatenate([legs[0], legs[1][1:]])
+    return path
+
+
+def waypoint_at(initial: Structure, final: Structure, point: Array) -> Structure:
+    """Return a structure half-way between two ends with the moving atom at a point (Å)."""
+    final = unwrapped(initial, final)
+    atom = moving_atom(initial, final)
+    middle = (initial.cart_coords + final.cart_coords) / 2
+    middle[atom] = point
+    fixed = np.zeros(len(initial), dtype=bool)
+    fixed[atom] = True
+    path = np.array([initial.cart_coords, middle, final.cart_coords])
+    return _band(initial, idpp_positions(path, initial.lattice.matrix, fixed))[1]
 
 
 def perturbed(band: Sequence[Structure], amplitude_A: float, seed: int) -> list[Structure]:
@@ -168,6 +193,7 @@ def perturbed(band: Sequence[Structure], amplitude_A: float, seed: int) -> list[
     kick -= kick @ along * along
     pattern = generator.normal(scale=amplitude_A, size=path.shape[1:])
     pattern[atom] = 3 * amplitude_A * kick / np.linalg.norm(kick)
+    pattern -= pattern.mean(axis=0)
     envelope = np.sin(np.pi * np.linspace(0, 1, len(band)))
     return _band(band[0], path + envelope[:, None, None] * pattern)
 
