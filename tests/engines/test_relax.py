@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pytest
+from pymatgen.core.structure import Structure
+
+from defectflow.engines import engine, relax
+from defectflow.engines.calculators import CachingCalculator
+from defectflow.engines.relax import RelaxMaker, RelaxSettings
+
+EMT = engine("emt")
+
+
+def settings(**overrides) -> RelaxSettings:
+    return RelaxSettings(**EMT.settings("relax", **overrides))
+
+
+@pytest.fixture
+def always_write(monkeypatch):
+    monkeypatch.setattr(relax.Checkpoint, "due", lambda _self: True)
+
+
+class Killed(BaseException):
+    """Stands for the signal that ends a job."""
+
+
+@pytest.mark.parametrize("cell", ["fixed", "relax", "scale"])
+def test_a_killed_relaxation_goes_on_where_it_was(
+    copper, cell, tmp_path, monkeypatch, always_write
+):
+    whole = relax.relax(copper, EMT, settings(), cell, folder=tmp_path)
+    assert whole.steps >= 5
+
+    calculate = CachingCalculator.calculate
+
+    def dying(self, *args, **kwargs):
+        if self.evaluations == 3:
+            raise Killed
+        calculate(self, *args, **kwargs)
+
+    monkeypatch.setattr(CachingCalculator, "calculate", dying)
+    with pytest.raises(Killed):
+        relax.relax(copper, EMT, settings(), cell, folder=tmp_path)
+    monkeypatch.setattr(CachingCalculator, "calculate", calculate)
+    assert (tmp_path / "relax.checkpoint.json").is_file()
+
+    rest = relax.relax(copper, EMT, settings(), cell, folder=tmp_path)
+    assert rest.steps == whole.steps
+    assert rest.force_calls == whole.force_calls
+    assert rest.energy_eV == pytest.approx(whole.energy_eV, abs=1e-9)
+    assert np.allclose(rest.structure.cart_coords, whole.structure.cart_coords, atol=1e-8)
+    assert not (tmp_path / "relax.checkpoint.json").exists()
+
+
+@pytest.mark.usefixtures("always_write")
+def test_the_state_of_another_calculation_is_not_used(copper, tmp_path):
+    unfinished = relax.Relaxation(copper, EMT, settings())
+    unfinished.step()
+    checkpoint = relax.Checkpoint(tmp_path / "relax.checkpoint.json", "another")
+    checkpoint.save(unfinished.state())
+    fresh = relax.relax(copper, EMT, settings(), folder=tmp_path)
+    assert fresh.force_calls == fresh.steps + 1
+
+
+def test_out_of_steps_is_said_and_not_raised(copper, tmp_path):
+    document = relax.relax(copper, EMT, settings(max_steps=2), folder=tmp_path)
+    assert not document.converged
+    assert document.steps == 2
+    assert document.fmax_eV_per_A > document.force_threshold_eV_per_A
+
+
+def test_a_relaxed_structure_takes_no_step(copper, tmp_path):
+    relaxed = relax.relax(copper, EMT, settings(), folder=tmp_path)
+    again = relax.relax(relaxed.structure, EMT, settings(), folder=tmp_path)
+    assert (again.steps, again.force_calls) == (0, 1)
+
+
+def test_the_input_is_not_changed(copper, tmp_path):
+    before = copper.copy()
+    relax.relax(copper, EMT, settings(), "relax", folder=tmp_path)
+    assert copper == before
+
+
+def test_symmetry_can_be_kept(tmp_path):
+    """A fcc cell with one axis stretched stays tetragonal; the forces of EMT vanish by symmetry."""
+    from pymatgen.core.lattice import Lattice
+
+    layers = Structure(
+        Lattice.tetragonal(2.6, 7.6), ["Cu", "Cu"], [[0, 0, 0.003], [0.5, 0.5, 0.497]]
+    )
+    kept = relax.relax(layers, EMT, settings(keep_symmetry=True), "relax", folder=tmp_path)
+    assert kept.converged
+    before, after = layers.get_space_group_info()[1], kept.structure.get_space_group_info(1e-5)[1]
+    assert after >= before > 1
+    assert kept.structure.lattice.a == pytest.approx(kept.structure.lattice.b, abs=1e-10)
+
+
+def test_forces_of_a_document_are_the_bare_ones(copper):
+    document = relax.evaluate(copper, EMT, frozen=[0, 1, 2, 3])
+    assert document.fmax_eV_per_A == 0.0
+    assert np.abs(document.forces_eV_per_A).max() > 0.1
+
+
+def test_no_stress_is_computed_unless_asked(copper):
+    assert relax.evaluate(copper, EMT).stress_eV_per_A3 is None
+    assert relax.evaluate(copper, EMT, stress=True).stress_eV_per_A3 is not None
+
+
+def test_a_maker_alone_has_the_numbers_of_its_level():
+    maker = RelaxMaker(engine=engine("emt", level="stringent"))
+    assert maker.settings == maker.engine.settings("relax")
+    assert maker.settings["fmax_eV_per_A"] == 0.01
+
+
+def test_slow_relaxations_tell_how_far_they_are(copper, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(relax, "_SILENCE_S", 0.0)
+    with caplog.at_level(logging.INFO, logger="defectflow.progress"):
+        relax.relax(copper, EMT, settings(), folder=tmp_path)
+    assert "relaxing Cu4: step 1, largest force" in caplog.messages[0]
+
+
+def test_a_cell_far_from_its_volume_does_not_run_away(copper, tmp_path):
+    squeezed = copper.copy()
+    squeezed.scale_lattice(copper.volume * 0.7)
+    document = relax.relax(squeezed, EMT, settings(), "relax", folder=tmp_path)
+    assert document.converged
+    assert (document.structure.volume / 4) ** (1 / 3) == pytest.approx(2.27, abs=0.03)
