@@ -1,0 +1,29 @@
+"""The command line: one file per verb. Importing this package imports click and nothing heavier."""
+
+from __future__ import annotations
+
+import click
+
+from defectflow.cli.group import LazyGroup
+
+__all__ = ["main"]
+
+
+@click.group(
+    cls=LazyGroup,
+    verbs={
+        "run": "defectflow.cli.run",
+        "status": "defectflow.cli.status",
+        "results": "defectflow.cli.results",
+        "compare": "defectflow.cli.compare",
+        "engines": "defectflow.cli.engines",
+    },
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(package_name="defectflow")
+def main() -> None:
+    """Defects in battery and catalyst materials: from a recipe to a number and its check.
+
+    Exit status: 0 if everything asked for was computed and converged, 1 if something failed or did
+    not converge, 2 if the input is wrong, 130 after Ctrl-C.
+    """

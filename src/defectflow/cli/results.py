@@ -1,0 +1,92 @@
+"""`defectflow results`: what the store holds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from defectflow.cli.options import format_option, settings, store_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from defectflow.cli.options import Format
+    from defectflow.documents import ResultDocument
+
+#: The fields that scripts rely on, in order.
+FIELDS: Final = (
+    "recipe",
+    "quantity",
+    "value",
+    "unit",
+    "host",
+    "defect",
+    "species",
+    "engine",
+    "level",
+    "converged",
+    "key",
+    "created",
+)
+
+
+def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose results."""
+    function = click.option("--host", metavar="H", help="Prototype or reduced formula.")(function)
+    function = click.option("--species", metavar="S", help="Only this ion, e.g. Mg.")(function)
+    return click.option("--quantity", metavar="Q", help="E.g. migration_barrier.")(function)
+
+
+def found(store: str | None, **filters: str | None) -> list[ResultDocument]:
+    """Return the results in a store, newest first.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such quantity.
+    MissingData
+        If there is no such store.
+    """
+    from defectflow.documents import RESULTS
+    from defectflow.errors import RecipeError, did_you_mean
+    from defectflow.store import open_store
+
+    quantity = filters.get("quantity")
+    if quantity is not None and quantity not in RESULTS:
+        message = f"--quantity {quantity}: unknown; {did_you_mean(quantity, RESULTS)}"
+        raise RecipeError(message)
+    with open_store(settings(store).store, create=False) as opened:
+        return opened.find(**filters)
+
+
+@click.command()
+@filter_options
+@format_option("table", "json", "csv")
+@store_option
+def command(
+    quantity: str | None,
+    species: str | None,
+    host: str | None,
+    style: Format,
+    store: str | None,
+) -> None:
+    """Print the results in the store, newest first.
+
+    JSON is one list of objects, CSV has a heading; both hold every field, also of results that did
+    not converge (their value is null, or empty).
+    """
+    from defectflow.report import Column, table, to_csv, to_json
+
+    rows = [one.row() for one in found(store, quantity=quantity, species=species, host=host)]
+    if style == "json":
+        click.echo(to_json(rows))
+    elif style == "csv":
+        click.echo(to_csv(rows, FIELDS))
+    elif rows:
+        wrapped = {"recipe", "host", "quantity"}
+        columns = [Column(name, wrap=name in wrapped) for name in FIELDS if name != "key"]
+        columns[FIELDS.index("value")] = Column("value", form=".4g", align="right")
+        click.echo(table(rows, columns))
+    else:
+        click.echo("no results", err=True)

@@ -1,0 +1,121 @@
+"""Our numbers beside the published ones, as a table with its sources."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from defectflow.report.tables import Column, duration, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from defectflow.reference import Comparison
+
+#: What a quantity is called in the heading of a table.
+_HEADINGS: Final = {"migration_barrier": "barrier"}
+_FIRST_AUTHOR: Final = re.compile(
+    r"^(?:[A-Z][\w.-]*\.[ -]?)*(?P<surname>[^,.;()]+?)(?: et al)?[.,]"
+)
+_YEAR: Final = re.compile(r"\((\d{4})\)")
+
+
+def comparison_table(
+    comparisons: Iterable[Comparison], failed: Iterable[Mapping[str, object]] = ()
+) -> str:
+    """Return the table of results beside published values, and below it the sources in full.
+
+    Parameters
+    ----------
+    failed
+        Rows (see `failed_row`) of what was asked for and has no result.
+    """
+    compared = list(comparisons)
+    rows: list[Mapping[str, object]] = [*map(_row, compared), *failed]
+    kinds = {str(row["quantity"]) for row in rows}
+    text = table(rows, _columns(next(iter(kinds)) if len(kinds) == 1 else None, rows))
+    return "\n".join([text, *_remarks(compared), *_sources(compared)])
+
+
+def failed_row(quantity: str, host: str, ion: str, engine: str) -> dict[str, object]:
+    """Return the row of a result that does not exist because something failed."""
+    return {"quantity": quantity, "host": host, "ion": ion, "engine": engine, "ours": "failed"}
+
+
+def short_citation(text: str) -> str:
+    """Return first author and year, or the whole text where these cannot be told.
+
+    Examples
+    --------
+    >>> short_citation("B. Lee et al., J. Mater. Chem. A 7, 25619-25627 (2019)")
+    'Lee 2019'
+    >>> short_citation("T. Chen, G. Sai Gautam, W. Huang, G. Ceder, Chem. Mater. 30, 153 (2018)")
+    'Chen 2018'
+    >>> short_citation("reference 105 of a review")
+    'reference 105 of a review'
+    """
+    author, year = _FIRST_AUTHOR.match(text), _YEAR.search(text)
+    if author is None or year is None:
+        return text
+    return f"{author['surname'].strip()} {year[1]}"
+
+
+def _columns(quantity: str | None, rows: Sequence[Mapping[str, object]]) -> list[Column]:
+    unit = next((row["unit"] for row in rows if row.get("unit")), "eV")
+    name = _HEADINGS.get(quantity or "", "value")
+    of_unit = f" ({unit})" if quantity else ""
+    columns = [
+        Column("host", wrap=True),
+        Column("ion"),
+        Column("engine", wrap=True),
+        Column("ours", f"{name}{of_unit}", ".3f", "right"),
+        Column("published", f"published{of_unit}", ".3f", "right"),
+        Column("error", f"difference{of_unit}", "+.3f", "right"),
+        Column("citation", wrap=True),
+        Column("force_calls", "force calls", "", "right"),
+        Column("time", align="right"),
+    ]
+    if quantity is None:
+        columns[3:3] = [Column("quantity", wrap=True), Column("unit")]
+    return columns
+
+
+def _row(comparison: Comparison) -> dict[str, object]:
+    document, published = comparison.document, comparison.published
+    stamp = document.engine
+    details: dict[str, Any] = {
+        name: getattr(document, name, None) for name in ("force_calls", "wall_time_s")
+    }
+    return {
+        "quantity": document.quantity,
+        "unit": document.unit,
+        "host": document.host,
+        "ion": document.species,
+        "engine": f"{stamp.name} ({stamp.model})" if stamp.model else stamp.name,
+        "ours": document.value if document.converged else "not converged",
+        "published": None if published is None else published.value,
+        "error": comparison.error,
+        "citation": None if published is None else short_citation(published.citation.text),
+        "force_calls": details["force_calls"],
+        "time": duration(details["wall_time_s"]),
+    }
+
+
+def _remarks(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return how the conditions of ours and of the published value differ, a line per result."""
+    return [
+        f"note  {one.document.species} in {one.document.host}: {one.note}"
+        for one in comparisons
+        if one.note
+    ]
+
+
+def _sources(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return every citation once, in full, with its doi."""
+    sources = dict.fromkeys(
+        f"source  {one.published.citation.text}"
+        + (f", doi:{one.published.citation.doi}" if one.published.citation.doi else "")
+        for one in comparisons
+        if one.published is not None
+    )
+    return list(sources)
