@@ -171,23 +171,8 @@ class Engine(MSONable, ABC):
     def __post_init__(self) -> None:
         """Refuse unknown levels and options; fill in the defaults."""
         levels.check_level(self.level)
-        parsed = self._parse(copy.deepcopy(self.options))
+        parsed = _parsed(type(self), copy.deepcopy(self.options))
         object.__setattr__(self, "options", parsed.model_dump(mode="json"))
-
-    @classmethod
-    def _parse(cls, options: dict[str, Any]) -> EngineOptions:
-        unknown = sorted(set(options) - set(cls.options_model.model_fields))
-        if unknown:
-            hint = did_you_mean(unknown[0], cls.options_model.model_fields)
-            message = f"engine {cls.name}: no option {unknown[0]!r}; {hint}"
-            raise RecipeError(message)
-        try:
-            return cls.options_model.model_validate(options)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "options"
-            message = f"engine {cls.name}: {where} = {first['input']!r}: {first['msg']}"
-            raise RecipeError(message) from error
 
     @abstractmethod
     def capabilities(self) -> frozenset[Capability]:
@@ -315,6 +300,21 @@ class Engine(MSONable, ABC):
         if isinstance(structure, Structure):
             self.check({element.symbol for element in structure.elements})
             _check_frozen(structure, frozen)
+
+
+def _parsed(kind: type[Engine], options: dict[str, Any]) -> EngineOptions:
+    unknown = sorted(set(options) - set(kind.options_model.model_fields))
+    if unknown:
+        hint = did_you_mean(unknown[0], kind.options_model.model_fields)
+        message = f"engine {kind.name}: no option {unknown[0]!r}; {hint}"
+        raise RecipeError(message)
+    try:
+        return kind.options_model.model_validate(options)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "options"
+        message = f"engine {kind.name}: {where} = {first['input']!r}: {first['msg']}"
+        raise RecipeError(message) from error
 
 
 def _check_frozen(structure: Structure, frozen: object) -> None:
