@@ -56,6 +56,13 @@ def test_an_unstated_limit_is_named(barrier):
     assert "does not state the limit" in comparison.note
 
 
+def test_given_end_points_say_how_they_were_matched(barrier, hop):
+    changes = {"limit": "given", "prototype": None, "host": "TiS2", "host_cell": "given"}
+    (comparison,) = compare([barrier(hops=(hop("Mg1 Ti16 S32"),), **changes)])
+    assert comparison.published.id in {"MIG-043", "MIG-111"}
+    assert "composition of the whole cell; several structure types" in comparison.note
+
+
 def test_row_extends_the_record_of_the_result(barrier):
     document = barrier()
     (comparison,) = compare([document])

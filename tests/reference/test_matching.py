@@ -3,17 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from pymatgen.core import Lattice, Structure
 
-from defectflow.documents import (
-    BandDocument,
-    EngineStamp,
-    HopDocument,
-    Image,
-    MigrationBarrierDocument,
-    ResultDocument,
-    now,
-)
+from defectflow.documents import EngineStamp, MigrationBarrierDocument, ResultDocument, now
 from defectflow.reference import Conditions, match, published
 from defectflow.reference.values import same_formula
 
@@ -116,7 +107,7 @@ def test_document_of_another_quantity_is_matched_by_its_host():
     assert [value.id for value in match(document)] == ["MET-003"]
 
 
-def test_given_end_points_are_matched_by_the_whole_cell(barrier):
+def test_given_end_points_are_matched_by_the_whole_cell(barrier, hop):
     document = barrier(
         limit="given",
         host="MnO2",
@@ -124,54 +115,9 @@ def test_given_end_points_are_matched_by_the_whole_cell(barrier):
         host_formula="LiMn2O4",
         species="Li",
         host_cell="given",
-        hops=(_hop("Li7 Mn16 O32"),),
+        hops=(hop("Li7 Mn16 O32"),),
     )
     assert [value.id for value in match(document)] == ["MIG-001"]
-
-
-def _hop(composition: str) -> HopDocument:
-    stamp = EngineStamp(name="emt", fidelity="stand-in", level="balanced")
-    names = [
-        part.rstrip("0123456789")
-        for part in composition.split()
-        for _ in range(int(part.lstrip("LiMnO")))
-    ]
-    points = [(i / len(names), 0.0, 0.0) for i in range(len(names))]
-    image = Image(
-        structure=Structure(Lattice.cubic(8.2), names, points),
-        energy_eV=0.0,
-        forces_eV_per_A=((0.0, 0.0, 0.0),) * len(names),
-    )
-    band = BandDocument(
-        images=(image, image),
-        distances_A=(0.0, 1.0),
-        climbing_index=None,
-        climbing_fmax_eV_per_A=0.0,
-        band_fmax_eV_per_A=0.0,
-        force_threshold_eV_per_A=0.05,
-        converged=True,
-        mirrored=False,
-        chosen="straight",
-        steps=0,
-        force_calls=0,
-        wall_time_s=0.0,
-        engine=stamp,
-    )
-    return HopDocument(
-        label="hop",
-        start="a",
-        end="b",
-        distance_A=3.5,
-        multiplicity=1,
-        forward_eV=0.4,
-        reverse_eV=0.4,
-        spline_forward_eV=0.4,
-        spline_reverse_eV=0.4,
-        span_eV=0.4,
-        path_length_A=3.6,
-        converged=True,
-        band=band,
-    )
 
 
 def test_conditions_of_a_document_without_prototype(barrier):

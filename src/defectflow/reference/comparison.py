@@ -51,7 +51,7 @@ class Comparison:
             published=best,
             others=matches[1:],
             error=error,
-            note="; ".join(_remarks(document, best)),
+            note="; ".join(_remarks(document, matches)),
         )
 
     def row(self) -> dict[str, Any]:
@@ -73,13 +73,16 @@ def compare(documents: Iterable[ResultDocument]) -> tuple[Comparison, ...]:
     return tuple(Comparison.from_document(document) for document in documents)
 
 
-def _remarks(document: ResultDocument, best: PublishedValue | None) -> list[str]:
-    if best is None:
+def _remarks(document: ResultDocument, matches: tuple[PublishedValue, ...]) -> list[str]:
+    if not matches:
         return ["no published value for this host, ion and limit"]
+    best = matches[0]
     remarks = [] if document.converged else ["not converged"]
     wanted = Conditions.from_document(document)
     if wanted.cell:
         remarks.append("matched by the composition of the whole cell")
+        if len({value.family for value in matches}) > 1:
+            remarks.append("several structure types of this composition were published")
     else:
         if best.limit == "unstated":
             remarks.append("the source does not state the limit")
