@@ -42,7 +42,7 @@ FENCES = {
     "sqlite3": {"store"},
     "fireworks": {"launch"},
     "click": {"cli"},
-    "jobflow": {"engines", "flows", "recipes", "store", "launch"},
+    "jobflow": {"engines", "flows", "recipes", "store", "launch", "cli"},
 }
 VAGUE = {"util", "common", "helper", "core", "manager", "misc", "tool", "base_utils"}
 

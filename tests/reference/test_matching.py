@@ -6,7 +6,9 @@ import pytest
 
 from defectflow.documents import EngineStamp, MigrationBarrierDocument, ResultDocument, now
 from defectflow.reference import Conditions, match, published
+from defectflow.reference.matching import _family
 from defectflow.reference.values import same_formula
+from defectflow.structures import hosts
 
 
 def ids(formula, family, ion, limit, *, cell=""):
@@ -69,6 +71,20 @@ def test_every_row_with_a_limit_is_found_by_its_own_conditions():
         if value.host and value.limit in ("charged", "discharged"):
             found = ids(value.host, value.family or None, value.ion, value.limit)
             assert value.id in found
+
+
+def test_structure_types_of_the_prototypes_are_those_of_the_tables():
+    """A prototype named unlike the tables would silently meet no published value."""
+    checked = 0
+    for name in hosts.prototypes():
+        formula = hosts.prototype(name).formula
+        families = {v.family for v in published(host=formula, limit="charged") if v.family}
+        family = _family(name.rpartition("-")[0])
+        if families:
+            assert family is not None, name
+            assert family.casefold() in {f.casefold() for f in families}, (name, families)
+            checked += 1
+    assert checked >= 2
 
 
 def test_another_unit_does_not_match():
