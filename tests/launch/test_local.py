@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from jobflow import Flow, JobStore, run_locally
+from jobflow import Flow, JobStore, job, run_locally
 from maggma.stores import MemoryStore
 
 from defectflow.errors import StoreError
@@ -47,10 +47,10 @@ def test_replacement_is_settled_before_its_children(jobs, store, workers):
     assert store.jobs.get_output(end.uuid) == 6
 
 
-def test_replacement_by_replacement(jobs, store, workers):
+def test_replacement_by_replacement(jobs, store):
     first = jobs.count_down(3)
     last = jobs.add(first.output, 10)
-    assert run_flow(flow_of(first, last), store, workers=workers).ok
+    assert run_flow(flow_of(first, last), store).ok
     assert store.jobs.get_output(last.uuid) == 10
     assert store.jobs.query_one({"uuid": first.uuid}, sort={"index": -1})["index"] == 4
 
@@ -154,16 +154,24 @@ def test_stop_children_and_stop_everything(jobs, store, log):
     assert log() == []
 
 
-def test_second_run_computes_nothing(jobs, store, log, workers):
-    first = run_flow(jobs.chain(5), store, workers=workers)
+def test_second_run_computes_nothing(jobs, store, log):
+    first = run_flow(jobs.chain(5), store)
     assert (first.computed, len(log())) == (5, 5)
     again = jobs.chain(5)
     events = []
-    summary = run_flow(again, store, workers=workers, on_event=events.append)
+    summary = run_flow(again, store, on_event=events.append)
     assert (summary.computed, summary.reused, log()) == (0, 5, [])
     assert {one.kind for one in events} == {"reused"}
     assert (events[-1].done, events[-1].total) == (5, 5)
     assert store.jobs.get_output(again[4].uuid) == 5
+
+
+def test_flow_object_can_be_run_again_and_again(jobs, store, log):
+    flow = jobs.chain(3)
+    assert [run_flow(flow, store).computed for _ in range(3)] == [3, 0, 0]
+    assert store.jobs.count() == 3
+    assert run_flow(flow, store, fresh=True).computed == 3
+    assert store.jobs.get_output(flow[2].uuid) == 3
 
 
 def test_second_run_of_a_growing_flow_runs_only_what_asks_for_jobs(jobs, store, log):
@@ -279,6 +287,15 @@ def test_memory_store_serves_worker_processes_too(jobs, tmp_path, monkeypatch):
         flow = jobs.chain(3)
         assert run_flow(flow, store, workers=2).ok
         assert store.jobs.get_output(flow[2].uuid) == 3
+
+
+def test_running_a_plain_function_does_not_make_all_of_python_trusted(store):
+    one = job(sum)([1, 2])
+    assert run_flow(flow_of(one), store).ok
+    planted = {"@module": "builtins", "@callable": "eval", "@bound": None}
+    store.file({"uuid": one.uuid, "index": 1, "output": planted})
+    with pytest.raises(StoreError, match=r"builtins\.eval"):
+        store.jobs.get_output(one.uuid)
 
 
 def test_planted_output_of_a_parent_is_refused(jobs, store):

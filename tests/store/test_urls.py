@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import mongomock_ng
 import pytest
 
 from defectflow.errors import StoreError
-from defectflow.store import open_store
+from defectflow.store import RunLabel, open_store
 from defectflow.store.urls import without_password
 
 
@@ -45,6 +46,22 @@ def test_server_that_does_not_answer_gives_one_line_without_the_password(monkeyp
         open_store("mongodb://ada:secret@127.0.0.1:1/db")
     assert "secret" not in str(error.value)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_server_is_used_through_its_wire(monkeypatch, make_result):
+    """A stand-in for the server: the client of mongomock behind maggma's own store."""
+    client = mongomock_ng.MongoClient()
+    monkeypatch.setattr("maggma.stores.mongolike.MongoClient", lambda *_, **__: client)
+    with open_store("mongodb://ada:secret@localhost/lab") as store:
+        store.file(make_result())
+        store.file({"uuid": "u", "index": 1, "output": 7, "completed_at": "2026"}, job_key="k")
+        run = store.runs.start(RunLabel(recipe="a"))
+        assert [one.key for one in store.find(species="Mg")] == ["k1"]
+        assert store.finished("k")["output"] == 7
+        assert store.runs.get(run.run_id).state == "running"
+        assert store.url == "mongodb://ada:***@localhost/lab"
+        assert set(client["lab"].list_collection_names()) == {"outputs", "runs"}
+        assert "output.key_1" in client["lab"]["outputs"].index_information()
 
 
 def test_malformed_server_url_gives_one_line():

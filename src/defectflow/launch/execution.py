@@ -116,16 +116,18 @@ def perform(job: Job, directory: Path, store: Any = None) -> Outcome:
     ready = copy.copy(job)
     ready.config = replace(job.config, resolve_references=False)
     sink = _Sink()
+    target: Any = store or sink
     before = os.getcwd()  # noqa: PTH109 - pathlib has no chdir in Python 3.11
     try:
         os.chdir(directory)
         with contextlib.redirect_stdout(sys.stderr):
-            response = ready.run(store=store or sink, job_dir=directory)
+            response = ready.run(store=target, job_dir=directory)
         return _outcome(response, sink)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a job raises is its outcome
         return Outcome(error=one_line(error), trace=traceback.format_exc())
     finally:
-        CURRENT_JOB.job = CURRENT_JOB.store = None
+        current: Any = CURRENT_JOB
+        current.reset()
         os.chdir(before)
 
 

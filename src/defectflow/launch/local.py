@@ -205,10 +205,12 @@ class _Run:
         if found is None:
             return False
         job = node.job
-        names = {"uuid": job.uuid, "index": job.index, "name": job.name}
-        about = {"hosts": job.hosts, "metadata": {**job.metadata, "reused_from": found["uuid"]}}
-        kept = {"output": found["output"], "completed_at": found["completed_at"]}
-        self.store.file({**names, **about, **kept})
+        # A flow object that is run twice has its outputs in place already.
+        if (found["uuid"], found["index"]) != (job.uuid, job.index):
+            names = {"uuid": job.uuid, "index": job.index, "name": job.name}
+            metadata = {**job.metadata, "reused_from": found["uuid"]}
+            kept = {name: found.get(name) for name in ("output", "completed_at")}
+            self.store.file({**names, **kept, "hosts": job.hosts, "metadata": metadata})
         self.reused += 1
         self.graph.finish(node, Outcome())
         self._emit(JobEvent("reused", job.name, key, 0.0, "", *self._counts()))

@@ -27,6 +27,7 @@ _REMEDIES: Final = {
     "full": "the disk is full; free some space and run again",
     "readonly": "no permission to write; choose another store with --store",
     "read-only": "no permission to write; choose another store with --store",
+    "locking protocol": "this file system cannot lock files; put the store on a local disk",
     "locked": "another process holds it; wait for that process or end it",
     "malformed": "the file is damaged; move it away and run again",
     "not a database": "not a store of defectflow; choose another path with --store",

@@ -7,6 +7,7 @@ packages (and from the packages whose jobs are being run) are let through.
 
 from __future__ import annotations
 
+import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -80,8 +81,8 @@ class GuardedJobStore(JobStore):
         self._extra: set[str] = set(vars(self)["additional_stores"])
 
     def trust(self, packages: Iterable[str]) -> None:
-        """Let through objects of these top-level packages too."""
-        self._trusted.update(packages)
+        """Let through objects of these top-level packages too; never all of Python's own."""
+        self._trusted.update(set(packages) - sys.stdlib_module_names)
 
     def query(
         self,

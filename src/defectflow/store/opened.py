@@ -137,7 +137,7 @@ class Store:
     def close(self) -> None:
         """Close all connections."""
         self.jobs.close()  # type: ignore[no-untyped-call]
-        self._records.close()  # type: ignore[no-untyped-call]
+        self._records.close()
 
 
 def _read_result(found: Mapping[str, Any]) -> ResultDocument | None:
