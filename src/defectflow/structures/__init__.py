@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from defectflow.structures import hosts
 from defectflow.structures.cells import Cell, Change
+from defectflow.structures.coordination import coordination
 from defectflow.structures.hops import Hop, distinct_hops
 from defectflow.structures.hosts import Host
-from defectflow.structures.sites import InsertionSite
-from defectflow.structures.supercells import nearest_image_distance_A, supercell_matrix
+from defectflow.structures.lattices import nearest_image_distance_A
+from defectflow.structures.points import antisites, interstitials, substitutions, vacancies
+from defectflow.structures.sites import InsertionSite, insertion_sites
+from defectflow.structures.supercells import supercell_matrix
 from defectflow.structures.symmetry import (
     SymmetryMap,
     apply,
@@ -19,6 +22,7 @@ from defectflow.structures.symmetry import (
     mapping,
     operations,
     orbit,
+    primitive,
     primitive_cells,
     reversing_maps,
     symmetry_maps,
@@ -31,16 +35,23 @@ __all__ = [
     "Host",
     "InsertionSite",
     "SymmetryMap",
+    "antisites",
     "apply",
     "apply_vectors",
+    "coordination",
     "distinct_hops",
     "hosts",
+    "insertion_sites",
+    "interstitials",
     "mapping",
     "nearest_image_distance_A",
     "operations",
     "orbit",
+    "primitive",
     "primitive_cells",
     "reversing_maps",
+    "substitutions",
     "supercell_matrix",
     "symmetry_maps",
+    "vacancies",
 ]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from defectflow.errors import StructureError
+from defectflow.errors import StructureError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -53,8 +53,8 @@ class Cell:
     pristine
         The same cell without the defect; never mutated.
     name
-        Notation of the field: ``V_O``, ``Mg_i``, ``Li_Ni``; ``_2`` and up is appended where one
-        host has several inequivalent defects of that name.
+        Notation of the field: ``V_O``, ``Mg_i``, ``Li_Ni``; ``_1``, ``_2`` and up is appended where
+        one host has several inequivalent defects of that name.
     kind
         Family, e.g. ``vacancy``, ``substitution``, ``antisite``, ``interstitial``.
     multiplicity
@@ -132,6 +132,17 @@ def site_change(pristine: Structure, index: int, after: str | None) -> Change:
 def insertion(pristine: Structure, species: str, frac_coords: np.ndarray | FracCoords) -> Change:
     """Return the insertion of one atom of `species` at `frac_coords` of `pristine`."""
     return Change("insert", None, species, frac_tuple(frac_coords), len(pristine))
+
+
+def require_element(symbol: str) -> None:
+    """Raise StructureError unless `symbol` is that of a chemical element."""
+    from pymatgen.core.periodic_table import Element
+
+    if not Element.is_valid_symbol(symbol):
+        near = did_you_mean(symbol, [element.symbol for element in Element])
+        hint = near if near.startswith("did") else "give a symbol such as Mg"
+        message = f"species {symbol!r}: not a chemical element; {hint}"
+        raise StructureError(message)
 
 
 def frac_tuple(coords: np.ndarray | FracCoords) -> FracCoords:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.cells import frac_tuple
 from defectflow.structures.sites import InsertionSite
+from defectflow.structures.symmetry import orbit, primitive_cells
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -31,9 +32,11 @@ class Host:
     prototype
         Name of the prototype; None for a file.
     sites
-        Known insertion sites; empty where none are known.
+        Known insertion sites, most stable first; empty where none are known.
     citation
-        Where the numbers of a prototype come from; empty for a file.
+        Where the lattice constants of a prototype come from; empty for a file.
+    note
+        What of a prototype does not come from there; may be empty.
     source
         ``prototypes.yaml`` or the path of the file.
 
@@ -51,6 +54,7 @@ class Host:
     sites: tuple[InsertionSite, ...]
     citation: str
     source: str
+    note: str = ""
 
 
 def load(source: str | Path) -> Host:
@@ -93,9 +97,10 @@ def prototype(name: str) -> Host:
         structure=structure,
         formula=structure.reduced_formula,
         prototype=name,
-        sites=tuple(_site(site) for site in entry.get("insertion", ())),
+        sites=tuple(_site(structure, site) for site in entry.get("insertion", ())),
         citation=entry["citation"],
         source="prototypes.yaml",
+        note=entry.get("note", ""),
     )
 
 
@@ -112,13 +117,14 @@ def _build(entry: dict[str, Any]) -> Structure:
     )
 
 
-def _site(entry: dict[str, Any]) -> InsertionSite:
+def _site(structure: Structure, entry: dict[str, Any]) -> InsertionSite:
+    places = len(orbit(structure, entry["coords"]))
     return InsertionSite(
         label=entry["label"],
         frac_coords=frac_tuple(entry["coords"]),
         species=tuple(entry.get("species", ())),
         coordination=entry["coordination"],
-        multiplicity=entry["multiplicity"],
+        multiplicity=places // primitive_cells(structure),
     )
 
 

@@ -1,12 +1,44 @@
-"""Where an ion can sit in a host whose insertion sites are not known."""
+"""Where an ion can sit in a host: known sites, and voids where none are known."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from defectflow.errors import StructureError
+from defectflow.structures.cells import FracCoords, frac_tuple, require_element
+from defectflow.structures.coordination import coordination
+from defectflow.structures.symmetry import (
+    SAME_PLACE_A,
+    SYMPREC_A,
+    operations,
+    orbit,
+    primitive,
+    wrapped,
+)
 
 if TYPE_CHECKING:
-    from defectflow.structures.cells import FracCoords
+    from collections.abc import Iterator
+
+    from pymatgen.core.structure import Structure
+
+#: A void nearer to an atom than this (Å) holds no ion but hydrogen.
+MIN_DISTANCE_A: Final = 0.9
+#: Voids nearer to each other than this (Å) are one site.
+MERGE_A: Final = 0.9
+#: Atoms count as touching the sphere of a void within this distance (Å).
+_TOUCH_A: Final = 0.02
+#: Length of the mean of the unit vectors to the touching atoms below which they enclose the void.
+_ENCLOSED: Final = 0.05
+_CONVERGED_A: Final = 1e-8
+_EDGE: Final = 1e-6
+_MOST_AVERAGES: Final = 50
+#: Atomic number that marks a filled void for spglib; no host contains it.
+_MARK: Final = 118
+#: Radii (Å) within one bin count as equal when voids are ranked.
+_RADIUS_BIN_A: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -32,3 +64,174 @@ class InsertionSite:
     species: tuple[str, ...] = ()
     coordination: int | None = None
     multiplicity: int | None = None
+
+
+def insertion_sites(
+    structure: Structure,
+    species: str,
+    min_distance_A: float = MIN_DISTANCE_A,
+    symprec: float = SYMPREC_A,
+) -> tuple[InsertionSite, ...]:
+    """Return the symmetry-distinct voids of a host, widest first.
+
+    A void is a place where the distance to the nearest atom has a local maximum: a vertex of the
+    Voronoi diagram of the atoms that is enclosed by the atoms it touches. Each is moved onto the
+    Wyckoff position it is nearest to: the average of its images under the operations that move it
+    by less than `MERGE_A`. Voids nearer to each other than `MERGE_A` count as one. All of it
+    happens in the primitive cell, so that the answer does not depend on the cell given, and
+    multiplicities are those of the orbits that spglib finds when the sites are filled.
+
+    Parameters
+    ----------
+    species
+        Element to insert; recorded in the sites, it does not change where they are.
+    min_distance_A
+        Least distance of a site from the nearest atom.
+
+    Raises
+    ------
+    StructureError
+        If `species` is not an element.
+    """
+    require_element(species)
+    cell = primitive(structure, symprec)
+    rotations, translations = operations(cell, symprec)
+    found: list[InsertionSite] = []
+    taken = np.empty((0, 3))
+    for place, stabiliser in _ranked(cell, rotations, translations, min_distance_A):
+        images = wrapped(rotations @ place + translations)
+        if len(taken) and _distances(taken, place, cell).min() < MERGE_A:
+            continue
+        taken = np.vstack([taken, images])
+        label, multiplicity = _wyckoff(cell, place, symprec)
+        if multiplicity * stabiliser != len(rotations):
+            message = (
+                f"{structure.reduced_formula}: a void at {np.round(place, 4).tolist()} has "
+                f"{multiplicity} equivalents but {stabiliser} of {len(rotations)} operations keep "
+                "it in place; change symprec"
+            )
+            raise StructureError(message)
+        number, shape = coordination(cell, place)
+        cartesian = cell.lattice.get_cartesian_coords(place)
+        coords = wrapped(structure.lattice.get_fractional_coords(cartesian).round(10))
+        found.append(
+            InsertionSite(
+                label=f"{label} {shape}",
+                frac_coords=frac_tuple(coords),
+                species=(species,),
+                coordination=number,
+                multiplicity=multiplicity,
+            )
+        )
+    return tuple(found)
+
+
+def _ranked(
+    cell: Structure, rotations: np.ndarray, translations: np.ndarray, min_distance_A: float
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield snapped voids and the orders of their stabilisers, widest and most symmetric first."""
+    candidates = []
+    for vertex in _voronoi_vertices(cell):
+        if not _is_enclosed(vertex, cell):
+            continue
+        place, stabiliser = _snapped(vertex, rotations, translations, cell)
+        radius = float(_distances(cell.frac_coords, place, cell).min())
+        if radius >= min_distance_A:
+            key = (-round(radius / _RADIUS_BIN_A), -stabiliser, *wrapped(place).round(6))
+            candidates.append((key, place, stabiliser))
+    for _, place, stabiliser in sorted(candidates, key=lambda item: item[0]):
+        yield place, stabiliser
+
+
+def _voronoi_vertices(cell: Structure) -> np.ndarray:
+    """Return the vertices (n, 3; fractional, in [0, 1)) of the periodic Voronoi diagram.
+
+    They are the places equally far from four or more atoms.
+    """
+    from scipy.spatial import Voronoi
+
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(cell.lattice.matrix), axis=0)
+    reach_A = 8.0
+    while True:
+        counts = np.ceil(reach_A / heights).astype(int)
+        images = np.stack(np.meshgrid(*(range(-n, n + 1) for n in counts)), axis=-1).reshape(-1, 3)
+        points = (wrapped(cell.frac_coords)[:, None, :] + images).reshape(-1, 3)
+        diagram = Voronoi(points @ cell.lattice.matrix)
+        places = diagram.vertices @ np.linalg.inv(cell.lattice.matrix)
+        inside = places[np.all(np.floor(places + _EDGE) == 0, axis=1)]
+        radii = [_distances(cell.frac_coords, place, cell).min() for place in inside]
+        # A vertex is right if the sphere around it, empty of atoms, lies in the sampled region.
+        if radii and max(radii) < reach_A:
+            return wrapped(inside)
+        reach_A *= 2
+
+
+def _is_enclosed(place: np.ndarray, cell: Structure) -> bool:
+    """Tell whether no step away from `place` leads away from every atom that it touches.
+
+    That is so if some weighted mean of the unit vectors to these atoms vanishes.
+    """
+    from scipy.optimize import nnls
+
+    centre = cell.lattice.get_cartesian_coords(place)
+    radius = float(_distances(cell.frac_coords, place, cell).min())
+    touching = cell.get_sites_in_sphere(centre, radius + _TOUCH_A)
+    vectors = np.array([site.coords for site in touching]) - centre
+    units = vectors / np.linalg.norm(vectors, axis=1)[:, None]
+    rows = np.vstack([units.T, np.ones(len(units))])
+    return bool(nnls(rows, np.array([0.0, 0.0, 0.0, 1.0]))[1] < _ENCLOSED)
+
+
+def _snapped(
+    place: np.ndarray, rotations: np.ndarray, translations: np.ndarray, cell: Structure
+) -> tuple[np.ndarray, int]:
+    """Return the Wyckoff position nearest to `place` and the order of its stabiliser.
+
+    The position is the fixed point of averaging over the images that are near; it is kept by the
+    very operations that were averaged over, or else fewer of them are tried.
+    """
+    limit_A = MERGE_A
+    while True:
+        moved, near = place, np.zeros(len(rotations), dtype=bool)
+        for _ in range(_MOST_AVERAGES):
+            gaps = _gaps(moved, rotations, translations)
+            near = np.linalg.norm(gaps @ cell.lattice.matrix, axis=1) < limit_A
+            step = gaps[near].mean(axis=0)
+            moved = moved + step
+            if np.linalg.norm(step @ cell.lattice.matrix) < _CONVERGED_A:
+                break
+        gaps = _gaps(moved, rotations, translations)[near]
+        if np.linalg.norm(gaps @ cell.lattice.matrix, axis=1).max() < SAME_PLACE_A:
+            return moved, int(near.sum())
+        limit_A /= 2
+
+
+def _gaps(place: np.ndarray, rotations: np.ndarray, translations: np.ndarray) -> np.ndarray:
+    """Return the steps (n, 3; fractional) from `place` to the nearest image of each operation."""
+    gaps: np.ndarray = rotations @ place + translations - place
+    nearest: np.ndarray = gaps - np.round(gaps)
+    return nearest
+
+
+def _distances(places: np.ndarray, place: np.ndarray, cell: Structure) -> np.ndarray:
+    """Return the distances (Å) of `place` from the nearest image of each of `places`."""
+    return np.asarray(cell.lattice.get_all_distances(places, place)).ravel()
+
+
+def _wyckoff(cell: Structure, place: np.ndarray, symprec: float) -> tuple[str, int]:
+    """Return the Wyckoff symbol and the multiplicity per primitive cell, as spglib counts them."""
+    import spglib
+
+    places = orbit(cell, place, symprec)
+    filled = (
+        cell.lattice.matrix.tolist(),
+        np.vstack([cell.frac_coords, places]).tolist(),
+        [*cell.atomic_numbers, *[_MARK] * len(places)],
+    )
+    dataset = spglib.get_symmetry_dataset(filled, symprec=symprec)
+    if dataset is None:
+        return "", len(places)
+    first = len(cell)
+    multiplicity = int(np.sum(dataset.equivalent_atoms == dataset.equivalent_atoms[first]))
+    cells = round(len(dataset.std_types) / len(filled[2]))
+    return f"{multiplicity * cells}{dataset.wyckoffs[first]}", multiplicity

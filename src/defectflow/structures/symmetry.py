@@ -6,12 +6,14 @@ the elements and positions; magnetic moments and oxidation states are not looked
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from defectflow.errors import StructureError
+from defectflow.structures.lattices import reduction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 SYMPREC_A: Final = 0.01
 #: Positions nearer than this (Å) are the same place when two structures are laid over each other.
 SAME_PLACE_A: Final = 0.1
+_NEIGHBOURS: Final = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +87,32 @@ def primitive_cells(structure: Structure, symprec: float = SYMPREC_A) -> int:
     """Return how many primitive cells of the crystal `structure` holds."""
     rotations, _ = operations(structure, symprec)
     return int(np.sum(np.all(rotations == np.eye(3, dtype=int), axis=(1, 2))))
+
+
+def primitive(structure: Structure, symprec: float = SYMPREC_A) -> Structure:
+    """Return the primitive cell on short lattice vectors, in the Cartesian frame of `structure`."""
+    from pymatgen.core.lattice import Lattice
+    from pymatgen.core.structure import Structure
+
+    rotations, translations = operations(structure, symprec)
+    inner = translations[np.all(rotations == np.eye(3, dtype=int), axis=(1, 2))]
+    short = reduction(structure.lattice.matrix)
+    basis = short @ structure.lattice.matrix
+    steps = wrapped(inner @ np.linalg.inv(short))[:, None, :] + _NEIGHBOURS
+    vectors = steps.reshape(-1, 3) @ basis
+    # In three dimensions the vectors of the successive minima form a basis.
+    chosen: list[np.ndarray] = []
+    for vector in vectors[np.argsort(np.linalg.norm(vectors, axis=1), kind="stable")]:
+        if np.linalg.matrix_rank(np.array([*chosen, vector]), tol=symprec) > len(chosen):
+            chosen.append(vector)
+        if len(chosen) == len(basis):
+            break
+    lattice = Lattice(chosen if np.linalg.det(chosen) > 0 else -np.array(chosen))
+    coords = wrapped(lattice.get_fractional_coords(structure.cart_coords))
+    labels = clusters(coords, lattice.matrix, SAME_PLACE_A)
+    _, first = np.unique(labels, return_index=True)
+    kept = np.sort(first)
+    return Structure(lattice, [structure[int(k)].species for k in kept], coords[kept])
 
 
 def orbit(
@@ -233,6 +262,7 @@ def apply(symmetry: SymmetryMap, structure: Structure) -> Structure:
     carried = structure.copy()
     for target, (site, origin) in enumerate(zip(carried, source, strict=True)):
         site.species = structure[int(origin)].species
+        site.properties = dict(structure[int(origin)].properties)
         site.frac_coords = coords[target]
     return carried
 

@@ -1,0 +1,177 @@
+"""Point defects, one cell for each symmetry-inequivalent place.
+
+Every generator yields the defect in the very cell it was given; make that a supercell first where
+a defect has to be alone. Multiplicities are per primitive cell, so they do not depend on the cell.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from defectflow.errors import StructureError, did_you_mean
+from defectflow.structures.cells import Cell, insertion, require_element, site_change
+from defectflow.structures.sites import insertion_sites
+from defectflow.structures.symmetry import SYMPREC_A, primitive_cells, symmetry_maps
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from pymatgen.core.structure import Structure
+
+#: Neighbours whose distances tell inequivalent atoms of one element apart, for a stable order.
+_FINGERPRINT_ATOMS = 16
+
+
+def vacancies(
+    structure: Structure, species: str | None = None, symprec: float = SYMPREC_A
+) -> Iterator[Cell]:
+    """Yield one cell for each inequivalent atom taken away: of `species`, or of any element.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts
+    >>> [cell.name for cell in vacancies(hosts.load("alpha-V2O5").structure)]
+    ['V_O_1', 'V_O_2', 'V_O_3', 'V_V']
+    """
+    elements = _elements(structure)
+    if species is not None:
+        _require_present(structure, species)
+        elements = [species]
+    return _exchanges(structure, {symbol: [None] for symbol in elements}, "vacancy", symprec)
+
+
+def substitutions(
+    structure: Structure,
+    mapping: Mapping[str, str | Sequence[str]],
+    symprec: float = SYMPREC_A,
+) -> Iterator[Cell]:
+    """Yield one cell for each inequivalent atom of a key of `mapping` exchanged for its value.
+
+    Parameters
+    ----------
+    mapping
+        Element of the host: dopant, or several dopants, e.g. ``{"Ti": ["Nb", "V"]}``.
+    """
+    exchanges: dict[str, list[str | None]] = {}
+    for host, dopants in mapping.items():
+        _require_present(structure, host)
+        exchanges[host] = [dopants] if isinstance(dopants, str) else list(dopants)
+        for dopant in exchanges[host]:
+            _require_dopant(host, dopant)
+    return _exchanges(structure, exchanges, "substitution", symprec)
+
+
+def antisites(
+    structure: Structure,
+    between: Collection[str] | None = None,
+    symprec: float = SYMPREC_A,
+) -> Iterator[Cell]:
+    """Yield one cell for each inequivalent atom replaced by another element of the host.
+
+    Parameters
+    ----------
+    between
+        Elements that may trade places, e.g. ``{"Li", "Ni"}``; all by default, which in an ionic
+        crystal includes anions on cation sites.
+    """
+    elements = _elements(structure)
+    if between is not None:
+        for symbol in between:
+            _require_present(structure, symbol)
+        elements = [symbol for symbol in elements if symbol in between]
+    exchanges: dict[str, list[str | None]] = {
+        host: [other for other in elements if other != host] for host in elements
+    }
+    return _exchanges(structure, exchanges, "antisite", symprec)
+
+
+def interstitials(structure: Structure, species: str, symprec: float = SYMPREC_A) -> Iterator[Cell]:
+    """Yield one cell for each symmetry-distinct void filled with `species`, widest void first."""
+    require_element(species)
+    return _filled_voids(structure, species, symprec)
+
+
+def _filled_voids(structure: Structure, species: str, symprec: float) -> Iterator[Cell]:
+    sites = insertion_sites(structure, species, symprec=symprec)
+    for rank, site in enumerate(sites, start=1):
+        yield Cell.from_changes(
+            structure,
+            [insertion(structure, species, site.frac_coords)],
+            name=_name(f"{species}_i", rank, len(sites)),
+            kind="interstitial",
+            multiplicity=site.multiplicity or 1,
+        )
+
+
+def _exchanges(
+    structure: Structure,
+    exchanges: Mapping[str, Sequence[str | None]],
+    kind: str,
+    symprec: float,
+) -> Iterator[Cell]:
+    """Yield the cells of a family that changes one atom: host element to each of its successors."""
+    orbits = _orbits(structure, symprec)
+    cells = primitive_cells(structure, symprec)
+    for host in sorted(exchanges):
+        for after in exchanges[host]:
+            for rank, members in enumerate(orbits[host], start=1):
+                yield Cell.from_changes(
+                    structure,
+                    [site_change(structure, members[0], after)],
+                    name=_name(f"{after or 'V'}_{host}", rank, len(orbits[host])),
+                    kind=kind,
+                    multiplicity=len(members) // cells,
+                )
+
+
+def _orbits(structure: Structure, symprec: float) -> dict[str, list[list[int]]]:
+    """Return, per element, its orbits of equivalent atoms in an order that no cell choice alters.
+
+    Rare orbits come first; orbits of one size are told apart by their neighbours' distances.
+    """
+    permutations = np.array([item.permutation for item in symmetry_maps(structure, symprec)])
+    first = permutations.min(axis=0)
+    groups: dict[str, list[list[int]]] = {}
+    for label in np.unique(first):
+        members = [int(k) for k in np.flatnonzero(first == label)]
+        groups.setdefault(structure[members[0]].specie.symbol, []).append(members)
+    for orbits in groups.values():
+        if len(orbits) > 1:
+            orbits.sort(key=lambda members: (len(members), _fingerprint(structure, members[0])))
+    return groups
+
+
+def _fingerprint(structure: Structure, index: int) -> tuple[float, ...]:
+    """Return the distances (Å, rounded) of the nearest atoms of an atom."""
+    reach = 4.0
+    near = structure.get_neighbors(structure[index], reach)
+    while len(near) < _FINGERPRINT_ATOMS:
+        reach *= 1.5
+        near = structure.get_neighbors(structure[index], reach)
+    distances = sorted(site.nn_distance for site in near)[:_FINGERPRINT_ATOMS]
+    return tuple(round(float(distance), 2) for distance in distances)
+
+
+def _name(stem: str, rank: int, count: int) -> str:
+    return stem if count == 1 else f"{stem}_{rank}"
+
+
+def _elements(structure: Structure) -> list[str]:
+    return sorted({site.specie.symbol for site in structure})
+
+
+def _require_present(structure: Structure, symbol: str) -> None:
+    require_element(symbol)
+    elements = _elements(structure)
+    if symbol not in elements:
+        message = f"{structure.reduced_formula} has no {symbol}; {did_you_mean(symbol, elements)}"
+        raise StructureError(message)
+
+
+def _require_dopant(host: str, dopant: str | None) -> None:
+    require_element(str(dopant))
+    if dopant == host:
+        message = f"substitution of {host} by {dopant}: nothing changes; give another element"
+        raise StructureError(message)
