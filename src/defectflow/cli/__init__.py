@@ -17,6 +17,7 @@ __all__ = ["main"]
         "results": "defectflow.cli.results",
         "compare": "defectflow.cli.compare",
         "engines": "defectflow.cli.engines",
+        "generate": "defectflow.cli.generate",
     },
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -27,9 +27,10 @@ def command(
     style: Format,
     store: str | None,
 ) -> None:
-    """Print every result in the store beside the published number that fits it best.
+    """Print the results beside the published numbers.
 
-    The error is ours minus the published value.
+    Each stands beside the published value that fits its conditions best. The error is ours minus
+    the published value.
     """
     from defectflow.reference import compare
     from defectflow.report import comparison_table, to_csv, to_json

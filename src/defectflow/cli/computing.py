@@ -99,14 +99,7 @@ def compute(tasks: Sequence[Task], asked: Asked, settings: Settings) -> list[Out
         If the run was interrupted.
     """
     with open_store(settings.store) as store, Progress() as progress:
-        outcomes = []
-        for task in tasks:
-            progress.title = task.recipe.name
-            found = None if asked.fresh else _stored(task, store)
-            if found is not None:
-                progress.say(f"computed already on {found.created}; --fresh computes it again")
-            outcomes.append(Outcome(task, found or _run(task, asked, settings, (store, progress))))
-        return outcomes
+        return [_obtained(task, asked, settings, (store, progress)) for task in tasks]
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
@@ -122,8 +115,15 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     return "\n".join([comparison_table(compare(documents), failed), *lines])
 
 
-def _stored(task: Task, store: Store) -> ResultDocument | None:
-    return next((found for found in store.find(key=task.key) if found.converged), None)
+def _obtained(task: Task, asked: Asked, settings: Settings, to: tuple[Store, Progress]) -> Outcome:
+    """Take the result of a task from the store, or compute it."""
+    store, progress = to
+    progress.title = task.recipe.name
+    for found in store.find(key=task.key):
+        if found.converged and not asked.fresh:
+            progress.say(f"computed already on {found.created}; --fresh computes it again")
+            return Outcome(task, found)
+    return Outcome(task, _run(task, asked, settings, to))
 
 
 def _run(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.command()
 @format_option("table", "json")
 def command(style: Format) -> None:
-    """Print the engines: whether each can run here, what it can do, and what is missing."""
+    """Print what each engine can do here, and what is missing."""
     from defectflow.engines import inventory
     from defectflow.report import Column, table, to_json
 

@@ -17,7 +17,21 @@ INTERRUPTED: Final = 130
 BAD_INPUT: Final = 2
 
 
-class LazyGroup(click.Group):
+class HintingGroup(click.Group):
+    """A group that names the nearest command where one is misspelt."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first argument names."""
+        known = self.list_commands(ctx)
+        if args[0] not in known and not args[0].startswith("-"):
+            message = f"no command {args[0]!r}; {did_you_mean(args[0], known)}"
+            raise click.UsageError(message, ctx)
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(HintingGroup):
     """A group whose commands are imported on demand; mistakes of the user end in one line.
 
     Parameters
@@ -39,15 +53,6 @@ class LazyGroup(click.Group):
         if cmd_name not in self.verbs:
             return None
         return cast("click.Command", importlib.import_module(self.verbs[cmd_name]).command)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb; a misspelt one gets a hint."""
-        if args[0] not in self.verbs and not args[0].startswith("-"):
-            message = f"no verb {args[0]!r}; {did_you_mean(args[0], self.verbs)}"
-            raise click.UsageError(message, ctx)
-        return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb; what the user can mend is said in one line."""

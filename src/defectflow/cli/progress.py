@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _INTERVAL_S: Final = 5.0
 _PROGRESS: Final = "defectflow.progress"
 _ERASE: Final = "\r\x1b[2K"
+#: Jobs that jobflow adds to pass outputs on; they compute nothing.
+_BOOKKEEPING: Final = "store_inputs"
 
 
 class Progress(logging.Handler):
@@ -38,7 +40,6 @@ class Progress(logging.Handler):
         self._terminal = self._stream.isatty()
         self._spoken = time.monotonic()
         self._live = False
-        self._counts = ""
         self._logger = logging.getLogger("defectflow")
         self._before = self._logger.level
 
@@ -60,17 +61,19 @@ class Progress(logging.Handler):
 
     def __call__(self, event: JobEvent) -> None:
         """Show an event of a job."""
-        self._counts = f"[{event.done}/{event.total}] "
+        if event.name == _BOOKKEEPING:
+            return
+        counts = f"[{event.done}/{event.total}] "
         if event.kind == "started":
             if self._terminal:
                 self._update(f"{event.name} ...")
             else:
-                self.say(f"{self._counts}{event.name} started")
+                self.say(f"{counts}{event.name} started")
             return
         took = f" in {event.seconds:.1f} s" if event.kind == "finished" else ""
         why = f": {event.error}" if event.error else ""
         said = "taken from the store" if event.kind == "reused" else event.kind
-        self.say(f"{self._counts}{event.name} {said}{took}{why}")
+        self.say(f"{counts}{event.name} {said}{took}{why}")
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a line of progress, or a warning of ours."""

@@ -36,7 +36,7 @@ def command(
     workers: int | None,
     fresh: bool,  # noqa: FBT001
 ) -> None:
-    """Compute what each RECIPE asks for and compare it with the published number.
+    """Compute what recipes ask for, beside published numbers.
 
     All recipes are checked before anything is computed. What the store holds is not computed again,
     and an interrupted run goes on where it stopped. Progress goes to stderr, the table to stdout.

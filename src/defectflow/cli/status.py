@@ -37,7 +37,10 @@ _FIELDS = (
 @format_option("table", "json", "csv")
 @store_option
 def command(style: Format, store: str | None) -> None:
-    """Print the runs, newest first; for those that did not end well, why and how to go on."""
+    """Print what ran, runs, and failed and why.
+
+    Newest first; for a run that did not end well also the command that goes on with it.
+    """
     from defectflow.report import to_csv, to_json
     from defectflow.store import open_store
 

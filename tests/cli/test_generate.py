@@ -1,0 +1,121 @@
+"""`defectflow generate`: cells on stdout and as files, all of them or none."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+from pymatgen.core import Composition, Structure
+
+from defectflow.structures import Cell
+
+
+@pytest.mark.parametrize(
+    ("words", "kind", "names"),
+    [
+        (["vacancy", "rocksalt-MgO"], "vacancy", {"V_Mg", "V_O"}),
+        (["vacancy", "rocksalt-MgO", "--species", "O"], "vacancy", {"V_O"}),
+        (["substitution", "rocksalt-MgO", "--replace", "Mg=Ca"], "substitution", {"Ca_Mg"}),
+        (["antisite", "rocksalt-MgO"], "antisite", {"O_Mg", "Mg_O"}),
+        (["interstitial", "rocksalt-MgO", "--species", "Li"], "interstitial", {"Li_i"}),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_each_kind_is_listed_and_written(cli, tmp_path, words, kind, names):
+    result = cli("generate", *words, "--min-image-distance", "4", "-o", "cells", "--format", "json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    assert {row["name"] for row in rows} == names
+    assert {row["kind"] for row in rows} == {kind}
+    folder = tmp_path / "cells"
+    assert {path.name for path in folder.iterdir()} == {"cells.csv", *(row["file"] for row in rows)}
+    with (folder / "cells.csv").open() as table:
+        written = list(csv.DictReader(table))
+    assert [row["name"] for row in written] == [row["name"] for row in rows]
+    for row in rows:
+        structure = Structure.from_file(folder / row["file"])
+        assert len(structure) == row["atoms"]
+        assert structure.composition == Composition(row["formula"])
+
+
+def test_the_cell_of_the_host_is_kept_for_distance_0_and_grown_otherwise(cli):
+    def atoms(distance):
+        words = ["generate", "vacancy", "fcc-Cu", "--min-image-distance", distance]
+        (row,) = json.loads(cli(*words, "--format", "json").stdout)
+        return row["atoms"]
+
+    assert atoms("0") == 3
+    assert atoms("5") > 3
+
+
+def test_without_a_folder_nothing_is_written(cli, tmp_path):
+    result = cli("generate", "vacancy", "fcc-Cu")
+    assert result.exit_code == 0
+    assert "V_Cu" in result.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_host_from_a_file(cli, tmp_path):
+    cli("generate", "vacancy", "rocksalt-MgO", "-o", "first")
+    result = cli("generate", "vacancy", "first/V_O.cif", "--species", "Mg", "--format", "csv")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) > 2  # the vacancy makes Mg sites inequivalent
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["vacancy", "fcc-Cy"], "did you mean fcc-Cu"),
+        (["vacancy", "nowhere.cif"], "no such file"),
+        (["vacancy", "fcc-Cu", "--species", "Ag"], "Ag"),
+        (["vacancy", "fcc-Cu", "--species", "Xx"], "'Xx'"),
+        (["antisite", "fcc-Cu"], "no site"),
+        (["substitution", "fcc-Cu", "--replace", "Cu"], "OLD=NEW"),
+        (["substitution", "fcc-Cu", "--replace", "Cu=Cu"], "nothing changes"),
+        (["interstitial", "fcc-Cu", "--species", "Xx"], "'Xx'"),
+        (["interstitial", "fcc-Cu"], "--species"),
+        (["vacancy", "fcc-Cu", "--min-image-distance", "300"], "300"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_bad_input_leaves_nothing_behind(cli, tmp_path, words, says):
+    result = cli("generate", *words, "-o", "deep/cells")
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert says in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_with_files_is_not_touched(cli, tmp_path):
+    folder = tmp_path / "cells"
+    folder.mkdir()
+    (folder / "notes.txt").write_text("mine")
+    result = cli("generate", "vacancy", "fcc-Cu", "-o", "cells")
+    assert result.exit_code == 2
+    assert "not empty" in result.stderr
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_a_failure_halfway_leaves_nothing(cli, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Structure, "to", full)
+    result = cli("generate", "vacancy", "rocksalt-MgO", "-o", "cells")
+    assert result.exit_code == 2
+    assert "No space left on device" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_are_no_file_names_get_one(cli):
+    from defectflow.cli.cells import rows_of
+
+    structure = Structure.from_spacegroup(
+        "Fm-3m", [[4, 0, 0], [0, 4, 0], [0, 0, 4]], ["Cu"], [[0] * 3]
+    )
+    names = ["SF(111)", "SF 111", "Σ5(310)[001]", "../up"]
+    cells = [Cell(structure, structure, name, "test", (), 1) for name in names]
+    files = [str(row["file"]) for row in rows_of(cells, "fcc-Cu")]
+    assert files == ["SF_111.cif", "SF_111_2.cif", "Σ5_310_001.cif", "up.cif"]

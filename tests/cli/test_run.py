@@ -1,0 +1,169 @@
+"""`defectflow run`: what it computes, shows and returns."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from defectflow.cli import computing
+from defectflow.cli.computing import Asked, Outcome
+from defectflow.cli.run import _share_cores
+from defectflow.launch import RunSummary
+from defectflow.store import open_store
+
+FRESH_HINT = "--fresh computes it again"
+
+
+def states(path):
+    with open_store(path) as store:
+        return [record.state for record in store.runs.all()]
+
+
+def test_a_run_shows_each_job_on_stderr_and_the_table_on_stdout(computed):
+    folder, result = computed
+    assert "cu: [0/2] relax host started" in result.stderr
+    assert "relax host finished in" in result.stderr
+    heading, rule, row, *rest = result.stdout.splitlines()
+    for word in ("host", "ion", "engine", "barrier", "published", "difference", "citation"):
+        assert word in heading
+    assert set(rule) == {"-", " "}
+    assert row.split()[:3] == ["fcc-Cu", "Cu", "emt"]
+    with open_store(folder / "a.sqlite") as store:
+        (document,) = store.find()
+    assert document.converged
+    assert row.split()[3] == f"{document.value:.3f}"
+    assert str(document.force_calls) in row
+    command = f"defectflow run {folder}/cu.yaml --engine gpaw"
+    (advice,) = [line for line in rest if command in line]
+    assert advice.endswith("(that engine comes with the DFT release)")
+    assert states(folder / "a.sqlite") == ["completed"]
+
+
+def test_a_second_run_computes_nothing(cli, filled):
+    result = cli("run", "cu.yaml", "--store", "a.sqlite")
+    assert result.exit_code == 0
+    assert FRESH_HINT in result.stderr
+    assert "finished" not in result.stderr
+    assert "fcc-Cu" in result.stdout
+    assert states("a.sqlite") == ["completed"]
+
+
+def test_fresh_computes_all_of_it_again(cli, filled):
+    result = cli("run", "cu.yaml", "--store", "a.sqlite", "--fresh")
+    assert result.exit_code == 0
+    assert "relax host finished" in result.stderr
+    assert "from the store" not in result.stderr
+    assert states("a.sqlite") == ["completed", "completed"]
+
+
+def test_another_level_is_another_result_and_shares_no_steps(cli, filled):
+    tasks = computing.prepare(["cu.yaml", "cu.yaml"], Asked())
+    other = computing.prepare(["cu.yaml"], Asked(level="balanced"))
+    assert len(tasks) == 1  # the same recipe twice is one task
+    assert other[0].key != tasks[0].key
+
+
+def test_store_and_workers_come_from_the_environment(cli, filled, monkeypatch):
+    monkeypatch.setenv("DEFECTFLOW_STORE", "a.sqlite")
+    assert FRESH_HINT in cli("run", "cu.yaml").stderr
+    monkeypatch.setenv("DEFECTFLOW_WORKERS", "many")
+    result = cli("run", "cu.yaml")
+    assert result.exit_code == 2
+    assert "DEFECTFLOW_WORKERS=many" in result.stderr
+
+
+BROKEN = """
+from ase.calculators.calculator import Calculator
+
+class Broken(Calculator):
+    implemented_properties = ["energy", "forces"]
+
+    def calculate(self, *args, **kwargs):
+        raise RuntimeError("no license")
+"""
+
+
+def test_a_failed_recipe_does_not_stop_the_others(cli, filled, monkeypatch):
+    (filled / "broken_engine.py").write_text(BROKEN)
+    monkeypatch.syspath_prepend(filled)
+    text = (filled / "cu.yaml").read_text()
+    options = "{name: ase, options: {calculator: 'broken_engine:Broken'}}"
+    text = text.replace("engine: emt", f"engine: {options}\nhost_cell: keep")
+    (filled / "bad.yaml").write_text(text)
+    result = cli("run", "bad.yaml", "cu.yaml", "--store", "a.sqlite")
+    assert result.exit_code == 1
+    assert "bad: failed: relax host: RuntimeError: no license" in result.stderr
+    rows = [line.split()[:4] for line in result.stdout.splitlines() if line.startswith("fcc-Cu")]
+    assert sorted(row[2] for row in rows) == ["ase", "emt"]
+    assert next(row for row in rows if row[2] == "ase")[3] == "failed"
+    assert states("a.sqlite") == ["failed", "completed"]
+    status = cli("status", "--store", "a.sqlite").stdout
+    assert "why: relax host: RuntimeError: no license" in status
+    assert "go on: defectflow run bad.yaml --store a.sqlite" in status
+
+
+def test_an_unconverged_result_is_no_number_and_status_1(cli, filled, monkeypatch):
+    with open_store("a.sqlite") as store:
+        (document,) = store.find()
+    loose = document.model_copy(update={"converged": False, "value": None})
+    monkeypatch.setattr(computing, "_obtained", lambda task, *_: Outcome(task, loose))
+    result = cli("run", "cu.yaml", "--store", "a.sqlite")
+    assert result.exit_code == 1
+    assert "not converged" in result.stdout
+    assert f"{document.value:.3f}" not in result.stdout
+
+
+def test_an_interrupted_run_says_how_to_go_on(cli, filled, monkeypatch):
+    summary = RunSummary("interrupted", 1, 0, (), ("relax sites",), 2, 1.0)
+    monkeypatch.setattr(computing, "run_flow", lambda *_, **__: summary)
+    result = cli("run", "cu.yaml", "--store", "a.sqlite", "--level", "balanced")
+    assert result.exit_code == 130
+    assert result.stdout == ""
+    assert "defectflow run cu.yaml --level balanced --store a.sqlite" in result.stderr
+    assert states("a.sqlite") == ["interrupted", "completed"]
+
+
+def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path, computed):
+    folder, _ = computed
+    (tmp_path / "cu.yaml").write_text((folder / "cu.yaml").read_text())
+    command = [sys.executable, "-c", "from defectflow.cli import main; main()", "run", "cu.yaml"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for line in process.stderr:
+            if b"relax host finished" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, err
+    assert out == b""
+    assert b"Traceback" not in err
+    again = subprocess.run(command, capture_output=True, check=True)
+    assert b"relax host taken from the store" in again.stderr
+    assert b"fcc-Cu" in again.stdout
+    assert states(".defectflow/store.sqlite") == ["completed", "interrupted"]
+
+
+def test_the_cores_are_shared_among_the_workers(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    _share_cores(4)
+    assert os.environ["OMP_NUM_THREADS"] == "2"
+    _share_cores(1)
+    assert os.environ["OMP_NUM_THREADS"] == "2"  # what is set stays
+
+
+def test_the_command_that_is_shown_hides_passwords():
+    asked = Asked(engine="emt", store="mongodb://ada:secret@host/db", fresh=True)
+    line = asked.command(["my recipe.yaml"])
+    assert line == (
+        "defectflow run 'my recipe.yaml' --engine emt --store 'mongodb://ada:***@host/db' --fresh"
+    )
+
+
+def test_nothing_is_written_to_stdout_before_the_end(computed):
+    """A script may read stdout: progress must not be in it."""
+    _, result = computed
+    assert "started" not in result.stdout
+    assert time.strftime("%Y") not in result.stdout.splitlines()[0]

@@ -1,0 +1,86 @@
+"""Starting must cost nothing: no library of the trade is imported before a verb runs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+HEAVY = (
+    "ase",
+    "atomate2",
+    "jobflow",
+    "maggma",
+    "numpy",
+    "pandas",
+    "pydantic",
+    "pymatgen",
+    "scipy",
+    "torch",
+    "yaml",
+)
+PROBE = """
+import sys
+from defectflow.cli import main
+try:
+    main({words!r})
+except SystemExit as end:
+    assert end.code == 0, end.code
+print(*sorted(set({heavy!r}) & set(sys.modules)), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["--version"], ["run", "--help"], ["generate", "vacancy", "--help"]],
+    ids=" ".join,
+)
+def test_help_imports_nothing_heavy(words):
+    code = PROBE.format(words=words, heavy=HEAVY)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip()
+    assert done.stderr.strip() == ""
+
+
+def test_help_takes_less_than_half_a_second():
+    def seconds():
+        started = time.perf_counter()
+        command = [sys.executable, "-c", "from defectflow.cli import main; main()", "--help"]
+        subprocess.run(command, capture_output=True, check=True)
+        return time.perf_counter() - started
+
+    assert min(seconds() for _ in range(5)) < 0.5
+
+
+def test_help_lists_the_verbs_in_the_order_of_the_work(cli):
+    text = cli("--help").stdout
+    places = [
+        text.index(f"\n  {verb} ")
+        for verb in ("run", "status", "results", "compare", "engines", "generate")
+    ]
+    assert places == sorted(places)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["rnu"], "did you mean run?"),
+        (["run"], "RECIPE"),
+        (["run", "a.yaml", "--workers", "0"], "--workers"),
+        (["run", "a.yaml", "--level", "tight"], "--level"),
+        (["run", "a.yaml", "--enigne", "emt"], "--enigne"),
+        (["generate", "twin", "fcc-Cu"], "vacancy"),
+        (["results", "--format", "xml"], "--format"),
+    ],
+)
+def test_wrong_words_end_in_one_line_and_status_2(cli, words, says):
+    result = cli(*words)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert says in result.stderr
+    assert "--help" in result.stderr
