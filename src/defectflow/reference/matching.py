@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from defectflow.documents import MigrationBarrierDocument
 from defectflow.reference.values import published, same_formula
+from defectflow.structures import hosts
 
 if TYPE_CHECKING:
     from defectflow.documents import ResultDocument
     from defectflow.reference.values import PublishedValue
 
-#: Prefixes of prototype names that name a structure type differently from the tables.
-_FAMILY_ALIASES: Final = {"thiospinel": "spinel", "α": "alpha", "δ": "delta"}
+#: Structure types that prototypes name differently from the tables: O1 and 1T are both CdI2.
+_FAMILY_ALIASES: Final = {"O1": "1T"}
 
 
 @dataclass(frozen=True)
@@ -52,21 +53,19 @@ class Conditions:
     @classmethod
     def from_document(cls, document: ResultDocument) -> Conditions:
         """Read the conditions off a result."""
-        family, _, formula = document.host.rpartition("-")
-        limit, cell = "", ""
         if isinstance(document, MigrationBarrierDocument):
-            limit, formula = document.limit, document.host_formula
-            family = (document.prototype or "").rpartition("-")[0]
-            if limit == "given" and document.hops:
-                cell = document.hops[0].band.images[0].structure.formula
+            prototype, formula = document.prototype, document.host_formula
+        else:
+            prototype = document.host if document.host in hosts.prototypes() else None
+            formula = hosts.prototype(prototype).formula if prototype else document.host
         return cls(
             quantity=document.quantity,
             unit=document.unit,
             formula=formula,
-            family=_family(family),
+            family=structure_type(prototype) if prototype else None,
             ion=document.species,
-            limit=limit,
-            cell=cell,
+            limit=getattr(document, "limit", ""),
+            cell=_given_cell(document),
         )
 
     def same_family(self, value: PublishedValue) -> bool:
@@ -112,6 +111,23 @@ def _rank(value: PublishedValue, wanted: Conditions) -> tuple[bool, bool, bool, 
     )
 
 
-def _family(prefix: str) -> str | None:
-    """Return the tables' name of a structure type, or None if there is none."""
-    return _FAMILY_ALIASES.get(prefix.casefold(), prefix) or None
+def structure_type(prototype: str) -> str:
+    """Return the structure type of a prototype by its name, as the tables call it.
+
+    Examples
+    --------
+    >>> structure_type("1T-TiS2"), structure_type("graphene")
+    ('1T', 'graphene')
+    """
+    family = prototype.partition("-")[0]
+    return _FAMILY_ALIASES.get(family, family)
+
+
+def _given_cell(document: ResultDocument) -> str:
+    """Return the composition of the cell of a hop whose two ends were given, else nothing."""
+    if not isinstance(document, MigrationBarrierDocument):
+        return ""
+    if document.limit != "given" or not document.hops:
+        return ""
+    formula: str = document.hops[0].band.images[0].structure.formula
+    return formula
