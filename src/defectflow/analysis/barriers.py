@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
+#: Largest imaginary part of a root that rounding can cause.
+_REAL = 1e-12
+
 
 @dataclass(frozen=True)
 class EnergyProfile:
@@ -68,7 +71,8 @@ def path_slopes(positions: Array, forces: Array) -> Array:
     unit = segments / np.linalg.norm(segments, axis=1, keepdims=True)
     tangents = np.vstack([unit[:1], unit[:-1] + unit[1:], unit[-1:]])
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
-    return -np.einsum("ij,ij->i", forces.reshape(len(forces), -1), tangents)
+    slopes: Array = -np.einsum("ij,ij->i", forces.reshape(len(forces), -1), tangents)
+    return slopes
 
 
 def energy_profile(distances_A: Array, energies_eV: Array, slopes: Array) -> EnergyProfile:
@@ -111,7 +115,7 @@ def _cubic_maximum(s: Array, energy: Array, slope: Array) -> tuple[float, float]
     square = 3 * rise - h * float(2 * slope[0] + slope[1])
     linear = h * float(slope[0])
     roots = np.roots([3 * cubic, 2 * square, linear]) if linear or square or cubic else np.empty(0)
-    inside = [float(r.real) for r in roots if abs(r.imag) < 1e-12 and 0 < r.real < 1]
+    inside = [float(r.real) for r in roots if abs(r.imag) < _REAL and 0 < r.real < 1]
     x = np.array([0.0, 1.0, *inside])
     values = float(energy[0]) + x * (linear + x * (square + x * cubic))
     best = int(values.argmax())

@@ -70,7 +70,7 @@ class BandSettings:
 
 
 @dataclass
-class Band(Optimizable):  # type: ignore[misc]
+class Band(Optimizable):
     """The state of one band, and what an ASE optimiser needs to see of it.
 
     Attributes

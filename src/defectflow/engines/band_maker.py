@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jobflow import Maker, job
-from pymatgen.core import Structure
 
 from defectflow.documents.steps import BandDocument, Image
 from defectflow.engines.band import BandSettings
 from defectflow.engines.band_run import BandTask, relax_band
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pymatgen.core import Structure
+
     from defectflow.engines.calculators import CalculatorEngine
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +30,8 @@ from defectflow.structures.bands import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ase.calculators.calculator import BaseCalculator
 
 Array = NDArray[np.float64]
@@ -164,10 +165,11 @@ class BandRun:
             path[:, self.frozen] = path[0, self.frozen]
             bands[label] = self._band(self.state.paths.get(label, path), exchange)
         if not bands:
-            raise StructureError("no starting path can be computed: " + "; ".join(self.errors.values()))
+            message = f"no starting path can be computed: {'; '.join(self.errors.values())}"
+            raise StructureError(message)
         return bands
 
-    def _band(self, path: Array, exchange: Any) -> Band:  # noqa: ANN401
+    def _band(self, path: Array, exchange: Any) -> Band:
         ends = (self.task.initial, self.task.final)
         energies = np.zeros(len(path))
         forces = np.zeros_like(path)
@@ -261,9 +263,7 @@ class BandRun:
                 energy_eV=float(energy),
                 forces_eV_per_A=tuple(map(tuple, forces.tolist())),
             )
-            for positions, energy, forces in zip(
-                band.path, band.energies, band.forces, strict=True
-            )
+            for positions, energy, forces in zip(band.path, band.energies, band.forces, strict=True)
         )
 
 

@@ -99,8 +99,8 @@ class BandMaker(Protocol):
 
     def make(
         self,
-        initial: Image,
-        final: Image,
+        initial: Image | OutputReference,
+        final: Image | OutputReference,
         waypoints: dict[str, Structure] | None = None,
         frozen: Sequence[int] = (),
     ) -> Job:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from monty.json import MSONable
@@ -13,8 +12,12 @@ from defectflow.analysis.barriers import energy_profile, path_slopes
 from defectflow.analysis.diffusion import HopDiffusion
 from defectflow.analysis.percolation import Edge, Percolation, percolation
 from defectflow.documents.migration import Diffusion, HopDocument
-from defectflow.documents.steps import BandDocument
-from defectflow.structures.hops import Hop
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from defectflow.documents.steps import BandDocument, RelaxDocument
+    from defectflow.structures.hops import Hop
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,14 @@ def hop_document(plan: HopPlan, band: BandDocument) -> HopDocument:
         converged=band.converged,
         band=band,
     )
+
+
+def cost(*steps: RelaxDocument | BandDocument) -> dict[str, Any]:
+    """Return what steps cost together, as fields of the result."""
+    return {
+        "force_calls": sum(step.force_calls for step in steps),
+        "wall_time_s": sum(step.wall_time_s for step in steps),
+    }
 
 
 def bottleneck(

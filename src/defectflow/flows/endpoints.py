@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jobflow import Flow, Maker, job
 from pymatgen.core import Structure
 
 from defectflow.documents import BandDocument, Image, MigrationBarrierDocument, RelaxDocument, now
-from defectflow.engines.contract import Engine
-from defectflow.flows.barrier import HopPlan, diffusion_document, hop_document
+from defectflow.errors import StructureError
+from defectflow.flows.barrier import HopPlan, cost, diffusion_document, hop_document
 from defectflow.flows.provenance import Provenance
 from defectflow.structures.bands import (
+    SAME_IMAGE_A,
     check_ends,
     common_cell,
     exchanges,
@@ -25,6 +25,11 @@ from defectflow.structures.bands import (
 from defectflow.structures.endpoints import detours
 from defectflow.structures.sites import insertion_sites
 from defectflow.structures.supercells import nearest_image_distance_A
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from defectflow.engines.contract import Engine
 
 
 @dataclass
@@ -65,6 +70,9 @@ class EndpointsBarrierMaker(Maker):
         first, last, strain = common_cell(initial, final)
         last = unwrapped(first, last)
         atom = moving_atom(first, last)
+        if np.linalg.norm(last[atom].coords - first[atom].coords) < SAME_IMAGE_A:
+            message = "the two end points are the same structure: nothing moves"
+            raise StructureError(message)
         self.engine.check({element.symbol for element in first.elements})
         origin = provenance or Provenance.of(
             f"{first[atom].species_string} hop in {first.composition.reduced_formula}",
@@ -85,11 +93,10 @@ class EndpointsBarrierMaker(Maker):
         result = self.conclude(
             first, last, strain, [end.output for end in relaxed], band.output, origin
         )
-        jobs = [*relaxed, ends, band, result]
-        return Flow(jobs, output=result.output, name=origin.recipe)
+        return Flow([*relaxed, ends, band, result], output=result.output, name=origin.recipe)
 
     @job(output_schema=MigrationBarrierDocument, metadata={"defectflow": "result"})
-    def conclude(  # noqa: PLR0913, PLR0917 - everything the steps before have found
+    def conclude(
         self,
         initial: Structure,
         final: Structure,
@@ -134,8 +141,7 @@ class EndpointsBarrierMaker(Maker):
             )
             if value is not None
             else None,
-            force_calls=sum(d.force_calls for d in (*ends, band)),
-            wall_time_s=sum(d.wall_time_s for d in (*ends, band)),
+            **cost(*ends, band),
             notes=(note,) if strain else (),
         )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jobflow import Flow, Maker, Response, job
@@ -18,11 +17,11 @@ from defectflow.documents import (
     SiteDocument,
     now,
 )
-from defectflow.engines.contract import Engine
 from defectflow.errors import StructureError
 from defectflow.flows.barrier import (
     HopPlan,
     bottleneck,
+    cost,
     diffusion_document,
     hop_document,
 )
@@ -37,6 +36,11 @@ from defectflow.flows.network import (
 from defectflow.flows.provenance import Provenance
 from defectflow.structures.hosts import Host
 from defectflow.structures.supercells import nearest_image_distance_A, supercell_matrix
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from defectflow.engines.contract import Engine
 
 HostCell = Literal["keep", "relax", "scale"]
 
@@ -127,7 +131,7 @@ class MigrationBarrierMaker(Maker):
         placed.name = "relax sites"
         return Flow([relaxed, placed], output=placed.output, name=origin.recipe)
 
-    def _band_maker(self) -> Any:  # noqa: ANN401 - an engine's maker
+    def _band_maker(self) -> Any:
         overrides = self.band | ({"images": self.images} if self.images else {})
         return self.engine.band_maker(**overrides)
 
@@ -140,7 +144,7 @@ class MigrationBarrierMaker(Maker):
         about: dict[str, Any],
         provenance: Provenance,
     ) -> Response[Any]:
-        """Step 2: relax the ion at each distinct site of the relaxed host's supercell."""
+        """Relax the ion at each distinct site of the relaxed host's supercell."""
         matrix = supercell_matrix(host.structure, self.min_image_distance_A)
         scene = Scene(host.structure, matrix.tolist(), species, self.limit)
         stage = scene.stage()
@@ -157,7 +161,7 @@ class MigrationBarrierMaker(Maker):
         return Response(replace=Flow([*jobs, bands], output=bands.output))
 
     @job
-    def relax_bands(  # noqa: PLR0913, PLR0917 - everything the steps before have found
+    def relax_bands(
         self,
         host: RelaxDocument,
         scene: Scene,
@@ -166,7 +170,7 @@ class MigrationBarrierMaker(Maker):
         about: dict[str, Any],
         provenance: Provenance,
     ) -> Response[Any]:
-        """Steps 3 and 4: choose the stable site and relax the band of each distinct hop."""
+        """Choose the stable site and relax the band of each distinct hop: steps 3 and 4."""
         documents = _site_documents(scene, sites, relaxed)
         best = min(
             (k for k, d in enumerate(documents) if d.stays),
@@ -208,7 +212,7 @@ class MigrationBarrierMaker(Maker):
         about: dict[str, Any],
         provenance: Provenance,
     ) -> MigrationBarrierDocument:
-        """Step 5: reduce the bands to the barrier of the easiest way across the crystal."""
+        """Reduce the bands to the barrier of the easiest way across the crystal."""
         hops = tuple(hop_document(plan, band) for plan, band in zip(plans, bands, strict=True))
         count = _orbit_size(plans)
         across = bottleneck(plans, [hop.span_eV for hop in hops], count)
@@ -253,8 +257,7 @@ class MigrationBarrierMaker(Maker):
             )
             if value is not None and across is not None
             else None,
-            force_calls=sum(d.force_calls for d in (host, *relaxed, *bands)),
-            wall_time_s=sum(d.wall_time_s for d in (host, *relaxed, *bands)),
+            **cost(host, *relaxed, *bands),
             notes=notes,
         )
 
@@ -291,7 +294,7 @@ def _site_documents(
     ]
 
 
-def _carried(stage: Any, end: Structure, ideal: Structure, relaxed: RelaxDocument) -> Image:  # noqa: ANN401
+def _carried(stage: Any, end: Structure, ideal: Structure, relaxed: RelaxDocument) -> Image:
     forces = np.array(relaxed.forces_eV_per_A)
     structure, carried = stage.carried(end, ideal, relaxed.structure, forces)
     return Image(
@@ -302,14 +305,13 @@ def _carried(stage: Any, end: Structure, ideal: Structure, relaxed: RelaxDocumen
 
 
 def _orbit_size(plans: Sequence[HopPlan]) -> int:
-    return 1 + max(max(start, end) for plan in plans for start, end, _ in plan.edges)
+    return 1 + max(int(site) for plan in plans for edge in plan.edges for site in edge[:2])
 
 
-def _spline_span(hop: Any) -> float:  # noqa: ANN401
+def _spline_span(hop: Any) -> float:
     """Return the barrier of the fitted curve, counted from the lowest image like the raw one."""
     return float(hop.span_eV + hop.spline_forward_eV - hop.forward_eV)
 
 
 def _defect_name(scene: Scene) -> str:
     return f"{scene.species}_i" if scene.limit == "charged" else f"V_{scene.species}"
-

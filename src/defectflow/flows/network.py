@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from monty.json import MSONable
-from numpy.typing import NDArray
-from pymatgen.core import Structure
 
 from defectflow.analysis.percolation import Edge, percolation
-from defectflow.documents.migration import Limit
-from defectflow.documents.steps import RelaxDocument
 from defectflow.errors import StructureError
 from defectflow.structures.bands import waypoint_at
 from defectflow.structures.endpoints import Stage, detours, displacement_from_A
 from defectflow.structures.hops import Hop, distinct_hops
 from defectflow.structures.sites import insertion_sites
-from defectflow.structures.symmetry import orbit
+from defectflow.structures.symmetry import SAME_PLACE_A, orbit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from pymatgen.core import Structure
+
+    from defectflow.documents.migration import Limit
+    from defectflow.documents.steps import RelaxDocument
 
 #: Longest hop that is looked at when no cut-off is given, Å.
 LONGEST_HOP_A = 8.0
@@ -100,7 +104,10 @@ def _occupied_sites(host: Structure, species: str) -> tuple[Site, ...]:
         if atom.species_string != species:
             continue
         known = np.vstack(covered) if covered else np.empty((0, 3))
-        if len(known) and host.lattice.get_all_distances(atom.frac_coords, known).min() < 0.1:
+        if (
+            len(known)
+            and host.lattice.get_all_distances(atom.frac_coords, known).min() < SAME_PLACE_A
+        ):
             continue
         members = orbit(host, atom.frac_coords)
         covered.append(members)
@@ -180,7 +187,7 @@ def waypoints(
     if scene.limit == "discharged":
         empty = scene.host.copy()
         empty.remove_species([scene.species])
-        for void in insertion_sites(empty, scene.species):
+        for void in insertion_sites(empty, scene.species) if len(empty) else ():
             places = orbit(empty, void.frac_coords)
             for point in detours(start, end, places, scene.host.lattice.matrix):
                 label = _free_label(f"through {void.label}", found)

@@ -79,7 +79,7 @@ def build(recipe: Recipe) -> Flow:
     return maker.make(_host(recipe), content.species or "", provenance=origin)
 
 
-def _host(recipe: Recipe) -> Any:  # noqa: ANN401 - structures are imported when needed
+def _host(recipe: Recipe) -> Any:
     from defectflow.structures import hosts
 
     choice = recipe.content.host

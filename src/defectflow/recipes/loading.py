@@ -116,7 +116,9 @@ def _model(data: dict[str, Any], file: Path, lines: Lines) -> MigrationBarrierRe
     quantity = data["quantity"]
     if quantity not in MODELS:
         where = f"{file}:{lines.get(('quantity',), 1)}"
-        message = f"{where}: quantity {quantity!r} is unknown; {did_you_mean(str(quantity), MODELS)}"
+        message = (
+            f"{where}: quantity {quantity!r} is unknown; {did_you_mean(str(quantity), MODELS)}"
+        )
         raise RecipeError(message)
     model = MODELS[quantity]
     try:
@@ -156,9 +158,9 @@ def _model_at(model: type[BaseModel], place: tuple[str, ...]) -> type[BaseModel]
     return model
 
 
-def _types(annotation: Any) -> list[Any]:  # noqa: ANN401 - any annotation
+def _types(annotation: Any) -> list[Any]:
     return [annotation, *getattr(annotation, "__args__", ())]
 
 
-def _is_model(annotation: Any) -> bool:  # noqa: ANN401 - any annotation
+def _is_model(annotation: Any) -> bool:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)

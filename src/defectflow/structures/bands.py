@@ -6,8 +6,8 @@ continuous along the path (an atom that crosses the cell face is not wrapped bac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,10 @@ from pymatgen.core import Element, Lattice, Structure
 
 from defectflow.errors import StructureError
 from defectflow.structures.idpp import idpp_positions
+from defectflow.structures.symmetry import operations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Array = NDArray[np.float64]
 
@@ -22,6 +26,8 @@ Array = NDArray[np.float64]
 OVERLAP = 0.6
 #: Images nearer than this (Å, all atoms) are the same image.
 SAME_IMAGE_A = 0.02
+#: End points whose cells differ by twice this much are not two states of one crystal.
+LARGEST_STRAIN = 0.03
 
 
 def check_ends(initial: Structure, final: Structure) -> None:
@@ -30,7 +36,7 @@ def check_ends(initial: Structure, final: Structure) -> None:
     Raises
     ------
     StructureError
-        If the number, the species or the order of atoms differ, or nothing moves.
+        If the number, the species or the order of atoms differ.
     """
     if len(initial) != len(final):
         message = (
@@ -77,7 +83,7 @@ def common_cell(initial: Structure, final: Structure) -> tuple[Structure, Struct
         return initial.copy(), final.copy(), 0.0
     mean = (a + b) / 2
     strain = float(np.abs(np.linalg.solve(a, mean) - np.eye(3)).max())
-    if strain > 0.03:
+    if strain > LARGEST_STRAIN:
         message = (
             f"end points have cells that differ by {2 * strain:.1%}; "
             "a band needs one cell: relax both in the same one"
@@ -146,7 +152,7 @@ def interpolate(
     return _band(initial, path)
 
 
-def _through(  # noqa: PLR0913, PLR0917 - three structures and what they share
+def _through(
     start: Array,
     middle: Array,
     end: Array,
@@ -232,7 +238,9 @@ def check_band(band: Sequence[Structure], frozen: Sequence[int] = ()) -> None:
                 f"{index - 1} and {index}; unwrap the end points"
             )
             raise StructureError(message)
-        moved = [i for i in frozen if not np.allclose(image[i].coords, band[0][i].coords, atol=1e-4)]
+        moved = [
+            i for i in frozen if not np.allclose(image[i].coords, band[0][i].coords, atol=1e-4)
+        ]
         if moved:
             message = f"atom {moved[0] + 1} is constrained but moves in image {index}"
             raise StructureError(message)
@@ -241,7 +249,7 @@ def check_band(band: Sequence[Structure], frozen: Sequence[int] = ()) -> None:
 
 
 def _check_overlap(image: Structure, index: int) -> None:
-    from ase.data import covalent_radii  # noqa: PLC0415 - a table only, and slow to import
+    from ase.data import covalent_radii
 
     radii = np.array([covalent_radii[Element(s.symbol).Z] for s in image.species])
     distances = image.distance_matrix / (radii[:, None] + radii[None, :])
@@ -325,11 +333,8 @@ def exchange_of(
 
 def _lattice_rotations(lattice: Lattice) -> NDArray[np.int64]:
     """Return the rotations (fractional, shape (n, 3, 3)) that keep the lattice."""
-    import spglib  # noqa: PLC0415
-
-    symmetry = spglib.get_symmetry((lattice.matrix, [[0.0, 0.0, 0.0]], [1]), symprec=1e-2)
-    rotations: NDArray[np.int64] = np.asarray(symmetry["rotations"], dtype=np.int64)
-    return rotations
+    lone = Structure(lattice, ["H"], [[0.0, 0.0, 0.0]])
+    return np.unique(operations(lone)[0], axis=0)
 
 
 def _try_exchange(

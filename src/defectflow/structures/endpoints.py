@@ -8,14 +8,14 @@ and the same code makes the ends.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Structure
 
 from defectflow.errors import StructureError
 from defectflow.structures.symmetry import (
+    SAME_PLACE_A,
     SymmetryMap,
     apply,
     apply_vectors,
@@ -23,8 +23,16 @@ from defectflow.structures.symmetry import (
     symmetry_maps,
 )
 
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
 Array = NDArray[np.float64]
 Limit = Literal["charged", "discharged"]
+
+#: An ion this near to a site (Å) is the ion of that site.
+_AT_SITE_A = 0.5
+#: A detour passes at least this far (Å) from the ends and from the straight line.
+_FROM_END_A, _OFF_LINE_A = 0.8, 0.4
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,10 @@ class Stage:
         coords = self.supercell.lattice.get_fractional_coords(site)
         distances = self.supercell.lattice.get_all_distances(coords, self.supercell.frac_coords)[0]
         nearest = int(distances.argmin())
-        if distances[nearest] > 0.5 or self.supercell[nearest].species_string != self.species:
+        if (
+            distances[nearest] > _AT_SITE_A
+            or self.supercell[nearest].species_string != self.species
+        ):
             message = f"no {self.species} ion near {np.round(site, 3).tolist()} Å in the host"
             raise StructureError(message)
         return nearest
@@ -157,6 +168,8 @@ def detours(
         relaxation cover them.
     """
     direct = float(np.linalg.norm(end - start))
+    if direct < SAME_PLACE_A:
+        return []
     reach = np.ceil(ratio * direct / np.linalg.norm(lattice, axis=1)).astype(int) + 1
     grid = np.stack(np.meshgrid(*[np.arange(-n, n + 1) for n in reach], indexing="ij"), -1)
     points = ((sites % 1.0)[:, None, :] + grid.reshape(1, -1, 3)).reshape(-1, 3) @ lattice
@@ -165,10 +178,12 @@ def detours(
     first = np.linalg.norm(points - start, axis=1)
     second = np.linalg.norm(points - end, axis=1)
     unit = (end - start) / direct
-    off_line = np.linalg.norm(
-        (points - start) - ((points - start) @ unit)[:, None] * unit, axis=1
+    off_line = np.linalg.norm((points - start) - ((points - start) @ unit)[:, None] * unit, axis=1)
+    keep = (
+        (first + second < ratio * direct)
+        & (np.minimum(first, second) > _FROM_END_A)
+        & (off_line > _OFF_LINE_A)
     )
-    keep = (first + second < ratio * direct) & (np.minimum(first, second) > 0.8) & (off_line > 0.4)
     seen: set[tuple[float, float]] = set()
     kept: list[Array] = []
     for index in np.argsort(first + second, kind="stable"):

@@ -39,9 +39,7 @@ def idpp_positions(path: Array, lattice: Array, frozen: NDArray[np.bool_]) -> Ar
     return result
 
 
-def _pairs(
-    path: Array, lattice: Array
-) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
+def _pairs(path: Array, lattice: Array) -> tuple[NDArray[np.intp], NDArray[np.intp], Array]:
     """Return atoms (i, j) and the Cartesian offset of j's image, for pairs near at any image."""
     found: set[tuple[int, int, int, int, int]] = set()
     reach = np.ceil(PAIR_CUTOFF_A / _heights(lattice)).astype(int) + 1
@@ -91,6 +89,8 @@ def _relax(
         np.add.at(gradient, second, pull)
         np.add.at(gradient, first, -pull)
         gradient[frozen] = 0.0
+        # shifting all free atoms together is no way to make room for the others
+        gradient[~frozen] -= gradient[~frozen].mean(axis=0)
         return value, gradient.ravel()
 
     solution = minimize(

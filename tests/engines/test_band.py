@@ -1,0 +1,183 @@
+"""Bands on a real cheap engine: the barrier, what it costs, and going on after an interruption."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from ase.optimize import BFGS
+from pymatgen.core import Lattice, Structure
+
+from defectflow.documents.steps import BandDocument, Image
+from defectflow.engines.band import BandSettings
+from defectflow.engines.band_run import BandTask, relax_band
+from defectflow.engines.calculators import CachingCalculator
+from defectflow.engines.conversion import to_atoms
+from defectflow.engines.registry import engine
+from defectflow.structures.bands import unwrapped
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EMT = engine("emt")
+
+
+def _ends() -> tuple[Structure, Structure]:
+    host = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]])
+    host.make_supercell([2, 2, 2])
+    origin = int(np.argmin(np.linalg.norm(host.frac_coords, axis=1)))
+    row = host.distance_matrix[origin].copy()
+    row[origin] = np.inf
+    neighbour = int(row.argmin())
+    places = host[origin].frac_coords, host[neighbour].frac_coords
+    host.remove_sites([origin, neighbour])
+    initial, final = host.copy(), host.copy()
+    initial.append("Cu", places[1])
+    final.append("Cu", places[0])
+    return initial, unwrapped(initial, final)
+
+
+@pytest.fixture(scope="module")
+def images() -> tuple[Image, Image]:
+    """Both relaxed ends of a vacancy hop in copper."""
+    relaxed = []
+    for end in _ends():
+        atoms = to_atoms(end, ())
+        atoms.calc = EMT.caching_calculator()
+        BFGS(atoms, logfile=None).run(fmax=0.01)
+        structure = Structure(
+            end.lattice,
+            end.species,
+            atoms.get_positions(),
+            coords_are_cartesian=True,
+            to_unit_cell=False,
+        )
+        relaxed.append(
+            Image(
+                structure=structure,
+                energy_eV=atoms.get_potential_energy(),
+                forces_eV_per_A=tuple(map(tuple, atoms.get_forces().tolist())),
+            )
+        )
+    return relaxed[0], relaxed[1]
+
+
+def _relaxed(ends: tuple[Image, Image], folder: Path, /, **settings: float) -> BandDocument:
+    task = BandTask(*ends, settings=BandSettings(**settings), stamp=EMT.stamp())
+    return relax_band(task, EMT.caching_calculator, folder)
+
+
+def _barrier(band: BandDocument) -> float:
+    return max(band.energies_eV)
+
+
+@pytest.fixture(scope="module")
+def full(images: tuple[Image, Image], tmp_path_factory: pytest.TempPathFactory) -> BandDocument:
+    """The band with all images free, tightly converged: what the others must agree with."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("defectflow.engines.band_run.exchange_of", lambda *_: None)
+        return _relaxed(images, tmp_path_factory.mktemp("full"), fmax_eV_per_A=0.01)
+
+
+def test_full_band_converges(full: BandDocument) -> None:
+    assert full.converged
+    assert not full.mirrored
+    assert full.climbing_fmax_eV_per_A < 0.01
+    # EMT's vacancy migration energy in a 31-atom cell of copper
+    assert _barrier(full) == pytest.approx(0.76, abs=0.02)
+
+
+@pytest.mark.parametrize("count", [5, 4, 1])
+def test_half_a_band_has_the_barrier_of_the_whole(
+    images: tuple[Image, Image], full: BandDocument, tmp_path: Path, count: int
+) -> None:
+    half = _relaxed(images, tmp_path, images=count, fmax_eV_per_A=0.02)
+    assert half.mirrored
+    assert half.converged
+    assert _barrier(half) == pytest.approx(_barrier(full), abs=0.005)
+    assert half.force_calls < full.force_calls
+    assert len(half.images) == count + 2
+
+
+def test_mirrored_images_are_what_the_engine_gives(
+    images: tuple[Image, Image], tmp_path: Path
+) -> None:
+    band = _relaxed(images, tmp_path, images=5)
+    for image in band.images[-3:-1]:
+        atoms = to_atoms(image.structure, ())
+        atoms.calc = EMT.caching_calculator()
+        assert atoms.get_potential_energy() == pytest.approx(image.energy_eV, abs=1e-6)
+        assert atoms.get_forces() == pytest.approx(np.array(image.forces_eV_per_A), abs=1e-5)
+
+
+def test_ends_and_order_of_atoms_are_kept(full: BandDocument, images: tuple[Image, Image]) -> None:
+    for end, image in zip(images, (full.images[0], full.images[-1]), strict=True):
+        assert image.structure == end.structure
+        assert image.energy_eV == end.energy_eV
+    for image in full.images:
+        assert image.structure.species == images[0].structure.species
+
+
+def test_every_evaluation_is_counted_once(images: tuple[Image, Image], tmp_path: Path) -> None:
+    made: list[CachingCalculator] = []
+
+    def new() -> CachingCalculator:
+        made.append(EMT.caching_calculator())
+        return made[-1]
+
+    task = BandTask(*images, settings=BandSettings(), stamp=EMT.stamp())
+    band = relax_band(task, new, tmp_path)
+    assert len(made) == (len(band.images) - 2 + 1) // 2  # one per computed image
+    assert band.force_calls == sum(calculator.evaluations for calculator in made)
+
+
+def test_frozen_atoms_stay(images: tuple[Image, Image], tmp_path: Path) -> None:
+    ends = images
+    start = ends[0].structure.cart_coords
+    moves = np.linalg.norm(ends[1].structure.cart_coords - start, axis=1)
+    frozen = tuple(int(i) for i in np.flatnonzero(moves < 1e-3)[:3])
+    task = BandTask(*ends, settings=BandSettings(), stamp=EMT.stamp(), frozen=frozen)
+    band = relax_band(task, EMT.caching_calculator, tmp_path)
+    path = band.positions()[:, list(frozen)]
+    assert path == pytest.approx(np.broadcast_to(path[0], path.shape), abs=1e-9)
+
+
+def test_unconverged_is_said(images: tuple[Image, Image], tmp_path: Path) -> None:
+    band = _relaxed(images, tmp_path, max_steps=1, patience=1, fmax_eV_per_A=0.001)
+    assert not band.converged
+
+
+def test_interrupted_band_goes_on(images: tuple[Image, Image], tmp_path: Path) -> None:
+    whole = _relaxed(images, tmp_path)
+    calls = 0
+
+    class Killed(BaseException):
+        """Stands for the end of the process."""
+
+    class Dying(CachingCalculator):
+        def calculate(self, *args: object, **kwargs: object) -> None:
+            nonlocal calls
+            calls += 1
+            if calls > whole.force_calls // 2:
+                raise Killed
+            super().calculate(*args, **kwargs)  # type: ignore[arg-type]
+
+    task = BandTask(*images, settings=BandSettings(), stamp=EMT.stamp())
+    parts = EMT.caching_calculator().parts
+    with pytest.raises(Killed):
+        relax_band(task, lambda: Dying(parts), tmp_path)
+    assert list(tmp_path.iterdir())
+    before = calls
+    made: list[CachingCalculator] = []
+
+    def new() -> CachingCalculator:
+        made.append(EMT.caching_calculator())
+        return made[-1]
+
+    resumed = relax_band(task, new, tmp_path)
+    assert resumed.converged
+    assert _barrier(resumed) == pytest.approx(_barrier(whole), abs=0.005)
+    assert sum(calculator.evaluations for calculator in made) < whole.force_calls
+    assert resumed.force_calls >= before - len(made)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,150 @@
+"""Recipes: every shipped one builds, every mistake is one line with its remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from defectflow import paths
+from defectflow.errors import DefectflowError, RecipeError, StructureError
+from defectflow.recipes import build, load, result_key
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD = """\
+quantity: migration_barrier
+host: {prototype: fcc-Al}
+species: Al
+limit: discharged
+engine: emt
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    """Write a recipe file."""
+    path = folder / "recipe.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", sorted(paths.listing("workflows", "*.yaml")))
+def test_every_shipped_recipe_builds(name: str) -> None:
+    recipe = load(paths.find("workflows", name))
+    flow = build(recipe)
+    assert name.startswith(recipe.quantity)
+    assert next(job.name for job in flow).startswith("relax")
+    assert len(result_key(recipe)) == 64
+
+
+def test_name_defaults_to_the_file(tmp_path: Path) -> None:
+    assert load(written(tmp_path, GOOD)).name == "recipe"
+    assert load(written(tmp_path, GOOD + "name: mine\n")).name == "mine"
+
+
+def test_key_follows_what_changes_the_result(tmp_path: Path) -> None:
+    base = result_key(load(written(tmp_path, GOOD)))
+    same = result_key(load(written(tmp_path, "# a remark\n" + GOOD + "name: other\n")))
+    finer = result_key(load(written(tmp_path, GOOD + "level: stringent\n")))
+    other = result_key(
+        load(written(tmp_path, GOOD.replace("fcc-Al", "fcc-Cu").replace("Al", "Cu")))
+    )
+    assert base == same
+    assert len({base, finer, other}) == 3
+
+
+def test_key_follows_the_content_of_a_file(tmp_path: Path) -> None:
+    from defectflow.structures import hosts
+
+    crystal = hosts.load("fcc-Al").structure
+    text = GOOD.replace("prototype: fcc-Al", "file: host.cif")
+    crystal.to(filename=str(tmp_path / "host.cif"))
+    first = result_key(load(written(tmp_path, text)))
+    crystal.scale_lattice(crystal.volume * 1.01).to(filename=str(tmp_path / "host.cif"))
+    assert result_key(load(written(tmp_path, text))) != first
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "said"),
+    [
+        (GOOD + "speces: Mg\n", 6, "did you mean species?"),
+        (GOOD.replace("prototype", "protoype"), 2, "did you mean prototype?"),
+        (GOOD.replace("discharged", "full"), 4, "limit = 'full'"),
+        (
+            GOOD.replace("migration_barrier", "migration_barier"),
+            1,
+            "did you mean migration_barrier?",
+        ),
+        (GOOD + "min_image_distance_A: -1\n", 6, "min_image_distance_A = -1"),
+        (GOOD + "temperatures_K: [300, cold]\n", 6, "temperatures_K.1 = 'cold'"),
+        (GOOD + "host: [\n", 7, "expected"),
+    ],
+)
+def test_mistakes_name_file_line_and_remedy(
+    tmp_path: Path, text: str, line: int, said: str
+) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(RecipeError) as error:
+        load(path)
+    message = str(error.value)
+    assert message.startswith(f"{path}:{line}:")
+    assert said in message
+    assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "holds no recipe"),
+        ("- a\n- b\n", "holds no recipe"),
+        ("host: {prototype: fcc-Al}\n", "`quantity` is missing"),
+        (GOOD.replace("species: Al\n", ""), "`species` is missing"),
+        (GOOD.replace("host: {prototype: fcc-Al}\n", ""), "give either `host` or `endpoints`"),
+        (
+            GOOD.replace("prototype: fcc-Al", "prototype: a, file: b"),
+            "either `prototype` or `file`",
+        ),
+    ],
+)
+def test_incomplete_recipes(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(RecipeError, match="recipe") as error:
+        load(written(tmp_path, text))
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("prototype: fcc-Al", "prototype: fcc-Am", "did you mean"),
+        ("prototype: fcc-Al", "file: nowhere.cif", "nowhere.cif"),
+        ("engine: emt", "engine: sevenet", "did you mean sevennet"),
+        ("species: Al", "species: Alu", "'Alu' is not an element"),
+    ],
+)
+def test_what_building_finds(tmp_path: Path, old: str, new: str, said: str) -> None:
+    recipe = load(written(tmp_path, GOOD.replace(old, new)))
+    with pytest.raises(DefectflowError) as error:
+        build(recipe)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_no_code_in_a_recipe(tmp_path: Path) -> None:
+    marker = tmp_path / "ran"
+    text = f"quantity: !!python/object/apply:os.system ['touch {marker}']\n"
+    with pytest.raises(RecipeError):
+        load(written(tmp_path, text))
+    assert not marker.exists()
+
+
+def test_given_ends_relative_to_the_recipe(tmp_path: Path) -> None:
+    from defectflow.structures import hosts
+
+    crystal = hosts.load("fcc-Al").structure * [2, 2, 2]
+    crystal.remove_sites([0])
+    crystal.to(filename=str(tmp_path / "a.vasp"), fmt="poscar")
+    crystal.to(filename=str(tmp_path / "b.vasp"), fmt="poscar")
+    text = "quantity: migration_barrier\nengine: emt\nendpoints: {initial: a.vasp, final: b.vasp}\n"
+    with pytest.raises(StructureError, match="nothing moves"):
+        build(load(written(tmp_path, text)))

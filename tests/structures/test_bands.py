@@ -1,0 +1,173 @@
+"""Bands are right before anything is computed, and wrong ones are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.mep.neb import NEB
+from pymatgen.core import Lattice, Structure
+
+from defectflow.errors import StructureError
+from defectflow.structures.bands import (
+    check_band,
+    check_ends,
+    common_cell,
+    exchange_of,
+    exchanges,
+    interpolate,
+    moving_atom,
+    perturbed,
+    unwrapped,
+    waypoint_at,
+)
+
+
+def _copper_vacancy_hop() -> tuple[Structure, Structure]:
+    """Return a vacancy hop in a 2x2x2 cell of fcc copper, the moving atom last."""
+    host = Structure.from_spacegroup("Fm-3m", Lattice.cubic(3.61), ["Cu"], [[0, 0, 0]])
+    host.make_supercell([2, 2, 2])
+    origin = int(np.argmin(np.linalg.norm(host.frac_coords, axis=1)))
+    distances = host.distance_matrix[origin].copy()
+    distances[origin] = np.inf
+    neighbour = int(distances.argmin())
+    first, second = host[origin].frac_coords, host[neighbour].frac_coords
+    host.remove_sites([origin, neighbour])
+    initial, final = host.copy(), host.copy()
+    initial.append("Cu", second)
+    final.append("Cu", first)
+    return initial, final
+
+
+def test_ends_with_other_atoms_are_refused() -> None:
+    initial, final = _copper_vacancy_hop()
+    fewer = final.copy()
+    fewer.remove_sites([0])
+    with pytest.raises(StructureError, match="31 atoms"):
+        check_ends(initial, fewer)
+    other = final.copy()
+    other.replace(0, "Ag")
+    with pytest.raises(StructureError, match="Ag1"):
+        check_ends(initial, other)
+    a = Structure(Lattice.cubic(4), ["Na", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    b = Structure(Lattice.cubic(4), ["Cl", "Na"], [[0.5, 0.5, 0.5], [0, 0, 0]])
+    with pytest.raises(StructureError, match="different order: atom 1 is Na"):
+        check_ends(a, b)
+
+
+def test_common_cell_is_the_mean_and_says_the_strain() -> None:
+    initial, final = _copper_vacancy_hop()
+    longer = Structure(Lattice(final.lattice.matrix * 1.002), final.species, final.frac_coords)
+    first, last, strain = common_cell(initial, longer)
+    assert strain == pytest.approx(0.001, abs=1e-6)
+    assert first.lattice.matrix == pytest.approx(last.lattice.matrix)
+    assert first.lattice.a == pytest.approx(7.22 * 1.001, abs=1e-6)
+    much_longer = Structure(Lattice(final.lattice.matrix * 1.1), final.species, final.frac_coords)
+    with pytest.raises(StructureError, match=r"10\.0%"):
+        common_cell(initial, much_longer)
+
+
+def test_unwrapping_takes_the_shortest_way() -> None:
+    a = Structure(Lattice.cubic(5), ["Li"], [[0.05, 0.5, 0.5]])
+    b = Structure(Lattice.cubic(5), ["Li"], [[0.95, 0.5, 0.5]])
+    moved = unwrapped(a, b)
+    assert moved[0].frac_coords[0] == pytest.approx(-0.05)
+
+
+def test_band_invariants() -> None:
+    initial, final = _copper_vacancy_hop()
+    band = interpolate(initial, final, 5, frozen=[0, 1])
+    check_band(band, frozen=[0, 1])
+    assert len(band) == 7
+    assert moving_atom(initial, unwrapped(initial, final)) == len(initial) - 1
+    for image in band:
+        assert image.species == initial.species
+        assert image.lattice == initial.lattice
+    assert band[0].cart_coords == pytest.approx(initial.cart_coords)
+    for frozen in (0, 1):
+        travelled = [image[frozen].coords - initial[frozen].coords for image in band]
+        assert np.array(travelled) == pytest.approx(np.zeros((7, 3)), abs=1e-9)
+
+
+def test_idpp_opens_the_way_as_far_as_ase_does() -> None:
+    initial, final = _copper_vacancy_hop()
+
+    def nearest(image: Structure) -> float:
+        distances = image.distance_matrix
+        return float(distances[distances > 0].min())
+
+    ours = min(nearest(image) for image in interpolate(initial, final, 5))
+    atoms = [
+        Atoms("Cu31", positions=s.cart_coords, cell=s.lattice.matrix, pbc=True)
+        for s in (initial, unwrapped(initial, final))
+    ]
+    images = [atoms[0]] + [atoms[0].copy() for _ in range(5)] + [atoms[1]]
+    NEB(images, method="improvedtangent").interpolate("idpp", mic=True)
+    ases = []
+    for image in images:
+        distances = image.get_all_distances(mic=True)
+        ases.append(distances[distances > 0].min())
+    straight = 3.61 / np.sqrt(2) * np.sqrt(3) / 2
+    assert straight < 2.22 < ours
+    assert ours > min(ases) - 0.02
+
+
+def test_rigid_shift_does_not_lengthen_a_path() -> None:
+    initial, final = _copper_vacancy_hop()
+    final = unwrapped(initial, final)
+    for band in (
+        interpolate(initial, final, 5),
+        perturbed(interpolate(initial, final, 5), 0.02, 1),
+    ):
+        path = np.array([image.cart_coords for image in band])
+        straight = path[0] + np.linspace(0, 1, 7)[:, None, None] * (path[-1] - path[0])
+        assert (path - straight).mean(axis=1) == pytest.approx(np.zeros((7, 3)), abs=1e-9)
+
+
+def test_path_through_a_waypoint_passes_it() -> None:
+    initial, final = _copper_vacancy_hop()
+    final = unwrapped(initial, final)
+    point = (initial[-1].coords + final[-1].coords) / 2 + np.array([0.0, 0.0, 0.8])
+    waypoint = waypoint_at(initial, final, point)
+    assert waypoint[-1].coords == pytest.approx(point)
+    band = interpolate(initial, final, 5, waypoint=waypoint)
+    nearest = min(np.linalg.norm(image[-1].coords - point) for image in band)
+    assert nearest < 0.05
+
+
+def test_bad_bands_are_refused() -> None:
+    initial, final = _copper_vacancy_hop()
+    band = interpolate(initial, final, 3)
+    with pytest.raises(StructureError, match="images 1 and 2 are the same"):
+        check_band([band[0], band[1], band[1], *band[2:]])
+    squeezed = [image.copy() for image in band]
+    squeezed[2][0] = ("Cu", squeezed[2][1].frac_coords + np.array([0.02, 0, 0]))
+    with pytest.raises(StructureError, match=r"overlap|jumps"):
+        check_band(squeezed)
+    with pytest.raises(StructureError, match="constrained but moves"):
+        check_band(band, frozen=[len(initial) - 1])
+
+
+def test_exchange_swaps_the_ends_and_maps_the_path() -> None:
+    initial, final = _copper_vacancy_hop()
+    final = unwrapped(initial, final)
+    swaps = exchanges(initial, final)
+    assert swaps
+    for swap in swaps:
+        assert swap.positions(initial.cart_coords) == pytest.approx(final.cart_coords, abs=1e-6)
+        assert swap.positions(final.cart_coords) == pytest.approx(initial.cart_coords, abs=1e-6)
+        assert sorted(swap.permutation) == list(range(len(initial)))
+    band = interpolate(initial, final, 4)
+    swap = exchange_of(band, swaps)
+    assert swap is not None
+    assert swap.positions(band[1].cart_coords) == pytest.approx(band[-2].cart_coords, abs=1e-3)
+    # a mirror leaves more freedom than an inversion centre and comes first
+    traces = [round(float(np.trace(swap.rotation))) for swap in swaps]
+    assert traces == sorted(traces, reverse=True)
+
+
+def test_ends_of_different_energy_have_no_exchange() -> None:
+    lattice = Lattice.orthorhombic(6, 5, 5)
+    a = Structure(lattice, ["O", "S", "Li"], [[0, 0, 0], [0.5, 0, 0], [0.2, 0.5, 0.5]])
+    b = Structure(lattice, ["O", "S", "Li"], [[0, 0, 0], [0.5, 0, 0], [0.45, 0.5, 0.5]])
+    assert exchanges(a, b) == ()
