@@ -70,8 +70,8 @@ class BandSettings:
 
 
 @dataclass
-class Band(Optimizable):
-    """The state of one band, and what an ASE optimiser needs to see of it.
+class Band:
+    """The state of one band: its images, their energies and forces, and how far it has come.
 
     Attributes
     ----------
@@ -195,16 +195,8 @@ class Band(Optimizable):
         self.refresh()
         return float(self.energies.max() - self.energies.min())
 
-    def ndofs(self) -> int:
-        """Return the number of free coordinates."""
-        return len(self.free) * int(self.path[0].size)
-
-    def get_x(self) -> Array:
-        """Return the free coordinates, flat."""
-        return self.path[self.free].ravel()
-
-    def set_x(self, x: Array) -> None:
-        """Move the free images, save those that rest because they are good enough."""
+    def move(self, x: Array) -> None:
+        """Put the free images at flat coordinates `x`, save those that rest as good enough."""
         moved = x.reshape(len(self.free), -1, 3)
         resting = self._resting()
         for position, index in enumerate(self.free):
@@ -221,14 +213,33 @@ class Band(Optimizable):
         decisive = self._decisive()
         return {i for i in self.free if i not in decisive and self.image_fmax(i) < enough}
 
+
+class BandCoordinates(Optimizable):
+    """What an ASE optimiser sees of a band: the coordinates of its free images."""
+
+    def __init__(self, band: Band) -> None:
+        self.band = band
+
+    def ndofs(self) -> int:
+        """Return the number of free coordinates."""
+        return len(self.band.free) * int(self.band.path[0].size)
+
+    def get_x(self) -> Array:
+        """Return the free coordinates, flat."""
+        return self.band.path[self.band.free].ravel()
+
+    def set_x(self, x: Array) -> None:
+        """Move the free images."""
+        self.band.move(x)
+
     def get_gradient(self) -> Array:
         """Return the negative projected forces on the free images, flat."""
-        return -self.refresh()[self.free].ravel()
+        return -self.band.refresh()[self.band.free].ravel()
 
     def get_value(self) -> float:
         """Return the highest energy of the band, eV."""
-        self.refresh()
-        return float(self.energies.max())
+        self.band.refresh()
+        return float(self.band.energies.max())
 
     def iterimages(self) -> Iterator[Any]:
         """Yield nothing: the band keeps its own record."""
@@ -236,4 +247,4 @@ class Band(Optimizable):
 
     def converged(self, gradient: Array, fmax: float) -> bool:  # noqa: ARG002 - ASE's signature
         """Tell ASE's optimiser whether to stop."""
-        return self.done()
+        return self.band.done()

@@ -15,7 +15,7 @@ from pymatgen.core import Structure
 from defectflow.analysis.barriers import arc_lengths_A
 from defectflow.documents.base import EngineStamp, content_key
 from defectflow.documents.steps import BandDocument, Candidate, Image
-from defectflow.engines.band import Band, BandSettings
+from defectflow.engines.band import Band, BandCoordinates, BandSettings
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.errors import StructureError
 from defectflow.structures.bands import (
@@ -231,7 +231,9 @@ class BandRun:
 
         earlier = self.state.calls.get(label, 0) - band.force_calls
         maker = {"bfgs": BFGS, "fire": FIRE}[method]
-        optimizer = maker(band, logfile=None, maxstep=self.task.settings.max_step_A)
+        optimizer = maker(
+            BandCoordinates(band), logfile=None, maxstep=self.task.settings.max_step_A
+        )
 
         def observe() -> None:
             self.state.paths[label] = band.path

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from jobflow.core.job import Job
+    from jobflow.core.reference import OutputReference
     from pymatgen.core.structure import Structure
 
     from defectflow.documents.base import EngineStamp, Level

@@ -11,12 +11,15 @@ from monty.json import MSONable
 from defectflow.analysis.barriers import energy_profile, path_slopes
 from defectflow.analysis.diffusion import HopDiffusion
 from defectflow.analysis.percolation import Edge, Percolation, percolation
+from defectflow.documents.base import now
 from defectflow.documents.migration import Diffusion, HopDocument
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from defectflow.documents.steps import BandDocument, RelaxDocument
+    from defectflow.engines.contract import Engine
+    from defectflow.flows.provenance import Provenance
     from defectflow.structures.hops import Hop
 
 
@@ -106,22 +109,95 @@ def bottleneck(
     return percolation(edges, sites)
 
 
-def diffusion_document(
-    plan: HopPlan, barrier_eV: float, dimensions: int, *, attempt_Hz: float, at_K: Sequence[float]
-) -> Diffusion:
-    """Return the diffusion coefficients of the hop that limits, as a random walk of equal jumps."""
-    walk = HopDiffusion(
-        geometric_factor=plan.per_site / (2 * dimensions),
-        jump_length_A=plan.distance_A,
-        attempt_frequency_Hz=attempt_Hz,
-        barrier_eV=barrier_eV,
-    )
-    return Diffusion(
-        geometric_factor=walk.geometric_factor,
-        jump_length_A=walk.jump_length_A,
-        attempt_frequency_Hz=attempt_Hz,
-        barrier_eV=barrier_eV,
-        coefficient_cm2_per_s={
-            f"{kelvin:g}": walk.coefficient_cm2_per_s(kelvin) for kelvin in at_K
-        },
-    )
+@dataclass(frozen=True)
+class Walk(MSONable):
+    """What turns a barrier into diffusion coefficients."""
+
+    attempt_frequency_Hz: float
+    temperatures_K: Sequence[float]
+
+    def document(
+        self, plan: HopPlan, barrier_eV: float | None, dimensions: int
+    ) -> Diffusion | None:
+        """Return the coefficients of a random walk of equal jumps; None without a barrier."""
+        if barrier_eV is None:
+            return None
+        hop = HopDiffusion(
+            geometric_factor=plan.per_site / (2 * dimensions),
+            jump_length_A=plan.distance_A,
+            attempt_frequency_Hz=self.attempt_frequency_Hz,
+            barrier_eV=barrier_eV,
+        )
+        return Diffusion(
+            geometric_factor=hop.geometric_factor,
+            jump_length_A=hop.jump_length_A,
+            attempt_frequency_Hz=hop.attempt_frequency_Hz,
+            barrier_eV=barrier_eV,
+            coefficient_cm2_per_s={
+                f"{kelvin:g}": hop.coefficient_cm2_per_s(kelvin) for kelvin in self.temperatures_K
+            },
+        )
+
+
+def heading(engine: Engine, provenance: Provenance) -> dict[str, Any]:
+    """Return the fields of a result that say what was asked, of whom, and when."""
+    return {
+        "recipe": provenance.recipe,
+        "key": provenance.key,
+        "recipe_input": provenance.recipe_input,
+        "engine": engine.stamp(),
+        "created": now(),
+    }
+
+
+def spline_span_eV(hop: HopDocument) -> float:
+    """Return the barrier of the fitted curve, counted from the lowest image like the raw one."""
+    return hop.span_eV + hop.spline_forward_eV - hop.forward_eV
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The barrier of a network of hops.
+
+    Attributes
+    ----------
+    value_eV, spline_eV
+        None unless everything on the way converged.
+    limiting
+        Index of the hop that is the bottleneck.
+    """
+
+    converged: bool
+    value_eV: float | None
+    spline_eV: float | None
+    dimensions: int | None
+    limiting: int
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(
+        cls, plans: Sequence[HopPlan], hops: Sequence[HopDocument], *, steps_converged: bool
+    ) -> Outcome:
+        """Find the easiest way across the crystal and its bottleneck."""
+        sites = 1 + max(int(site) for plan in plans for edge in plan.edges for site in edge[:2])
+        across = bottleneck(plans, [hop.span_eV for hop in hops], sites)
+        if across is None:
+            return cls(
+                converged=False,
+                value_eV=None,
+                spline_eV=None,
+                dimensions=None,
+                limiting=0,
+                notes=("the hops found do not lead across the crystal",),
+            )
+        used = [hop for hop in hops if hop.label in across.kinds]
+        converged = steps_converged and all(hop.converged for hop in used)
+        limiting = next(i for i, hop in enumerate(hops) if hop.span_eV == across.saddle_eV)
+        return cls(
+            converged=converged,
+            value_eV=across.saddle_eV if converged else None,
+            spline_eV=spline_span_eV(hops[limiting]) if converged else None,
+            dimensions=across.dimensions,
+            limiting=limiting,
+            notes=(),
+        )

@@ -9,9 +9,9 @@ import numpy as np
 from jobflow import Flow, Maker, job
 from pymatgen.core import Structure
 
-from defectflow.documents import BandDocument, Image, MigrationBarrierDocument, RelaxDocument, now
+from defectflow.documents import BandDocument, Image, MigrationBarrierDocument, RelaxDocument
 from defectflow.errors import StructureError
-from defectflow.flows.barrier import HopPlan, cost, diffusion_document, hop_document
+from defectflow.flows.barrier import HopPlan, Walk, cost, heading, hop_document, spline_span_eV
 from defectflow.flows.provenance import Provenance
 from defectflow.structures.bands import (
     SAME_IMAGE_A,
@@ -113,35 +113,28 @@ class EndpointsBarrierMaker(Maker):
         hop = hop_document(plan, band)
         converged = hop.converged and all(end.converged for end in ends)
         value = hop.span_eV if converged else None
-        spline = hop.span_eV + hop.spline_forward_eV - hop.forward_eV
+        formula = initial.composition.reduced_formula
+        walk = Walk(self.attempt_frequency_Hz, self.temperatures_K)
         note = f"end points were brought into one cell, strain {strain:.2%}"
         return MigrationBarrierDocument(
-            recipe=provenance.recipe,
-            value=value,
-            barrier_eV=value,
-            spline_barrier_eV=spline if converged else None,
-            host=initial.composition.reduced_formula,
-            host_formula=initial.composition.reduced_formula,
+            **heading(self.engine, provenance),
+            **cost(*ends, band),
+            host=formula,
+            host_formula=formula,
             defect=f"{species} hop",
             species=species,
             limit="given",
             converged=converged,
-            key=provenance.key,
-            created=now(),
-            engine=self.engine.stamp(),
-            recipe_input=provenance.recipe_input,
+            value=value,
+            barrier_eV=value,
+            spline_barrier_eV=spline_span_eV(hop) if converged else None,
             dimensions=None,
             host_cell="given",
             host_lattice=tuple(map(tuple, initial.lattice.matrix.tolist())),
             nearest_image_A=nearest_image_distance_A(initial.lattice.matrix),
             strain=strain,
             hops=(hop,),
-            diffusion=diffusion_document(
-                plan, value, 1, attempt_Hz=self.attempt_frequency_Hz, at_K=self.temperatures_K
-            )
-            if value is not None
-            else None,
-            **cost(*ends, band),
+            diffusion=walk.document(plan, value, 1),
             notes=(note,) if strain else (),
         )
 

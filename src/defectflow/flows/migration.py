@@ -15,14 +15,14 @@ from defectflow.documents import (
     MigrationBarrierDocument,
     RelaxDocument,
     SiteDocument,
-    now,
 )
 from defectflow.errors import StructureError
 from defectflow.flows.barrier import (
     HopPlan,
-    bottleneck,
+    Outcome,
+    Walk,
     cost,
-    diffusion_document,
+    heading,
     hop_document,
 )
 from defectflow.flows.network import (
@@ -213,52 +213,35 @@ class MigrationBarrierMaker(Maker):
         provenance: Provenance,
     ) -> MigrationBarrierDocument:
         """Reduce the bands to the barrier of the easiest way across the crystal."""
-        hops = tuple(hop_document(plan, band) for plan, band in zip(plans, bands, strict=True))
-        count = _orbit_size(plans)
-        across = bottleneck(plans, [hop.span_eV for hop in hops], count)
         relaxed = [site.relaxed for site in sites]
-        used = [h for h in hops if across is None or h.label in across.kinds]
-        converged = host.converged and all(h.converged for h in used)
-        converged = converged and all(r.converged for r in relaxed) and across is not None
-        value = across.saddle_eV if across is not None and converged else None
-        limiting = next((i for i, h in enumerate(hops) if value == h.span_eV), 0)
-        notes = () if across is not None else ("the hops found do not lead across the crystal",)
+        hops = tuple(hop_document(plan, band) for plan, band in zip(plans, bands, strict=True))
+        outcome = Outcome.of(
+            plans, hops, steps_converged=all(step.converged for step in (host, *relaxed))
+        )
+        walk = Walk(self.attempt_frequency_Hz, self.temperatures_K)
+        lattice = host.structure.lattice.matrix
         return MigrationBarrierDocument(
-            recipe=provenance.recipe,
-            value=value,
-            barrier_eV=value,
-            spline_barrier_eV=_spline_span(hops[limiting]) if value is not None else None,
-            host=about["name"],
-            host_formula=about["formula"],
-            prototype=about["prototype"],
+            **heading(self.engine, provenance),
+            **cost(host, *relaxed, *bands),
+            **about,
             defect=_defect_name(scene),
             species=scene.species,
             limit=scene.limit,
-            converged=converged,
-            key=provenance.key,
-            created=now(),
-            engine=self.engine.stamp(),
-            recipe_input=provenance.recipe_input,
-            dimensions=across.dimensions if across is not None else None,
+            converged=outcome.converged,
+            value=outcome.value_eV,
+            barrier_eV=outcome.value_eV,
+            spline_barrier_eV=outcome.spline_eV,
+            dimensions=outcome.dimensions,
             host_cell=self.host_cell,
-            host_lattice=tuple(map(tuple, host.structure.lattice.matrix.tolist())),
+            host_lattice=tuple(map(tuple, lattice.tolist())),
             supercell_matrix=tuple(map(tuple, scene.matrix)),
-            nearest_image_A=nearest_image_distance_A(
-                np.array(scene.matrix) @ host.structure.lattice.matrix
-            ),
+            nearest_image_A=nearest_image_distance_A(np.array(scene.matrix) @ lattice),
             sites=tuple(sites),
             hops=hops,
-            diffusion=diffusion_document(
-                plans[limiting],
-                value,
-                across.dimensions,
-                attempt_Hz=self.attempt_frequency_Hz,
-                at_K=self.temperatures_K,
-            )
-            if value is not None and across is not None
-            else None,
-            **cost(host, *relaxed, *bands),
-            notes=notes,
+            diffusion=walk.document(
+                plans[outcome.limiting], outcome.value_eV, outcome.dimensions or 1
+            ),
+            notes=outcome.notes,
         )
 
 
@@ -269,7 +252,7 @@ def _unnamed(structure: Structure) -> Host:
 
 def _about(host: Host) -> dict[str, Any]:
     name = host.prototype or host.formula
-    return {"name": name, "formula": host.formula, "prototype": host.prototype}
+    return {"host": name, "host_formula": host.formula, "prototype": host.prototype}
 
 
 def _check_species(species: str) -> None:
@@ -302,15 +285,6 @@ def _carried(stage: Any, end: Structure, ideal: Structure, relaxed: RelaxDocumen
         energy_eV=relaxed.energy_eV,
         forces_eV_per_A=tuple(map(tuple, carried.tolist())),
     )
-
-
-def _orbit_size(plans: Sequence[HopPlan]) -> int:
-    return 1 + max(int(site) for plan in plans for edge in plan.edges for site in edge[:2])
-
-
-def _spline_span(hop: Any) -> float:
-    """Return the barrier of the fitted curve, counted from the lowest image like the raw one."""
-    return float(hop.span_eV + hop.spline_forward_eV - hop.forward_eV)
 
 
 def _defect_name(scene: Scene) -> str:
