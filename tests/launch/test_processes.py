@@ -105,7 +105,8 @@ def test_interrupted_run_stops_at_once_says_so_and_leaves_no_process(
 ):
     process = start("two slow", workers)
     pids = {int(line.split()[1]) for line in seen("pid", workers)}
-    seen("step", 3)
+    checkpoints = (tmp_path / ".defectflow" / "jobs").glob
+    wait_until(lambda: len(list(checkpoints("*/checkpoint.json"))) == workers)
     os.killpg(process.pid, sent) if sent == signal.SIGINT else os.kill(process.pid, sent)
     out, error = process.communicate(timeout=20)
     assert (out.strip(), process.returncode) == ("interrupted", 0), error
@@ -116,7 +117,7 @@ def test_interrupted_run_stops_at_once_says_so_and_leaves_no_process(
         (record,) = store.runs.all()
         assert record.state == "interrupted"
         assert record.ended is not None
-    assert len(list((tmp_path / ".defectflow" / "jobs").glob("*/checkpoint.json"))) == workers
+    assert len(list(checkpoints("*/checkpoint.json"))) == workers
 
 
 def test_workers_die_with_a_killed_run(start, seen):

@@ -24,7 +24,7 @@ from defectflow.launch.graph import Graph, Node
 from defectflow.launch.keys import job_key, original
 from defectflow.launch.pools import InProcess, Pool
 from defectflow.launch.workers import Processes
-from defectflow.launch.workspace import Workspace
+from defectflow.launch.workspace import Workspace, Workspaces
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,8 +85,9 @@ def run_flow(
     started = time.monotonic()
     graph = Graph(steps_of(flow))
     pool: Pool = InProcess() if workers == 1 else Processes(workers)
-    options = _Options(root=root or store.folder, fresh=fresh, on_event=on_event)
-    run = _Run(graph=graph, store=store, pool=pool, options=options)
+    options = _Options(fresh=fresh, on_event=on_event)
+    folders = Workspaces(root or store.folder)
+    run = _Run(graph=graph, store=store, pool=pool, folders=folders, options=options)
     interrupted = False
     with _terminated_as_interrupted():
         try:
@@ -101,7 +102,6 @@ def run_flow(
 
 @dataclass(frozen=True)
 class _Options:
-    root: Path
     fresh: bool
     on_event: Callable[[JobEvent], None] | None
 
@@ -122,6 +122,7 @@ class _Run:
     graph: Graph
     store: Store
     pool: Pool
+    folders: Workspaces
     options: _Options
     tasks: dict[int, _Task] = field(default_factory=dict)
     waiting: dict[str, list[Node]] = field(default_factory=dict)
@@ -149,6 +150,7 @@ class _Run:
         for task in self.tasks.values():
             task.folder.keep()
         self.tasks.clear()
+        self.folders.close()
 
     def summary(self, seconds: float, *, interrupted: bool) -> RunSummary:
         """Return how the run ended."""
@@ -179,9 +181,8 @@ class _Run:
             return
         if self._reuse(node, key):
             return
-        folder = Workspace.open(
-            self.options.root, key or job.uuid.replace("-", ""), empty=self.options.fresh
-        )
+        name = key or job.uuid.replace("-", "")
+        folder = self.folders.open(name, empty=self.options.fresh)
         task = _Task(node, job, key, folder, time.monotonic())
         self._tell("started", task)
         self._submit(task)
@@ -241,7 +242,7 @@ class _Run:
         if _unconverged(outcome.document):
             task.folder.keep()  # the next run goes on from its checkpoint
         else:
-            task.folder.discard()
+            self.folders.discard(task.folder)
 
     def _fail(self, node: Node, error: str, task: _Task | None) -> None:
         folder = None if task is None else task.folder.path

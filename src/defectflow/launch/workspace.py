@@ -2,50 +2,76 @@
 
 Its name comes from the job's content, so what an interrupted job has left there (checkpoints) is
 found again by the same job of a later run. The folder is locked by its run; a second process that
-computes the same job at the same time gets a folder of its own.
+computes the same job at the same time gets a folder of its own. Emptied folders are renamed for
+the next job, because to delete one can take longer than all else that a trivial job costs.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import shutil
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from defectflow.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 #: Where the traceback of a failed job is kept.
 ERROR_FILE: Final = "error.txt"
 _NAME_LENGTH: Final = 16
+_SPARE: Final = ".spare-"
+#: What a file system says that has no locks; then runs go without.
+_NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL})
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """A locked folder.
+    """A locked folder; `lock` is the open descriptor that holds the lock."""
+
+    path: Path
+    lock: int
+
+    def keep(self, trace: str = "") -> None:
+        """Release the folder and leave it, with the traceback if there is one."""
+        if trace:
+            # On a full disk the traceback is lost; the run reports the error itself.
+            with contextlib.suppress(OSError):
+                (self.path / ERROR_FILE).write_text(trace)
+        os.close(self.lock)
+
+
+class Workspaces:
+    """Makes the folders of one run, below ``root/jobs``.
 
     Examples
     --------
     >>> import tempfile
     >>> from pathlib import Path
-    >>> folder = Workspace.open(Path(tempfile.mkdtemp()), "0123456789abcdef0123")
+    >>> folders = Workspaces(Path(tempfile.mkdtemp()))
+    >>> folder = folders.open("0123456789abcdef0123")
     >>> folder.path.name
     '0123456789abcdef'
-    >>> folder.discard()
+    >>> folders.discard(folder)
     >>> folder.path.exists()
     False
+    >>> folders.close()
     """
 
-    path: Path
-    lock: int
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+        self._jobs = self._root / "jobs"
+        self._spares: list[Workspace] = []
+        self._gate: int | None = None
 
-    @classmethod
-    def open(cls, root: Path, name: str, *, empty: bool = False) -> Workspace:
-        """Make and lock the folder for the job `name` below ``root/jobs``.
+    def open(self, name: str, *, empty: bool = False) -> Workspace:
+        """Make and lock the folder of the job `name`.
 
         Parameters
         ----------
@@ -57,56 +83,97 @@ class Workspace:
         StoreError
             If the folder cannot be made.
         """
-        path = root.absolute() / "jobs" / name[:_NAME_LENGTH]
+        path = self._jobs / name[:_NAME_LENGTH]
         try:
-            made = _locked(path) or _locked(path.with_name(f"{path.name}-{os.getpid()}"))
-            if made is None:
-                message = f"{path}: locked by another run; wait for it or end it"
-                raise StoreError(message)
-            _tidy(made.path, everything=empty)
+            with self._alone():
+                made = self._taken(path)
+                made = made or self._taken(path.with_name(f"{path.name}-{os.getpid()}"))
+            if made is not None:
+                if empty:
+                    _empty(made.path)
+                (made.path / ERROR_FILE).unlink(missing_ok=True)
         except OSError as error:
             message = f"{path}: cannot make the job's folder: {error.strerror}; free or change it"
             raise StoreError(message) from error
+        if made is None:
+            message = f"{path}: locked by another run; wait for it or end it"
+            raise StoreError(message)
         return made
 
-    def discard(self) -> None:
-        """Delete the folder and release it."""
-        shutil.rmtree(self.path, ignore_errors=True)
-        os.close(self.lock)
+    def discard(self, folder: Workspace) -> None:
+        """Empty the folder and take it away."""
+        spare = self._jobs / f"{_SPARE}{os.getpid()}-{len(self._spares)}"
+        try:
+            _empty(folder.path)
+            with self._alone():
+                folder.path.rename(spare)
+        except OSError:  # something in it cannot be deleted; nothing needs it any more
+            shutil.rmtree(folder.path, ignore_errors=True)
+            os.close(folder.lock)
+        else:
+            self._spares.append(Workspace(spare, folder.lock))
 
-    def keep(self, trace: str = "") -> None:
-        """Release the folder and leave it, with the traceback if there is one."""
-        if trace:
-            # On a full disk the traceback is lost; the run reports the error itself.
-            with contextlib.suppress(OSError):
-                (self.path / ERROR_FILE).write_text(trace)
-        os.close(self.lock)
+    def close(self) -> None:
+        """Delete the emptied folders, also those of runs that were killed."""
+        for spare in self._spares:
+            os.close(spare.lock)
+        self._spares.clear()
+        if self._gate is None:
+            return
+        with contextlib.suppress(OSError), self._alone():
+            for path in self._jobs.glob(f"{_SPARE}*"):
+                left = _locked(path)
+                if left is not None:
+                    path.rmdir()
+                    os.close(left.lock)
+        os.close(self._gate)
+        self._gate = None
+
+    def _taken(self, path: Path) -> Workspace | None:
+        """Return the folder at `path`, locked; None if another run holds it."""
+        if path.exists():
+            return _locked(path)
+        if self._spares:
+            spare = self._spares.pop()
+            spare.path.rename(path)
+            return Workspace(path, spare.lock)
+        path.mkdir()
+        return _locked(path)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other runs from making, renaming or deleting folders for the moment."""
+        if self._gate is None:
+            self._jobs.mkdir(parents=True, exist_ok=True)
+            self._gate = os.open(self._root / "jobs.lock", os.O_RDWR | os.O_CREAT, 0o666)
+        _lock(self._gate, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            _lock(self._gate, fcntl.LOCK_UN)
 
 
 def _locked(path: Path) -> Workspace | None:
-    """Make and lock the folder at `path`; None if another run holds it."""
-    while True:
-        path.mkdir(parents=True, exist_ok=True)
-        try:
-            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:
-            continue  # deleted in between by the run that held it
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            return None
-        with contextlib.suppress(FileNotFoundError):
-            if path.stat().st_ino == os.fstat(lock).st_ino:
-                return Workspace(path=path, lock=lock)
-        os.close(lock)
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _lock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return Workspace(path=path, lock=descriptor)
 
 
-def _tidy(path: Path, *, everything: bool) -> None:
-    if everything:
-        for child in path.iterdir():
-            if child.is_dir() and not child.is_symlink():
-                shutil.rmtree(child)
-            else:
-                child.unlink()
-    (path / ERROR_FILE).unlink(missing_ok=True)
+def _lock(descriptor: int, operation: int) -> None:
+    try:
+        fcntl.flock(descriptor, operation)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+
+
+def _empty(path: Path) -> None:
+    for child in path.iterdir():
+        if child.is_dir() and not child.is_symlink():
+            shutil.rmtree(child)
+        else:
+            child.unlink()
