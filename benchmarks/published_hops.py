@@ -50,6 +50,7 @@ def compute(label: str, store_url: str) -> list[dict[str, Any]]:
     name, _, model = label.partition(":")
     chosen = engine(name, **({"model": model} if model else {}))
     rows = []
+    RESULTS.mkdir(exist_ok=True)
     with open_store(store_url) as store:
         for hop in hops():
             row: dict[str, Any] = {"system": hop["system"], "published_eV": hop["barrier_eV"]}
@@ -64,10 +65,13 @@ def compute(label: str, store_url: str) -> list[dict[str, Any]]:
                 row |= described(found[0])
             rows.append(row)
             print(json.dumps(row), flush=True)
-    RESULTS.mkdir(exist_ok=True)
-    record = {"engine": label, "stamp": chosen.stamp().model_dump(mode="json"), "hops": rows}
-    target = RESULTS / f"published_hops-{label.replace(':', '-')}.json"
-    target.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+            record = {
+                "engine": label,
+                "stamp": chosen.stamp().model_dump(mode="json"),
+                "hops": rows,
+            }
+            target = RESULTS / f"published_hops-{label.replace(':', '-')}.json"
+            target.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return rows
 
 

@@ -115,13 +115,21 @@ def test_idpp_opens_the_way_as_far_as_ase_does() -> None:
 def test_rigid_shift_does_not_lengthen_a_path() -> None:
     initial, final = _copper_vacancy_hop()
     final = unwrapped(initial, final)
-    for band in (
-        interpolate(initial, final, 5),
-        perturbed(interpolate(initial, final, 5), 0.02, 1),
-    ):
-        path = np.array([image.cart_coords for image in band])
-        straight = path[0] + np.linspace(0, 1, 7)[:, None, None] * (path[-1] - path[0])
-        assert (path - straight).mean(axis=1) == pytest.approx(np.zeros((7, 3)), abs=1e-9)
+    path = np.array([image.cart_coords for image in interpolate(initial, final, 5)])
+    straight = path[0] + np.linspace(0, 1, 7)[:, None, None] * (path[-1] - path[0])
+    assert (path - straight).mean(axis=1) == pytest.approx(np.zeros((7, 3)), abs=1e-9)
+
+
+def test_kick_moves_the_ion_across_its_path_and_nothing_else() -> None:
+    initial, final = _copper_vacancy_hop()
+    band = interpolate(initial, final, 5)
+    kicked = perturbed(band, 0.05, seed=3)
+    moved = np.array([b.cart_coords - a.cart_coords for a, b in zip(band, kicked, strict=True)])
+    assert np.linalg.norm(moved[3, -1]) == pytest.approx(0.05)
+    assert not moved[:, :-1].any()
+    assert not moved[[0, -1]].any()
+    along = band[-1][-1].coords - band[0][-1].coords
+    assert moved[3, -1] @ along == pytest.approx(0.0, abs=1e-9)
 
 
 def test_path_through_a_waypoint_passes_it() -> None:

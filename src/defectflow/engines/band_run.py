@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from ase.calculators.calculator import BaseCalculator
 
 Array = NDArray[np.float64]
-#: Standard deviation (Å) of the kick that takes a symmetric start off its ridge.
-KICK_A = 0.02
+#: Displacement (Å) of the moving atom that takes a symmetric start off its ridge.
+KICK_A = 0.05
 
 progress = logging.getLogger("defectflow.progress")
 
