@@ -69,7 +69,7 @@ def load_result(data: dict[str, Any]) -> ResultDocument:
         raise StoreError(message) from error
 
 
-def _without_class_names(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _without_class_names(value: Any) -> Any:
     """Drop the serialiser's keys, except in crystals, which pymatgen reads as data."""
     if isinstance(value, dict):
         if "lattice" in value and "sites" in value:

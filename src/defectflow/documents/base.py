@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -105,7 +105,7 @@ class ResultDocument(Document):
 
 def now() -> str:
     """Return the present moment as an ISO 8601 string in UTC, to the second."""
-    return datetime.now(tz=timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(tz=UTC).isoformat(timespec="seconds")
 
 
 def content_key(*parts: object) -> str:

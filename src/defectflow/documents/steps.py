@@ -117,4 +117,3 @@ class BandDocument(Document):
     def positions(self) -> np.ndarray:
         """Return Cartesian coordinates, shape (images, atoms, 3), Å."""
         return np.array([image.structure.cart_coords for image in self.images])
-
