@@ -14,8 +14,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-# Where the CPU build of torch is published; PyPI's build for Linux brings several GB of CUDA.
-TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+# An extra package index that has the CPU build of torch, where the default one has only the build
+# that brings several GB of CUDA: make demo TORCH_INDEX=<the CPU index named on pytorch.org>
+TORCH_INDEX ?=
 TEST_WORKERS ?= 2
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
@@ -37,7 +38,7 @@ $(STAMP): pyproject.toml constraints.txt
 	    $(PYTHON) -m pip --python $(BIN)/python install -q pip; \
 	  else echo "cannot make a virtual environment; run: sudo apt-get install -y python3-venv" >&2; exit 1; fi; fi
 	@echo "Installing into $(VENV) (once, a few minutes) ..."
-	@$(PIP) install -qq --retries 1 --no-deps -c constraints.txt torch --extra-index-url $(TORCH_INDEX)
+	@$(PIP) install -qq --retries 1 --no-deps -c constraints.txt torch $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 	@$(PIP) install -qq -c constraints.txt -e '.[potentials,dev]'
 	@touch $@
 
