@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from defectflow import recipes
+from defectflow.cli.interrupts import remembered_interrupt
 from defectflow.cli.progress import Progress
 from defectflow.errors import DefectflowError
 from defectflow.launch import run_flow, tracked
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from jobflow.core.flow import Flow
 
     from defectflow.documents import Level, ResultDocument
-    from defectflow.launch import RunSummary
+    from defectflow.launch import JobEvent, RunSummary
     from defectflow.recipes import Recipe
     from defectflow.settings import Settings
     from defectflow.store import Store
@@ -138,9 +139,14 @@ def _run(
         key=task.key,
         command=asked.command([str(path)]),
     )
-    with tracked(store, label, progress) as tracker:
+    with remembered_interrupt() as check, tracked(store, label, progress) as tracker:
+
+        def heed(event: JobEvent) -> None:
+            tracker(event)
+            check()
+
         done = run_flow(
-            task.flow, store, workers=settings.workers, fresh=asked.fresh, on_event=tracker
+            task.flow, store, workers=settings.workers, fresh=asked.fresh, on_event=heed
         )
         tracker.end(done)
     if done.state == "interrupted":

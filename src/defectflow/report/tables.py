@@ -16,7 +16,7 @@ _MISSING: Final = "-"
 #: A wrapped column is not made narrower than this.
 _NARROWEST: Final = 12
 _MINUTE_S: Final = 60.0
-_HOUR_S: Final = 3600.0
+_HOUR_MIN: Final = 60
 
 
 @dataclass(frozen=True)
@@ -111,11 +111,12 @@ def duration(seconds: float | None) -> str:
     """
     if seconds is None:
         return _MISSING
-    if seconds < _MINUTE_S:
+    if round(seconds, 1) < _MINUTE_S:
         return f"{seconds:.1f} s"
-    if seconds < _HOUR_S:
-        return f"{seconds // 60:.0f} min {seconds % 60:.0f} s"
-    return f"{seconds // 3600:.0f} h {seconds % 3600 // 60:.0f} min"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < _HOUR_MIN:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def _columns(character: str) -> int:
