@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,6 +16,7 @@ from defectflow.structures.symmetry import orbit, primitive_cells
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
+    from pymatgen.symmetry.groups import SpaceGroup
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,21 @@ def _build(entry: dict[str, Any]) -> Structure:
     from pymatgen.core.structure import Structure
 
     atoms = entry["atoms"]
+    _space_group(entry["spacegroup"])
     return Structure.from_spacegroup(
         entry["spacegroup"],
         Lattice.from_parameters(*entry["lattice"]),
         [atom["element"] for atom in atoms],
         [atom["coords"] for atom in atoms],
     )
+
+
+@functools.cache
+def _space_group(symbol: str) -> SpaceGroup:
+    """Keep a space group alive: pymatgen takes half a second to build a cubic one anew."""
+    from pymatgen.symmetry.groups import SpaceGroup
+
+    return SpaceGroup(symbol)
 
 
 def _site(structure: Structure, entry: dict[str, Any]) -> InsertionSite:
@@ -132,11 +143,15 @@ def _from_file(path: Path) -> Host:
     from pymatgen.core.structure import Structure
 
     try:
-        structure = Structure.from_file(path)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            structure = Structure.from_file(path)
     except Exception as error:  # any parser of pymatgen may fail in its own way
         reason = " ".join(str(error).split()) or type(error).__name__
         message = f"host {path}: cannot be read ({reason[:200]}); give a CIF, POSCAR or the like"
         raise StructureError(message) from error
+    for warning in caught:  # those about a file that could be read are worth showing
+        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
     if not structure.is_ordered:
         site = next(site for site in structure if not site.is_ordered)
         message = (

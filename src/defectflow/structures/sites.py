@@ -13,8 +13,8 @@ from defectflow.structures.coordination import coordination
 from defectflow.structures.symmetry import (
     SAME_PLACE_A,
     SYMPREC_A,
+    images,
     operations,
-    orbit,
     primitive,
     wrapped,
 )
@@ -99,11 +99,11 @@ def insertion_sites(
     found: list[InsertionSite] = []
     taken = np.empty((0, 3))
     for place, stabiliser in _ranked(cell, rotations, translations, min_distance_A):
-        images = wrapped(rotations @ place + translations)
         if len(taken) and _distances(taken, place, cell).min() < MERGE_A:
             continue
-        taken = np.vstack([taken, images])
-        label, multiplicity = _wyckoff(cell, place, symprec)
+        places = images(place, rotations, translations, cell.lattice.matrix)
+        taken = np.vstack([taken, places])
+        label, multiplicity = _wyckoff(cell, places, symprec)
         if multiplicity * stabiliser != len(rotations):
             message = (
                 f"{structure.reduced_formula}: a void at {np.round(place, 4).tolist()} has "
@@ -218,11 +218,10 @@ def _distances(places: np.ndarray, place: np.ndarray, cell: Structure) -> np.nda
     return np.asarray(cell.lattice.get_all_distances(places, place)).ravel()
 
 
-def _wyckoff(cell: Structure, place: np.ndarray, symprec: float) -> tuple[str, int]:
-    """Return the Wyckoff symbol and the multiplicity per primitive cell, as spglib counts them."""
+def _wyckoff(cell: Structure, places: np.ndarray, symprec: float) -> tuple[str, int]:
+    """Return the Wyckoff symbol of `places` and their number that spglib finds equivalent."""
     import spglib
 
-    places = orbit(cell, place, symprec)
     filled = (
         cell.lattice.matrix.tolist(),
         np.vstack([cell.frac_coords, places]).tolist(),

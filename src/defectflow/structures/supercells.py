@@ -18,6 +18,8 @@ from defectflow.structures.symmetry import SYMPREC_A, operations
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
+__all__ = ["MAX_ATOMS", "MIN_IMAGE_DISTANCE_A", "nearest_image_distance_A", "supercell_matrix"]
+
 #: Default distance (Å) between a defect and its nearest periodic image.
 MIN_IMAGE_DISTANCE_A: Final = 8.0
 #: Default limit on the size of a supercell; larger ones are refused rather than computed.

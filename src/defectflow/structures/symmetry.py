@@ -119,12 +119,24 @@ def orbit(
     structure: Structure, frac_coords: Sequence[float] | np.ndarray, symprec: float = SYMPREC_A
 ) -> np.ndarray:
     """Return all places of the cell equivalent to `frac_coords`, (m, 3) in [0, 1), itself first."""
-    rotations, translations = operations(structure, symprec)
-    images = wrapped(rotations @ np.asarray(frac_coords, dtype=float) + translations)
-    start = wrapped(np.asarray([frac_coords], dtype=float))
-    labels = clusters(np.vstack([start, images]), structure.lattice.matrix, SAME_PLACE_A)
+    return images(frac_coords, *operations(structure, symprec), structure.lattice.matrix)
+
+
+def images(
+    frac_coords: Sequence[float] | np.ndarray,
+    rotations: np.ndarray,
+    translations: np.ndarray,
+    lattice: np.ndarray,
+) -> np.ndarray:
+    """Return the distinct places (m, 3; in [0, 1)) that operations take a place to, itself first.
+
+    `rotations` and `translations` are those of `operations`; rows of `lattice` are its vectors.
+    """
+    start = np.asarray([frac_coords], dtype=float)
+    moved = wrapped(np.vstack([start, rotations @ start[0] + translations]))
+    labels = clusters(moved, lattice, SAME_PLACE_A)
     _, first = np.unique(labels, return_index=True)
-    places: np.ndarray = np.vstack([start, images])[np.sort(first)]
+    places: np.ndarray = moved[np.sort(first)]
     return places
 
 

@@ -1,0 +1,100 @@
+"""Hosts by name and from files; what cannot be used is refused in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from defectflow.errors import StructureError
+from defectflow.structures import hosts
+
+
+@pytest.fixture
+def magnesia():
+    return Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    )
+
+
+@pytest.mark.parametrize("name", ["MgO.cif", "POSCAR", "mgo.vasp", "MgO.json", "MgO.xsf"])
+def test_files_that_pymatgen_reads(magnesia, tmp_path, name):
+    path = tmp_path / name
+    magnesia.to(filename=str(path), fmt="poscar" if name == "mgo.vasp" else "")
+    for source in (path, str(path)):
+        host = hosts.load(source)
+        assert host.formula == "MgO"
+        assert len(host.structure) == 8
+        assert host.structure.lattice.abc == pytest.approx((4.2, 4.2, 4.2), abs=1e-4)
+        assert (host.prototype, host.sites, host.source) == (None, (), str(path))
+    assert host.name == path.stem
+
+
+def test_oxidation_states_of_a_file_are_dropped(magnesia, tmp_path):
+    magnesia.add_oxidation_state_by_element({"Mg": 2, "O": -2})
+    magnesia.to(filename=str(tmp_path / "ions.cif"))
+    loaded = hosts.load(tmp_path / "ions.cif").structure
+    assert {str(site.specie) for site in loaded} == {"Mg", "O"}
+
+
+def refused(source):
+    with pytest.raises(StructureError) as caught:
+        hosts.load(source)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_missing_file(tmp_path):
+    assert "no such file" in refused(tmp_path / "nothing.cif")
+    assert "no such file" in refused("nothing.cif")
+
+
+@pytest.mark.parametrize("name", ["broken.cif", "POSCAR", "text.unknown"])
+@pytest.mark.parametrize("text", ["", "not a crystal\n", "data_x\n_cell_length_a 4\n"])
+def test_unreadable_file(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    assert "cannot be read" in refused(tmp_path / name)
+
+
+def test_folder_is_not_a_host(tmp_path):
+    (tmp_path / "folder.cif").mkdir()
+    assert "no such file" in refused(tmp_path / "folder.cif")
+
+
+def test_partial_occupation(tmp_path):
+    alloy = Structure(Lattice.cubic(3.0), [{"Cu": 0.5, "Au": 0.5}], [[0, 0, 0]])
+    alloy.to(filename=str(tmp_path / "alloy.cif"))
+    message = refused(tmp_path / "alloy.cif")
+    assert "partially occupied" in message
+    assert "Cu" in message
+
+
+def test_misspelt_prototype():
+    assert "1T-TiS2" in refused("1T-TiS")
+    with pytest.raises(StructureError, match="did you mean"):
+        hosts.prototype("spinel-Mn204")
+
+
+def test_a_name_beats_nothing_else(magnesia, tmp_path, monkeypatch):
+    """A file without suffix is found where no prototype has its name."""
+    monkeypatch.chdir(tmp_path)
+    magnesia.to(filename="POSCAR")
+    assert hosts.load("POSCAR").formula == "MgO"
+    assert hosts.load("1T-TiS2").prototype == "1T-TiS2"
+
+
+def test_each_load_is_a_fresh_crystal():
+    hosts.load("rocksalt-MgO").structure.remove_species(["O"])
+    assert hosts.load("rocksalt-MgO").formula == "MgO"
+
+
+def test_package_import_is_cheap():
+    code = (
+        "import sys, defectflow.structures, defectflow.structures.hosts\n"
+        "print([m for m in ('pymatgen', 'spglib', 'scipy', 'ase', 'yaml') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -1,0 +1,169 @@
+"""Voids: counts known from elsewhere, orbits by spglib, one answer from every cell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import spglib
+from pymatgen.core import Lattice, Structure
+
+from defectflow.errors import StructureError
+from defectflow.structures import hosts, orbit, primitive
+from defectflow.structures.sites import MERGE_A, insertion_sites
+
+
+def fluorite():
+    return Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(5.41), ["Ce", "O"], [[0, 0, 0], [0.25, 0.25, 0.25]]
+    )
+
+
+#: Orbits per primitive cell, as doped 3.2 finds them (its own Voronoi search and symmetry).
+KNOWN = {
+    "fcc-Al": [1, 2],
+    "rutile-TiO2": [4, 4, 8],
+    "spinel-MgAl2O4": [2, 4, 12],
+    "O3-LiNiO2": [2, 2, 6],
+    "2H-MoS2": [2, 2, 4, 4],
+    "CeO2": [1],
+}
+CELLS = ["rutile-TiO2", "O3-LiNiO2", "CeO2", "1T-TiS2", "olivine-FePO4"]
+
+
+def load(name):
+    return fluorite() if name == "CeO2" else hosts.load(name).structure
+
+
+@pytest.mark.parametrize(("name", "multiplicities"), KNOWN.items())
+def test_known_counts(name, multiplicities):
+    found = insertion_sites(load(name), "Li")
+    assert sorted(site.multiplicity for site in found) == multiplicities
+
+
+def transforms(structure):
+    """The same crystal in other cells: primitive, sheared, doubled and shifted."""
+    shifted = structure.copy()
+    shifted.translate_sites(range(len(shifted)), [0.137, 0.274, 0.411])
+    return {
+        "primitive": (primitive(structure), 0.0),
+        "sheared": (structure * [[1, 1, 0], [0, 1, 0], [0, -1, 1]], 0.0),
+        "doubled": (structure * (1, 1, 2), 0.0),
+        "shifted": (shifted, structure.lattice.get_cartesian_coords([0.137, 0.274, 0.411])),
+    }
+
+
+@pytest.mark.parametrize("cell", ["primitive", "sheared", "doubled", "shifted"])
+@pytest.mark.parametrize("name", CELLS)
+def test_same_places_from_every_cell(name, cell):
+    structure = load(name)
+    other, shift = transforms(structure)[cell]
+    reference = insertion_sites(structure, "Li")
+    found = insertion_sites(other, "Li")
+    assert len(found) == len(reference)
+    unmatched = list(reference)
+    orbits = {site: orbit(structure, site.frac_coords) for site in reference}
+    for site in found:
+        place = other.lattice.get_cartesian_coords(site.frac_coords) - shift
+        frac = structure.lattice.get_fractional_coords(place)
+        hits = [
+            known
+            for known in unmatched
+            if structure.lattice.get_all_distances(orbits[known], frac).min() < 1e-3
+        ]
+        assert len(hits) == 1
+        assert hits[0].multiplicity == site.multiplicity
+        assert hits[0].coordination == site.coordination
+        unmatched.remove(hits[0])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_orbits_by_spglib(name):
+    cell = primitive(load(name))
+    operations = len(
+        spglib.get_symmetry((cell.lattice.matrix, cell.frac_coords, cell.atomic_numbers))[
+            "rotations"
+        ]
+    )
+    for site in insertion_sites(cell, "Li"):
+        places = orbit(cell, site.frac_coords)
+        assert len(places) == site.multiplicity
+        assert operations % site.multiplicity == 0
+        filled = cell.copy()
+        for place in places:
+            filled.append("Og", place)
+        dataset = spglib.get_symmetry_dataset(
+            (filled.lattice.matrix, filled.frac_coords, filled.atomic_numbers), symprec=0.01
+        )
+        assert len(dataset.rotations) == operations
+        assert len(set(dataset.equivalent_atoms[len(cell) :])) == 1
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_sites_are_apart_from_atoms_and_each_other(name):
+    cell = primitive(load(name))
+    sites = insertion_sites(cell, "Li", min_distance_A=1.5)
+    places = np.vstack([orbit(cell, site.frac_coords) for site in sites])
+    assert cell.lattice.get_all_distances(places, cell.frac_coords).min() >= 1.5
+    apart = cell.lattice.get_all_distances(places, places) + 9 * np.eye(len(places))
+    assert apart.min() >= MERGE_A - 1e-6
+
+
+@pytest.mark.parametrize(
+    ("name", "rank"),
+    [
+        ("spinel-Mn2O4", 0),
+        ("spinel-Mn2O4", 1),
+        ("1T-TiS2", 1),
+        ("olivine-FePO4", 0),
+        ("rutile-TiO2", 1),
+        ("alpha-V2O5", 0),
+        ("Chevrel-Mo6S8", 0),
+        ("Chevrel-Mo6S8", 1),
+    ],
+)
+def test_known_sites_are_found(name, rank):
+    host = hosts.load(name)
+    known = orbit(host.structure, host.sites[rank].frac_coords)
+    found = insertion_sites(host.structure, "Mg")
+    nearest = [
+        host.structure.lattice.get_all_distances(known, site.frac_coords).min() for site in found
+    ]
+    assert min(nearest) < MERGE_A
+
+
+def test_widest_first():
+    structure = hosts.load("spinel-Mn2O4").structure
+    radii = [
+        structure.lattice.get_all_distances(structure.frac_coords, site.frac_coords).min()
+        for site in insertion_sites(structure, "Mg")
+    ]
+    assert radii == sorted(radii, reverse=True)
+    # 16c, 8a: the radii follow from u = 0.2631 and a = 8.03 Å.
+    assert radii[0] == pytest.approx(8.03 * 0.2638, abs=2e-3)
+    assert radii[1] == pytest.approx(8.03 * np.sqrt(3) * (0.2631 - 0.125), abs=1e-3)
+
+
+def test_middle_of_a_vacuum():
+    sites = insertion_sites(hosts.load("graphene").structure, "Li")
+    assert len(sites) >= 1
+    assert sites[0].frac_coords[2] == pytest.approx(0.5)
+
+
+def test_low_symmetry_supercell():
+    """A relaxed supercell without symmetry: each void is its own orbit."""
+    structure = hosts.load("alpha-V2O5").structure * (1, 2, 1)
+    generator = np.random.default_rng(1)
+    for index in range(len(structure)):
+        structure.translate_sites([index], generator.normal(0, 0.01, 3), frac_coords=False)
+    sites = insertion_sites(structure, "Mg", symprec=1e-4)
+    assert {site.multiplicity for site in sites} == {1}
+    assert len(sites) > 8
+
+
+def test_unknown_species_and_untouched_input():
+    structure = hosts.load("fcc-Al").structure
+    before = structure.copy()
+    with pytest.raises(StructureError, match="Xx"):
+        insertion_sites(structure, "Xx")
+    insertion_sites(structure, "Li")
+    assert structure == before

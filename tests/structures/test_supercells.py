@@ -1,0 +1,92 @@
+"""The supercell rule, checked with spglib and by exhaustion."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import spglib
+
+from defectflow.errors import StructureError
+from defectflow.structures import hosts, primitive
+from defectflow.structures.lattices import hermite_forms
+from defectflow.structures.supercells import supercell_matrix
+
+
+def order(structure):
+    """Number of space-group operations per cell, by spglib."""
+    cell = (structure.lattice.matrix, structure.frac_coords, structure.atomic_numbers)
+    return len(spglib.get_symmetry(cell, symprec=0.01)["rotations"])
+
+
+def brute_distance(lattice):
+    steps = np.array([s for s in itertools.product(range(-5, 6), repeat=3) if any(s)])
+    return np.linalg.norm(steps @ lattice, axis=1).min()
+
+
+CASES = [
+    ("fcc-Al", 8.0),
+    ("fcc-Al", 10.0),
+    ("hcp-Mg", 8.0),
+    ("bcc-Fe", 9.0),
+    ("1T-TiS2", 8.0),
+    ("1T-TiS2", 10.0),
+    ("rutile-TiO2", 8.0),
+    ("anatase-TiO2", 8.0),
+    ("alpha-V2O5", 8.0),
+    ("olivine-FePO4", 8.0),
+    ("spinel-Mn2O4", 8.0),
+    ("spinel-Mn2O4", 10.0),
+    ("O3-LiCoO2", 8.0),
+]
+
+
+@pytest.mark.parametrize("reduced", [False, True])
+@pytest.mark.parametrize(("name", "distance"), CASES)
+def test_wide_and_as_symmetric_as_the_crystal(name, distance, reduced):
+    structure = hosts.load(name).structure
+    if reduced:
+        structure = primitive(structure)
+    matrix = supercell_matrix(structure, distance)
+    determinant = round(np.linalg.det(matrix))
+    assert matrix.dtype.kind == "i"
+    assert determinant > 0
+    assert brute_distance(matrix @ structure.lattice.matrix) >= distance - 1e-6
+    supercell = structure * matrix
+    assert order(supercell) == order(structure) * determinant
+
+
+@pytest.mark.parametrize(("name", "distance"), [("fcc-Al", 7.0), ("1T-TiS2", 8.0)])
+def test_no_smaller_supercell_would_do(name, distance):
+    structure = primitive(hosts.load(name).structure)
+    chosen = round(np.linalg.det(supercell_matrix(structure, distance)))
+    full = order(structure)
+    for determinant in range(1, chosen):
+        for form in hermite_forms(determinant):
+            if brute_distance(form @ structure.lattice.matrix) >= distance:
+                assert order(structure * form) < full * determinant
+
+
+def test_known_choices():
+    """Cubic cells: the 2x2x2 of conventional Al has a = 8.10 Å; the spinel cell is wide as is."""
+    aluminium = hosts.load("fcc-Al").structure
+    assert supercell_matrix(aluminium, 8.0).tolist() == (2 * np.eye(3, dtype=int)).tolist()
+    spinel = hosts.load("spinel-Mn2O4").structure
+    assert supercell_matrix(spinel, 8.0).tolist() == np.eye(3, dtype=int).tolist()
+    # The fcc superlattice of 64 atoms beats the 3x3x3 of 108 where 11 Å are asked for.
+    assert round(np.linalg.det(supercell_matrix(aluminium, 11.0))) * 4 == 64
+
+
+def test_too_large_is_refused():
+    with pytest.raises(StructureError, match="at most 100 atoms"):
+        supercell_matrix(hosts.load("spinel-Mn2O4").structure, 12.0, max_atoms=100)
+    with pytest.raises(StructureError, match="raise max_atoms"):
+        supercell_matrix(hosts.load("spinel-Mn2O4").structure, 8.0, max_atoms=10)
+
+
+def test_input_is_not_mutated():
+    structure = hosts.load("fcc-Al").structure
+    before = structure.copy()
+    supercell_matrix(structure, 10.0)
+    assert structure == before
