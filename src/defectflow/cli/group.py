@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 import warnings
 from typing import IO, Any, Final, cast
@@ -58,6 +59,8 @@ class LazyGroup(HintingGroup):
         """Run the verb; what the user can mend is said in one line."""
         if not sys.warnoptions:
             warnings.simplefilter("ignore")  # of other packages, to their developers
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without Å is no error
         try:
             return super().invoke(ctx)
         except DefectflowError as error:

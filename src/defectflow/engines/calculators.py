@@ -281,6 +281,21 @@ class CalculatorEngine(Engine):
         tweaks = {"method": functional, "atm": False}
         return DFTD3(damping=damping, params_tweaks=tweaks)
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the engine as data, with the digest of its weights.
+
+        Jobs carry the digest in their content key: with other weights under the same name nothing
+        that was computed before is taken over.
+        """
+        data: dict[str, Any] = super().as_dict()
+        weights = self.model().weights_file()
+        return data | ({"weights_sha256": file_sha256(weights)} if weights else {})
+
+    @classmethod
+    def from_dict(cls, d: dict[str, Any]) -> Self:
+        """Rebuild the engine; the digest is a mark, not an argument."""
+        return cls(level=d["level"], options=d["options"])
+
     def stamp(self) -> EngineStamp:
         """Return the stamp: model, digest of its weights, functional, options and versions."""
         model = self.model()

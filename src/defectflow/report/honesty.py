@@ -15,7 +15,7 @@ _DFT_ENGINE: Final = "gpaw"
 _SAYS: Final = {
     "potential": (
         "{names}: machine-learned potentials are systematically too soft (barriers come out too "
-        "low); read these numbers as a trend only."
+        "low more often than not); read these numbers as a trend only."
     ),
     "stand-in": "{names}: a stand-in for trying things out; its numbers predict nothing.",
 }
