@@ -29,6 +29,7 @@ from defectflow.errors import DefectflowError, EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+    from typing import Self
 
     from ase import Atoms
     from numpy.typing import NDArray
