@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import numpy as np
@@ -180,7 +181,7 @@ def test_sites_are_free_and_apart(name):
         assert lattice.get_all_distances(places, host.structure.frac_coords).min() > 1.6
         apart = lattice.get_all_distances(places, places) + 9 * np.eye(len(places))
         assert apart.min() > 0.7  # the inner ring of the Chevrel phase: six sites 0.8 Å apart
-    for first, second in zip(orbits, orbits[1:], strict=False):
+    for first, second in itertools.pairwise(orbits):
         assert lattice.get_all_distances(first, second).min() > 0.6
 
 

@@ -1,0 +1,141 @@
+"""Point defects: counts by spglib, bookkeeping, one answer from every cell."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+import spglib
+
+from defectflow.errors import StructureError
+from defectflow.structures import hosts, primitive
+from defectflow.structures.points import antisites, interstitials, substitutions, vacancies
+
+NAMES = [
+    "rocksalt-MgO",
+    "spinel-MgAl2O4",
+    "rutile-TiO2",
+    "alpha-V2O5",
+    "olivine-LiFePO4",
+    "O3-LiNiO2",
+    "2H-MoS2",
+    "fcc-Cu",
+    "Chevrel-Mo6S8",
+]
+
+
+def equivalents(structure):
+    """Element and size of each orbit of the primitive cell, by spglib."""
+    small = primitive(structure)
+    dataset = spglib.get_symmetry_dataset(
+        (small.lattice.matrix, small.frac_coords, small.atomic_numbers), symprec=0.01
+    )
+    sizes = Counter(dataset.equivalent_atoms.tolist())
+    return sorted((small[index].specie.symbol, size) for index, size in sizes.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_vacancy_for_each_orbit(name):
+    structure = hosts.load(name).structure
+    cells = list(vacancies(structure))
+    found = sorted((cell.changed[0].before, cell.multiplicity) for cell in cells)
+    assert found == equivalents(structure)
+    assert sum(cell.multiplicity for cell in cells) == len(primitive(structure))
+    for cell in cells:
+        assert cell.kind == "vacancy"
+        assert cell.name.startswith(f"V_{cell.changed[0].before}")
+        assert cell.structure.composition + {cell.changed[0].before: 1} == structure.composition
+    assert len({cell.name for cell in cells}) == len(cells)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_same_answer_from_primitive_cell_and_supercell(name):
+    structure = hosts.load(name).structure
+    answers = [
+        [(cell.name, cell.multiplicity) for cell in vacancies(crystal)]
+        for crystal in (structure, primitive(structure), structure * (2, 2, 2))
+    ]
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_vacancies_of_one_element():
+    """V2O5 has vanadyl, chain and bridging oxygen: 4, 4 and 2 in the cell of four vanadium."""
+    cells = list(vacancies(hosts.load("alpha-V2O5").structure, "O"))
+    assert [cell.name for cell in cells] == ["V_O_1", "V_O_2", "V_O_3"]
+    assert [cell.multiplicity for cell in cells] == [2, 4, 4]
+
+
+def test_substitutions():
+    structure = hosts.load("spinel-MgAl2O4").structure
+    cells = list(substitutions(structure, {"Al": ["Cr", "Fe"], "Mg": "Zn"}))
+    assert [(cell.name, cell.multiplicity) for cell in cells] == [
+        ("Cr_Al", 4),
+        ("Fe_Al", 4),
+        ("Zn_Mg", 2),
+    ]
+    assert cells[0].structure.composition.formula == "Mg8 Al15 Cr1 O32"
+    assert cells[0].structure[cells[0].changed[0].index].specie.symbol == "Cr"
+    assert {cell.kind for cell in cells} == {"substitution"}
+
+
+def test_antisites():
+    structure = hosts.load("O3-LiNiO2").structure
+    assert sorted(cell.name for cell in antisites(structure, {"Li", "Ni"})) == ["Li_Ni", "Ni_Li"]
+    everywhere = sorted(cell.name for cell in antisites(structure))
+    assert everywhere == ["Li_Ni", "Li_O", "Ni_Li", "Ni_O", "O_Li", "O_Ni"]
+    assert list(antisites(hosts.load("fcc-Cu").structure)) == []
+
+
+def test_interstitials():
+    """Two kinds of voids in fcc: one octahedral and two tetrahedral ones per atom."""
+    structure = hosts.load("fcc-Cu").structure
+    cells = list(interstitials(structure, "H"))
+    assert [(cell.name, cell.multiplicity) for cell in cells] == [("H_i_1", 1), ("H_i_2", 2)]
+    for cell in cells:
+        change = cell.changed[0]
+        assert (change.action, change.before, change.after) == ("insert", None, "H")
+        assert change.index == len(structure)
+        assert cell.structure[change.index].frac_coords == pytest.approx(change.frac_coords)
+
+
+def test_generators_are_lazy():
+    """The first cell comes before the others are made."""
+    structure = hosts.load("olivine-LiFePO4").structure
+    cells = vacancies(structure)
+    assert isinstance(cells, Iterator)
+    assert next(itertools.islice(cells, 1)).kind == "vacancy"
+    assert isinstance(interstitials(structure, "Li"), Iterator)
+
+
+@pytest.mark.parametrize(
+    ("generator", "words"),
+    [
+        (lambda crystal: vacancies(crystal, "Xx"), "not a chemical element"),
+        (lambda crystal: vacancies(crystal, "Al"), "has no Al"),
+        (lambda crystal: substitutions(crystal, {"Ti": "Nb"}), "has no Ti"),
+        (lambda crystal: substitutions(crystal, {"Mg": "Zz"}), "not a chemical element"),
+        (lambda crystal: substitutions(crystal, {"Mg": ["Zn", "Mg"]}), "nothing changes"),
+        (lambda crystal: antisites(crystal, {"Mg", "Al"}), "has no Al"),
+        (lambda crystal: interstitials(crystal, "Unobtainium"), "not a chemical element"),
+    ],
+)
+def test_mistakes_are_refused_at_once(generator, words):
+    """At the call, not at the first cell."""
+    with pytest.raises(StructureError, match=words):
+        generator(hosts.load("rocksalt-MgO").structure)
+
+
+def test_input_is_not_mutated():
+    structure = hosts.load("rocksalt-MgO").structure
+    before = structure.copy()
+    for family in (
+        vacancies(structure),
+        substitutions(structure, {"Mg": "Zn"}),
+        antisites(structure),
+        interstitials(structure, "Li"),
+    ):
+        for cell in family:
+            cell.structure.remove_species(["O"])
+    assert structure == before
