@@ -18,7 +18,6 @@ limit: discharged
 engine: emt
 level: fast
 min_image_distance_A: 5
-explore: false
 """
 
 

@@ -13,6 +13,7 @@ import pytest
 from defectflow.cli import computing
 from defectflow.cli.computing import Asked, Outcome
 from defectflow.cli.run import _share_cores
+from defectflow.errors import StoreError
 from defectflow.launch import JobEvent, RunSummary
 from defectflow.store import open_store
 
@@ -166,6 +167,18 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path, computed):
     assert b"relax host taken from the store" in again.stderr
     assert b"fcc-Cu" in again.stdout
     assert states(".defectflow/store.sqlite") == ["completed", "interrupted"]
+
+
+def test_a_full_disk_ends_the_run_in_one_line(cli, filled, monkeypatch):
+    def full(*_, **__):
+        message = "a.sqlite: the disk is full; make room and run again"
+        raise StoreError(message)
+
+    monkeypatch.setattr(computing, "run_flow", full)
+    result = cli("run", "cu.yaml", "--store", "a.sqlite", "--fresh")
+    assert result.exit_code == 2
+    assert result.stderr == "defectflow: a.sqlite: the disk is full; make room and run again\n"
+    assert states("a.sqlite") == ["failed", "completed"]
 
 
 def test_the_cores_are_shared_among_the_workers(monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -54,6 +55,18 @@ def test_help_takes_less_than_half_a_second():
         return time.perf_counter() - started
 
     assert min(seconds() for _ in range(5)) < 0.5
+
+
+def test_a_terminal_that_lacks_a_letter_gets_its_number():
+    command = [sys.executable, "-c", "from defectflow.cli import main; main()"]
+    done = subprocess.run(
+        [*command, "generate", "vacancy", "--help"],
+        env={**os.environ, "PYTHONIOENCODING": "iso8859-7"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "--min-image-distance \\xc5" in done.stdout
 
 
 def test_help_lists_the_verbs_in_the_order_of_the_work(cli):

@@ -57,6 +57,12 @@ def test_a_word_that_is_too_long_is_cut():
     assert lines[2:] == ["a" * 12, "a" * 12, "a" * 6]
 
 
+def test_a_long_name_is_cut_at_its_joints():
+    name = "migration_barrier-mg-mn2o4-spinel"
+    lines = table([{"x": name}], [Column("x", wrap=True)], width=20).splitlines()
+    assert lines[2:] == ["migration_barrier-", "mg-mn2o4-spinel"]
+
+
 def test_columns_that_must_not_be_wrapped_stay():
     key = "0123456789" * 7
     lines = table([{"key": key, "x": "b " * 30}], ["key", Column("x", wrap=True)], 80).splitlines()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from defectflow.cli.options import Format
     from defectflow.documents import ResultDocument
+    from defectflow.report import Column
 
 #: The fields that scripts rely on, in order.
 FIELDS: Final = (
@@ -76,7 +77,7 @@ def command(
     JSON is one list of objects, CSV has a heading; both hold every field, also of results that did
     not converge (their value is null, or empty).
     """
-    from defectflow.report import Column, table, to_csv, to_json
+    from defectflow.report import table, to_csv, to_json
 
     rows = [one.row() for one in found(store, quantity=quantity, species=species, host=host)]
     if style == "json":
@@ -84,9 +85,21 @@ def command(
     elif style == "csv":
         click.echo(to_csv(rows, FIELDS))
     elif rows:
-        wrapped = {"recipe", "host", "quantity"}
-        columns = [Column(name, wrap=name in wrapped) for name in FIELDS if name != "key"]
-        columns[FIELDS.index("value")] = Column("value", form=".4g", align="right")
-        click.echo(table(rows, columns))
+        click.echo(table([_shown(row) for row in rows], _columns()))
     else:
         click.echo("no results", err=True)
+
+
+def _shown(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a record as the table has it: no number if not converged, the day, no key."""
+    value = row["value"] if row["converged"] else "not converged"
+    return {**row, "value": value, "created": row["created"][:10]}
+
+
+def _columns() -> list[Column]:
+    from defectflow.report import Column
+
+    names = [name for name in FIELDS if name not in {"key", "converged", "value"}]
+    columns = [Column(name, wrap=name in {"recipe", "host"}) for name in names]
+    columns.insert(FIELDS.index("value"), Column("value", form=".4g", align="right"))
+    return columns

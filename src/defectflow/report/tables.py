@@ -180,10 +180,15 @@ def _wrapped(text: str, size: int) -> list[str]:
 
 
 def _fitting(text: str, size: int) -> int:
-    """Return how many characters of a text fit into `size` columns; one at least."""
-    used = 0
+    """Return how many characters of a text to put into `size` columns; one at least.
+
+    Where there is one, the cut comes behind a hyphen, an underscore or a slash.
+    """
+    used, fits = 0, len(text)
     for count, character in enumerate(text):
         used += _columns(character)
         if used > size:
-            return max(1, count)
-    return len(text)
+            fits = max(1, count)
+            break
+    joint = max(text.rfind(mark, 0, fits) for mark in "-_/") + 1
+    return joint or fits
