@@ -16,8 +16,8 @@ import numpy as np
 
 from defectflow import Results
 
-target = sys.argv[1] if len(sys.argv) > 1 else "paths.png"
-store = sys.argv[2] if len(sys.argv) > 2 else ".defectflow/store.sqlite"
+words = dict(enumerate(sys.argv))
+target, store = words.get(1, "paths.png"), words.get(2, ".defectflow/store.sqlite")
 figure, axes = plt.subplots(figsize=(7, 3.6))
 for document in Results.open(store).barriers():
     for hop in document.hops:
