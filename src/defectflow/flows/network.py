@@ -17,7 +17,7 @@ from defectflow.structures.sites import insertion_sites
 from defectflow.structures.symmetry import SAME_PLACE_A, orbit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
     from pymatgen.core import Structure
@@ -91,10 +91,12 @@ def distinct_sites(
             "expand the host's cell or give the sites"
         )
         raise StructureError(message)
-    return tuple(
-        Site(site.label, [float(x) for x in site.frac_coords], len(orbit(host, site.frac_coords)))
-        for site in found
-    )
+    sites: dict[str, Site] = {}
+    for site in found:
+        label = _free_label(site.label, sites)
+        places = orbit(host, site.frac_coords)
+        sites[label] = Site(label, [float(x) for x in site.frac_coords], len(places))
+    return tuple(sites.values())
 
 
 def _occupied_sites(host: Structure, species: str) -> tuple[Site, ...]:
@@ -195,6 +197,7 @@ def waypoints(
     return found
 
 
-def _free_label(label: str, taken: dict[str, Structure]) -> str:
+def _free_label(label: str, taken: Collection[str]) -> str:
+    """Return the label, numbered if it is taken: voids of one kind differ in their coordinates."""
     number = sum(1 for known in taken if known.startswith(label))
     return label if not number else f"{label} ({number + 1})"
