@@ -160,6 +160,23 @@ def test_low_symmetry_supercell():
     assert len(sites) > 8
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_atoms_off_their_places_by_about_the_tolerance(seed):
+    """Relaxed crystals are symmetric only more or less: voids are still found, all of them free."""
+    structure = hosts.load("1T-TiS2").structure * (2, 2, 1)
+    generator = np.random.default_rng(seed)
+    for index in range(len(structure)):
+        structure.translate_sites([index], generator.normal(0, 0.004, 3), frac_coords=False)
+    for symprec in (0.003, 0.01, 0.03):
+        sites = insertion_sites(structure, "Mg", symprec=symprec)
+        assert len(sites) >= 3
+        known = structure.lattice.get_all_distances(
+            [site.frac_coords for site in sites],
+            [[0, 0, 0.5], [0.5, 0, 0.5], [0, 0.5, 0.5], [0.5, 0.5, 0.5]],
+        )
+        assert known.min() < 0.3
+
+
 def test_unknown_species_and_untouched_input():
     structure = hosts.load("fcc-Al").structure
     before = structure.copy()

@@ -191,6 +191,17 @@ def test_inequivalent_places_are_not_mapped():
     assert mapping(ends[0], ends[0], maps).permutation.tolist() == list(range(49))
 
 
+def test_two_ions_do_not_land_on_one_place():
+    """However large the tolerance, a mapping is one to one."""
+    chain = Structure(Lattice.orthorhombic(6.0, 9.0, 10.0), ["Ar"], [[0.3, 0, 0]])
+    start, end = chain.copy(), chain.copy()
+    for x in (0.0, 0.1):
+        start.append("Mg", [x, 0.5, 0.5])
+    for x in (0.0, 0.5):
+        end.append("Mg", [x, 0.5, 0.5])
+    assert mapping(start, end, symmetry_maps(chain)[:1], tolerance_A=1.0) is None
+
+
 @pytest.mark.parametrize(
     ("name", "cutoff", "count"),
     [

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from defectflow.errors import StructureError
 from defectflow.structures.cells import FracCoords, frac_tuple, require_element
 from defectflow.structures.coordination import coordination
 from defectflow.structures.symmetry import (
@@ -78,8 +78,9 @@ def insertion_sites(
     Voronoi diagram of the atoms that is enclosed by the atoms it touches. Each is moved onto the
     Wyckoff position it is nearest to: the average of its images under the operations that move it
     by less than `MERGE_A`. Voids nearer to each other than `MERGE_A` count as one. All of it
-    happens in the primitive cell, so that the answer does not depend on the cell given, and
-    multiplicities are those of the orbits that spglib finds when the sites are filled.
+    happens in the primitive cell, so that the answer does not depend on the cell given.
+    Multiplicities are sizes of orbits, not of clusters of candidates; the Wyckoff symbol in the
+    label is what spglib calls the orbit when it is filled.
 
     Parameters
     ----------
@@ -98,29 +99,21 @@ def insertion_sites(
     rotations, translations = operations(cell, symprec)
     found: list[InsertionSite] = []
     taken = np.empty((0, 3))
-    for place, stabiliser in _ranked(cell, rotations, translations, min_distance_A):
+    for place in _ranked(cell, rotations, translations, min_distance_A):
         if len(taken) and _distances(taken, place, cell).min() < MERGE_A:
             continue
         places = images(place, rotations, translations, cell.lattice.matrix)
         taken = np.vstack([taken, places])
-        label, multiplicity = _wyckoff(cell, places, symprec)
-        if multiplicity * stabiliser != len(rotations):
-            message = (
-                f"{structure.reduced_formula}: a void at {np.round(place, 4).tolist()} has "
-                f"{multiplicity} equivalents but {stabiliser} of {len(rotations)} operations keep "
-                "it in place; change symprec"
-            )
-            raise StructureError(message)
         number, shape = coordination(cell, place)
         cartesian = cell.lattice.get_cartesian_coords(place)
         coords = wrapped(structure.lattice.get_fractional_coords(cartesian).round(10))
         found.append(
             InsertionSite(
-                label=f"{label} {shape}",
+                label=f"{_wyckoff(cell, places, symprec)} {shape}",
                 frac_coords=frac_tuple(coords),
                 species=(species,),
                 coordination=number,
-                multiplicity=multiplicity,
+                multiplicity=len(places),
             )
         )
     return tuple(found)
@@ -128,8 +121,8 @@ def insertion_sites(
 
 def _ranked(
     cell: Structure, rotations: np.ndarray, translations: np.ndarray, min_distance_A: float
-) -> Iterator[tuple[np.ndarray, int]]:
-    """Yield snapped voids and the orders of their stabilisers, widest and most symmetric first."""
+) -> Iterator[np.ndarray]:
+    """Yield snapped voids, widest and most symmetric first."""
     candidates = []
     for vertex in _voronoi_vertices(cell):
         if not _is_enclosed(vertex, cell):
@@ -138,9 +131,9 @@ def _ranked(
         radius = float(_distances(cell.frac_coords, place, cell).min())
         if radius >= min_distance_A:
             key = (-round(radius / _RADIUS_BIN_A), -stabiliser, *wrapped(place).round(6))
-            candidates.append((key, place, stabiliser))
-    for _, place, stabiliser in sorted(candidates, key=lambda item: item[0]):
-        yield place, stabiliser
+            candidates.append((key, place))
+    for _, place in sorted(candidates, key=lambda item: item[0]):
+        yield place
 
 
 def _voronoi_vertices(cell: Structure) -> np.ndarray:
@@ -218,8 +211,12 @@ def _distances(places: np.ndarray, place: np.ndarray, cell: Structure) -> np.nda
     return np.asarray(cell.lattice.get_all_distances(places, place)).ravel()
 
 
-def _wyckoff(cell: Structure, places: np.ndarray, symprec: float) -> tuple[str, int]:
-    """Return the Wyckoff symbol of `places` and their number that spglib finds equivalent."""
+def _wyckoff(cell: Structure, places: np.ndarray, symprec: float) -> str:
+    """Return the Wyckoff symbol of an orbit, e.g. ``8a``, by filling it and asking spglib.
+
+    Where spglib does not find the filled places equivalent (atoms that deviate from symmetry by
+    about `symprec`), the orbit has no symbol and is called ``void``.
+    """
     import spglib
 
     filled = (
@@ -227,10 +224,11 @@ def _wyckoff(cell: Structure, places: np.ndarray, symprec: float) -> tuple[str, 
         np.vstack([cell.frac_coords, places]).tolist(),
         [*cell.atomic_numbers, *[_MARK] * len(places)],
     )
-    dataset = spglib.get_symmetry_dataset(filled, symprec=symprec)
-    if dataset is None:
-        return "", len(places)
+    dataset = None
+    with contextlib.suppress(spglib.SpglibError):
+        dataset = spglib.get_symmetry_dataset(filled, symprec=symprec)
     first = len(cell)
-    multiplicity = int(np.sum(dataset.equivalent_atoms == dataset.equivalent_atoms[first]))
+    if dataset is None or len(set(dataset.equivalent_atoms[first:])) > 1:
+        return "void"
     cells = round(len(dataset.std_types) / len(filled[2]))
-    return f"{multiplicity * cells}{dataset.wyckoffs[first]}", multiplicity
+    return f"{len(places) * cells}{dataset.wyckoffs[first]}"
