@@ -8,7 +8,9 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
 
 
 @pytest.fixture(autouse=True)
@@ -18,3 +20,20 @@ def _own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("DEFECTFLOW_HOME", str(tmp_path / "home"))
     for name in ("DEFECTFLOW_STORE", "DEFECTFLOW_WORKERS"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def copper() -> Structure:
+    """Conventional fcc copper, stretched by 2 % and with its atoms off their sites."""
+    sites = [[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]]
+    structure = Structure(Lattice.cubic(3.70), ["Cu"] * 4, sites)
+    moves = np.random.default_rng(7).normal(scale=0.06, size=(4, 3))
+    coords = structure.cart_coords + moves
+    return Structure(structure.lattice, structure.species, coords, coords_are_cartesian=True)
+
+
+@pytest.fixture
+def oxide() -> Structure:
+    """Primitive rocksalt MgO."""
+    lattice = Lattice([[0, 2.125, 2.125], [2.125, 0, 2.125], [2.125, 2.125, 0]])
+    return Structure(lattice, ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
