@@ -4,7 +4,7 @@
     python benchmarks/published_hops.py --table          # what is in results/, nothing computed
 
 Structures and barriers: data/README.md. Bands start straight between the published end points,
-which are relaxed with the potential in the published cell. Each engine's rows go into
+which are relaxed with the potential in the published cell; with --explore also through voids. Each engine's rows go into
 results/published_hops-<engine>.json beside the time and the force calls they took.
 """
 
@@ -45,7 +45,7 @@ def structure(end: dict[str, Any]) -> Structure:
     )
 
 
-def compute(label: str, store_url: str) -> list[dict[str, Any]]:
+def compute(label: str, store_url: str, *, explore: bool) -> list[dict[str, Any]]:
     """Run all hops with one engine, given as ``name`` or ``name:model``."""
     name, _, model = label.partition(":")
     chosen = engine(name, **({"model": model} if model else {}))
@@ -55,7 +55,7 @@ def compute(label: str, store_url: str) -> list[dict[str, Any]]:
         for hop in hops():
             row: dict[str, Any] = {"system": hop["system"], "published_eV": hop["barrier_eV"]}
             initial, final = structure(hop["initial"]), structure(hop["final"])
-            maker = EndpointsBarrierMaker(chosen, explore=False)
+            maker = EndpointsBarrierMaker(chosen, explore=explore)
             origin = Provenance.of(hop["system"], maker.as_dict(), hop)
             summary = run_flow(maker.make(initial, final, provenance=origin), store)
             found = store.find(key=origin.key)
@@ -65,12 +65,15 @@ def compute(label: str, store_url: str) -> list[dict[str, Any]]:
                 row |= described(found[0])
             rows.append(row)
             print(json.dumps(row), flush=True)
+            ways = "straight and through voids" if explore else "straight"
             record = {
+                "bands": ways,
                 "engine": label,
                 "stamp": chosen.stamp().model_dump(mode="json"),
                 "hops": rows,
             }
-            target = RESULTS / f"published_hops-{label.replace(':', '-')}.json"
+            mark = "-explore" if explore else ""
+            target = RESULTS / f"published_hops-{label.replace(':', '-')}{mark}.json"
             target.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return rows
 
@@ -114,7 +117,8 @@ def print_table() -> None:
     tables = {}
     for path in sorted(RESULTS.glob("published_hops-*.json")):
         record = json.loads(path.read_text(encoding="utf-8"))
-        tables[record["engine"]] = record["hops"]
+        straight = record["bands"] == "straight"
+        tables[record["engine"] + ("" if straight else " explore")] = record["hops"]
     for label, rows in tables.items():
         print(f"\n{label}")
         for row in rows:
@@ -134,11 +138,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", action="append", default=[], help="name or name:model")
     parser.add_argument("--store", default=str(ROOT / ".defectflow" / "published_hops.sqlite"))
+    parser.add_argument("--explore", action="store_true", help="bands through voids too")
     parser.add_argument("--table", action="store_true", help="print results/ only")
     asked = parser.parse_args()
     if not asked.table:
         for label in asked.engine or ["sevennet", "chgnet"]:
-            compute(label, asked.store)
+            compute(label, asked.store, explore=asked.explore)
     print_table()
 
 
