@@ -4,8 +4,8 @@
     python benchmarks/published_hops.py --table          # what is in results/, nothing computed
 
 Structures and barriers: data/README.md. Bands start straight between the published end points,
-which are relaxed with the potential in the published cell; with --explore also through voids. Each engine's rows go into
-results/published_hops-<engine>.json beside the time and the force calls they took.
+which are relaxed with the potential in the published cell; with --explore also through voids. Each
+engine's rows go into results/published_hops-<engine>.json, with the time and the force calls.
 """
 
 from __future__ import annotations
