@@ -6,9 +6,10 @@
 For each published hop both roads start from the published end points: relax the ends to the same
 force, interpolate with IDPP, relax as many images to the same force on the climbing image. Every
 evaluation of CHGNet is counted where it happens, in its calculator. atomate2's road is its
-ForceFieldRelaxMaker for each end and its ForceFieldNebFromImagesMaker (climbing, improved tangent,
-as by default) on its IDPP images. (Its ForceFieldNebFromEndpointsMaker would be the direct peer,
-but in 0.1.5 its `make` takes images and neither relaxes nor interpolates.)
+ForceFieldRelaxMaker for each end and its ForceFieldNebFromImagesMaker on its IDPP images, with its
+DEFAULT_NEB_KWARGS (climbing, improved tangent) passed on, which the maker by itself does not do: it
+would not climb. (Its ForceFieldNebFromEndpointsMaker would be the direct peer, but in 0.1.5 its
+`make` takes images and neither relaxes nor interpolates.)
 
 Written to results/band_force_calls.json: calls, barriers, ratio; a row counts as equal if the two
 barriers agree within 10 meV.
@@ -25,6 +26,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from atomate2.ase.utils import DEFAULT_NEB_KWARGS
 from atomate2.common.jobs.neb import get_images_from_endpoints
 from atomate2.forcefields.jobs import ForceFieldRelaxMaker
 from atomate2.forcefields.neb import ForceFieldNebFromImagesMaker
@@ -98,7 +100,10 @@ def peers(hop: dict[str, Any], images: int, folder: Path) -> dict[str, Any]:
         [end.output.structure for end in ends], images, interpolation_method="IDPP"
     )
     band = ForceFieldNebFromImagesMaker(
-        force_field_name=CHGNET, relax_kwargs={"fmax": BAND_FMAX}, steps=300
+        force_field_name=CHGNET,
+        neb_kwargs=dict(DEFAULT_NEB_KWARGS),
+        relax_kwargs={"fmax": BAND_FMAX},
+        steps=300,
     ).make(path.output)
     store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
     started = time.perf_counter()
