@@ -45,17 +45,20 @@ def structure(end: dict[str, Any]) -> Structure:
     )
 
 
-def compute(label: str, store_url: str, *, explore: bool) -> list[dict[str, Any]]:
-    """Run all hops with one engine, given as ``name`` or ``name:model``."""
+def compute(label: str, asked: argparse.Namespace) -> None:
+    """Run the hops asked for with one engine, given as ``name`` or ``name:model``."""
     name, _, model = label.partition(":")
     chosen = engine(name, **({"model": model} if model else {}))
-    rows = []
+    maker = EndpointsBarrierMaker(chosen, explore=asked.explore)
+    mark = "-explore" if asked.explore else ""
+    target = RESULTS / f"published_hops-{label.replace(':', '-')}{mark}.json"
     RESULTS.mkdir(exist_ok=True)
-    with open_store(store_url) as store:
+    with open_store(asked.store) as store:
         for hop in hops():
+            if asked.systems and hop["system"] not in asked.systems:
+                continue
             row: dict[str, Any] = {"system": hop["system"], "published_eV": hop["barrier_eV"]}
             initial, final = structure(hop["initial"]), structure(hop["final"])
-            maker = EndpointsBarrierMaker(chosen, explore=explore)
             origin = Provenance.of(hop["system"], maker.as_dict(), hop)
             summary = run_flow(maker.make(initial, final, provenance=origin), store)
             found = store.find(key=origin.key)
@@ -63,19 +66,25 @@ def compute(label: str, store_url: str, *, explore: bool) -> list[dict[str, Any]
                 row["error"] = str(summary.failures[:1])
             else:
                 row |= described(found[0])
-            rows.append(row)
             print(json.dumps(row), flush=True)
-            ways = "straight and through voids" if explore else "straight"
             record = {
-                "bands": ways,
                 "engine": label,
+                "bands": "straight and through voids" if asked.explore else "straight",
                 "stamp": chosen.stamp().model_dump(mode="json"),
-                "hops": rows,
             }
-            mark = "-explore" if explore else ""
-            target = RESULTS / f"published_hops-{label.replace(':', '-')}{mark}.json"
-            target.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    return rows
+            _file(target, record, row)
+
+
+def _file(target: Path, record: dict[str, Any], row: dict[str, Any]) -> None:
+    """Put a row into the file of its engine, in the place of an older row of the same hop."""
+    rows = {}
+    if target.exists():
+        rows = {old["system"]: old for old in json.loads(target.read_text("utf-8"))["hops"]}
+    rows[row["system"]] = row
+    order = [hop["system"] for hop in hops()]
+    ordered = sorted(rows.values(), key=lambda one: order.index(one["system"]))
+    text = json.dumps(record | {"hops": ordered}, indent=1)
+    target.write_text(text + "\n", encoding="utf-8")
 
 
 def described(document: Any) -> dict[str, Any]:
@@ -138,12 +147,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--engine", action="append", default=[], help="name or name:model")
     parser.add_argument("--store", default=str(ROOT / ".defectflow" / "published_hops.sqlite"))
+    parser.add_argument("--systems", nargs="*", default=[], help="only these hops")
     parser.add_argument("--explore", action="store_true", help="bands through voids too")
     parser.add_argument("--table", action="store_true", help="print results/ only")
     asked = parser.parse_args()
     if not asked.table:
         for label in asked.engine or ["sevennet", "chgnet"]:
-            compute(label, asked.store, explore=asked.explore)
+            compute(label, asked)
     print_table()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from defectflow.cli import computing
 from defectflow.cli.computing import Asked, Outcome
-from defectflow.cli.run import _share_cores
+from defectflow.cli.run import _one_thread_per_worker
 from defectflow.errors import StoreError
 from defectflow.launch import JobEvent, RunSummary
 from defectflow.store import open_store
@@ -181,13 +181,13 @@ def test_a_full_disk_ends_the_run_in_one_line(cli, filled, monkeypatch):
     assert states("a.sqlite") == ["failed", "completed"]
 
 
-def test_the_cores_are_shared_among_the_workers(monkeypatch):
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+def test_one_thread_per_worker_unless_told_otherwise(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    _share_cores(4)
-    assert os.environ["OMP_NUM_THREADS"] == "2"
-    _share_cores(1)
-    assert os.environ["OMP_NUM_THREADS"] == "2"  # what is set stays
+    _one_thread_per_worker()
+    assert os.environ["OMP_NUM_THREADS"] == "1"
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    _one_thread_per_worker()
+    assert os.environ["OMP_NUM_THREADS"] == "4"
 
 
 def test_the_command_that_is_shown_hides_passwords():

@@ -42,7 +42,7 @@ def command(
     and an interrupted run goes on where it stopped. Progress goes to stderr, the table to stdout.
     """
     chosen = settings(store, workers)
-    _share_cores(chosen.workers)
+    _one_thread_per_worker()
     from defectflow.cli.computing import Asked, compute, prepare, summary
 
     asked = Asked(engine, level, store, workers, fresh=fresh)
@@ -53,9 +53,12 @@ def command(
         click.get_current_context().exit(1)
 
 
-def _share_cores(workers: int) -> None:
-    """Give each worker its share of the cores; only heeded if torch is not imported yet."""
+def _one_thread_per_worker() -> None:
+    """Keep torch to one thread, unless told otherwise; heeded if torch is not imported yet.
+
+    Two threads on an idle two-core machine gain a third at best; on a busy one they wait for each
+    other and a force call takes thirty times as long. Workers are what uses more cores.
+    """
     import os
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (cores or 1) // workers)))
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
