@@ -43,8 +43,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(STAMP)
-	@status=0; $(BIN)/defectflow run $(DEMO_RECIPES) || status=$$?; \
-	$(BIN)/defectflow compare || status=$$?; exit $$status
+	@$(BIN)/defectflow run $(DEMO_RECIPES)
 
 # One thread per worker: the small matrices of the tests gain nothing from more.
 test: $(STAMP)

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import math
 import tempfile
 import time
@@ -34,7 +33,7 @@ from chgnet.model.dynamics import CHGNetCalculator
 from jobflow import Flow, run_locally
 from jobflow.core.store import JobStore
 from maggma.stores import MemoryStore
-from published_hops import RESULTS, hops, structure
+from published_hops import RESULTS, file_row, hops, structure
 
 from defectflow.engines.registry import engine
 from defectflow.flows import EndpointsBarrierMaker, Provenance
@@ -168,10 +167,8 @@ def main() -> None:
         rows.append(compared(hop))
         print_table(rows[-1:])
         RESULTS.mkdir(exist_ok=True)
-        text = json.dumps(
-            {"command": "python benchmarks/band_force_calls.py", "hops": rows}, indent=1
-        )
-        (RESULTS / "band_force_calls.json").write_text(text + "\n", encoding="utf-8")
+        record = {"command": "python benchmarks/band_force_calls.py"}
+        file_row(RESULTS / "band_force_calls.json", record, rows[-1])
     print_table(rows)
 
 

@@ -72,10 +72,10 @@ def compute(label: str, asked: argparse.Namespace) -> None:
                 "bands": "straight and through voids" if asked.explore else "straight",
                 "stamp": chosen.stamp().model_dump(mode="json"),
             }
-            _file(target, record, row)
+            file_row(target, record, row)
 
 
-def _file(target: Path, record: dict[str, Any], row: dict[str, Any]) -> None:
+def file_row(target: Path, record: dict[str, Any], row: dict[str, Any]) -> None:
     """Put a row into the file of its engine, in the place of an older row of the same hop."""
     rows = {}
     if target.exists():
