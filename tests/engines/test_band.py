@@ -15,7 +15,7 @@ from defectflow.engines.band_run import BandTask, relax_band
 from defectflow.engines.calculators import CachingCalculator
 from defectflow.engines.conversion import to_atoms
 from defectflow.engines.registry import engine
-from defectflow.structures.bands import unwrapped
+from defectflow.structures.bands import interpolate, unwrapped
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,3 +181,33 @@ def test_interrupted_band_goes_on(images: tuple[Image, Image], tmp_path: Path) -
     assert sum(calculator.evaluations for calculator in made) < whole.force_calls
     assert resumed.force_calls >= before - len(made)
     assert not list(tmp_path.iterdir())
+
+
+def test_resumed_race_keeps_what_it_has_seen(images: tuple[Image, Image], tmp_path: Path) -> None:
+    """An interruption after the first of two starting paths does not run the first again."""
+    middle = interpolate(images[0].structure, images[1].structure, 1)[1]
+    aside = middle.copy()
+    aside.translate_sites([len(aside) - 1], [0.0, 0.0, 0.3], frac_coords=False)
+    task = BandTask(*images, settings=BandSettings(), stamp=EMT.stamp(), waypoints={"aside": aside})
+    whole = relax_band(task, EMT.caching_calculator, tmp_path)
+    first = whole.candidates[0].force_calls
+    calls = 0
+
+    class Killed(BaseException):
+        """Stands for the end of the process."""
+
+    class Dying(CachingCalculator):
+        def calculate(self, *args: object, **kwargs: object) -> None:
+            nonlocal calls
+            calls += 1
+            if calls > first + 9:
+                raise Killed
+            super().calculate(*args, **kwargs)  # type: ignore[arg-type]
+
+    parts = EMT.caching_calculator().parts
+    with pytest.raises(Killed):
+        relax_band(task, lambda: Dying(parts), tmp_path)
+    resumed = relax_band(task, EMT.caching_calculator, tmp_path)
+    assert {c.label for c in resumed.candidates} == {"straight", "aside"}
+    assert resumed.candidates[0] == whole.candidates[0]
+    assert _barrier(resumed) == pytest.approx(_barrier(whole), abs=0.005)
