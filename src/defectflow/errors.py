@@ -33,6 +33,10 @@ class NotConverged(DefectflowError):
     """A calculation ended without reaching its threshold; its number is not a result."""
 
 
+class OutOfTime(NotConverged):
+    """A job stopped before its wall time ended; its state is kept and the same job goes on."""
+
+
 class MissingData(DefectflowError):
     """Something that was looked up (a result, a published value) does not exist."""
 

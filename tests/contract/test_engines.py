@@ -17,6 +17,7 @@ from defectflow.documents.steps import RelaxDocument
 from defectflow.engines import engine, engine_names
 from defectflow.engines.contract import Capability, Engine
 from defectflow.engines.conversion import to_atoms
+from defectflow.engines.request import Request
 from defectflow.errors import EngineError, RecipeError
 
 LENNARD_JONES = {
@@ -68,7 +69,7 @@ def run(*jobs) -> RelaxDocument:
 
 def energy(engine_: Engine, structure: Structure) -> float:
     atoms = to_atoms(structure)
-    atoms.calc = engine_.caching_calculator()
+    atoms.calc = engine_.caching_calculator(Request(structure))
     return atoms.get_potential_energy()
 
 
@@ -277,7 +278,7 @@ def test_misspelt_requests_are_refused_in_one_line(case, build, says):
 
 def test_one_evaluation_gives_energy_forces_and_stress(case, copper):
     atoms = to_atoms(copper)
-    atoms.calc = calculator = case.caching_calculator(stress=True)
+    atoms.calc = calculator = case.caching_calculator(Request(copper, stress=True))
     atoms.get_forces()
     atoms.get_potential_energy()
     atoms.get_stress()
@@ -291,7 +292,8 @@ def test_one_evaluation_gives_energy_forces_and_stress(case, copper):
 def test_images_share_the_model_and_not_the_memory(case, copper):
     first, second = to_atoms(copper), to_atoms(copper)
     second.positions[0] += 0.1
-    first.calc, second.calc = case.caching_calculator(), case.caching_calculator()
+    first.calc = case.caching_calculator(Request(copper))
+    second.calc = case.caching_calculator(Request(copper))
     assert first.calc.parts[0] is second.calc.parts[0]
     for _ in range(3):
         energies = first.get_potential_energy(), second.get_potential_energy()

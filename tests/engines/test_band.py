@@ -15,6 +15,7 @@ from defectflow.engines.band_run import BandTask, relax_band
 from defectflow.engines.calculators import CachingCalculator
 from defectflow.engines.conversion import to_atoms
 from defectflow.engines.registry import engine
+from defectflow.engines.request import Request
 from defectflow.structures.bands import interpolate, unwrapped
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def images() -> tuple[Image, Image]:
     relaxed = []
     for end in _ends():
         atoms = to_atoms(end, ())
-        atoms.calc = EMT.caching_calculator()
+        atoms.calc = EMT.caching_calculator(Request(end))
         BFGS(atoms, logfile=None).run(fmax=0.01)
         structure = Structure(
             end.lattice,
@@ -63,9 +64,13 @@ def images() -> tuple[Image, Image]:
     return relaxed[0], relaxed[1]
 
 
+def new_calculator(folder: Path) -> CachingCalculator:
+    return EMT.caching_calculator(Request(_ends()[0], folder=folder))
+
+
 def _relaxed(ends: tuple[Image, Image], folder: Path, /, **settings: float) -> BandDocument:
     task = BandTask(*ends, settings=BandSettings(**settings), stamp=EMT.stamp())
-    return relax_band(task, EMT.caching_calculator, folder)
+    return relax_band(task, new_calculator, folder)
 
 
 def _barrier(band: BandDocument) -> float:
@@ -106,7 +111,7 @@ def test_mirrored_images_are_what_the_engine_gives(
     band = _relaxed(images, tmp_path, images=5)
     for image in band.images[-3:-1]:
         atoms = to_atoms(image.structure, ())
-        atoms.calc = EMT.caching_calculator()
+        atoms.calc = EMT.caching_calculator(Request(image.structure))
         assert atoms.get_potential_energy() == pytest.approx(image.energy_eV, abs=1e-6)
         assert atoms.get_forces() == pytest.approx(np.array(image.forces_eV_per_A), abs=1e-5)
 
@@ -122,8 +127,8 @@ def test_ends_and_order_of_atoms_are_kept(full: BandDocument, images: tuple[Imag
 def test_every_evaluation_is_counted_once(images: tuple[Image, Image], tmp_path: Path) -> None:
     made: list[CachingCalculator] = []
 
-    def new() -> CachingCalculator:
-        made.append(EMT.caching_calculator())
+    def new(folder: Path) -> CachingCalculator:
+        made.append(new_calculator(folder))
         return made[-1]
 
     task = BandTask(*images, settings=BandSettings(), stamp=EMT.stamp())
@@ -138,7 +143,7 @@ def test_frozen_atoms_stay(images: tuple[Image, Image], tmp_path: Path) -> None:
     moves = np.linalg.norm(ends[1].structure.cart_coords - start, axis=1)
     frozen = tuple(int(i) for i in np.flatnonzero(moves < 1e-3)[:3])
     task = BandTask(*ends, settings=BandSettings(), stamp=EMT.stamp(), frozen=frozen)
-    band = relax_band(task, EMT.caching_calculator, tmp_path)
+    band = relax_band(task, new_calculator, tmp_path)
     path = band.positions()[:, list(frozen)]
     assert path == pytest.approx(np.broadcast_to(path[0], path.shape), abs=1e-9)
 
@@ -164,15 +169,15 @@ def test_interrupted_band_goes_on(images: tuple[Image, Image], tmp_path: Path) -
             super().calculate(*args, **kwargs)  # type: ignore[arg-type]
 
     task = BandTask(*images, settings=BandSettings(), stamp=EMT.stamp())
-    parts = EMT.caching_calculator().parts
+    parts = new_calculator(tmp_path).parts
     with pytest.raises(Killed):
-        relax_band(task, lambda: Dying(parts), tmp_path)
+        relax_band(task, lambda _folder: Dying(parts), tmp_path)
     assert list(tmp_path.iterdir())
     before = calls
     made: list[CachingCalculator] = []
 
-    def new() -> CachingCalculator:
-        made.append(EMT.caching_calculator())
+    def new(folder: Path) -> CachingCalculator:
+        made.append(new_calculator(folder))
         return made[-1]
 
     resumed = relax_band(task, new, tmp_path)
@@ -189,7 +194,7 @@ def test_resumed_race_keeps_what_it_has_seen(images: tuple[Image, Image], tmp_pa
     aside = middle.copy()
     aside.translate_sites([len(aside) - 1], [0.0, 0.0, 0.3], frac_coords=False)
     task = BandTask(*images, settings=BandSettings(), stamp=EMT.stamp(), waypoints={"aside": aside})
-    whole = relax_band(task, EMT.caching_calculator, tmp_path)
+    whole = relax_band(task, new_calculator, tmp_path)
     first = whole.candidates[0].force_calls
     calls = 0
 
@@ -204,10 +209,10 @@ def test_resumed_race_keeps_what_it_has_seen(images: tuple[Image, Image], tmp_pa
                 raise Killed
             super().calculate(*args, **kwargs)  # type: ignore[arg-type]
 
-    parts = EMT.caching_calculator().parts
+    parts = new_calculator(tmp_path).parts
     with pytest.raises(Killed):
-        relax_band(task, lambda: Dying(parts), tmp_path)
-    resumed = relax_band(task, EMT.caching_calculator, tmp_path)
+        relax_band(task, lambda _folder: Dying(parts), tmp_path)
+    resumed = relax_band(task, new_calculator, tmp_path)
     assert {c.label for c in resumed.candidates} == {"straight", "aside"}
     assert resumed.candidates[0] == whole.candidates[0]
     assert _barrier(resumed) == pytest.approx(_barrier(whole), abs=0.005)

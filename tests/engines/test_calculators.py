@@ -87,9 +87,13 @@ def test_dispersion_needs_parameters_for_the_functional():
 
 def test_dispersion_pulls_together_and_is_stamped(copper):
     from defectflow.engines.relax import evaluate
+    from defectflow.engines.request import Request
 
     bare, corrected = engine("chgnet"), engine("chgnet", dispersion="d3bj")
-    without, with_d3 = evaluate(copper, bare, stress=True), evaluate(copper, corrected, stress=True)
+    without, with_d3 = (
+        evaluate(Request(copper, stress=True), bare),
+        evaluate(Request(copper, stress=True), corrected),
+    )
     assert -0.8 < (with_d3.energy_eV - without.energy_eV) / 4 < -0.2
     change = np.trace(with_d3.stress_eV_per_A3) - np.trace(without.stress_eV_per_A3)
     assert change > 0, "dispersion must make the crystal want to shrink"

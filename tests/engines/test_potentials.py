@@ -10,6 +10,7 @@ from pymatgen.core.structure import Structure
 from defectflow.engines import engine
 from defectflow.engines.potentials import CHGNet, SevenNet
 from defectflow.engines.relax import evaluate
+from defectflow.engines.request import Request
 from defectflow.errors import EngineError, RecipeError
 
 ALL = [("chgnet", model) for model in CHGNet.models()] + [
@@ -19,7 +20,7 @@ ALL = [("chgnet", model) for model in CHGNet.models()] + [
 
 @pytest.mark.parametrize(("name", "model"), ALL)
 def test_every_shipped_model_computes_and_is_stamped(name, model, oxide):
-    document = evaluate(oxide, engine(name, model=model))
+    document = evaluate(Request(oxide), engine(name, model=model))
     stamp = document.engine
     assert stamp.model is not None
     assert stamp.model.endswith(model)
@@ -39,7 +40,10 @@ def test_the_two_functionals_of_the_multi_fidelity_model_differ(oxide):
     r2scan = engine("sevennet", model="7net-mf-0", modal="R2SCAN")
     assert pbe.options["modal"] == "PBE"
     assert r2scan.stamp().functional == "r2SCAN"
-    assert abs(evaluate(oxide, pbe).energy_eV - evaluate(oxide, r2scan).energy_eV) > 0.1
+    assert (
+        abs(evaluate(Request(oxide), pbe).energy_eV - evaluate(Request(oxide), r2scan).energy_eV)
+        > 0.1
+    )
 
 
 def test_a_modal_without_a_multi_fidelity_model_is_refused():
@@ -73,7 +77,7 @@ def test_energies_of_chgnet_are_marked_as_corrected():
 def test_a_free_atom_is_refused_by_chgnet():
     atom = Structure(Lattice.cubic(15.0), ["Mg"], [[0, 0, 0]])
     with pytest.raises(EngineError, match=r"chgnet cannot compute Mg: .*isolated"):
-        evaluate(atom, engine("chgnet"))
+        evaluate(Request(atom), engine("chgnet"))
 
 
 def test_cuda_is_refused_where_there_is_none(monkeypatch):
@@ -87,10 +91,10 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch):
 
 def test_the_stress_is_computed_only_when_asked(oxide):
     calculator = engine("chgnet").shared_calculator()
-    evaluate(oxide, engine("chgnet"))
+    evaluate(Request(oxide), engine("chgnet"))
     assert "stress" not in calculator.results
     assert "magmoms" not in calculator.results
-    evaluate(oxide, engine("chgnet"), stress=True)
+    evaluate(Request(oxide, stress=True), engine("chgnet"))
     assert "stress" in calculator.results
 
 
@@ -100,10 +104,11 @@ from pymatgen.core.lattice import Lattice
 from pymatgen.core.structure import Structure
 from defectflow.engines import engine
 from defectflow.engines.relax import evaluate
+from defectflow.engines.request import Request
 lattice = Lattice.cubic(4.25)
 mgo = Structure.from_spacegroup("Fm-3m", lattice, ["Mg", "O"], [[0, 0, 0], [.5, .5, .5]])
 for name in ("chgnet", "sevennet"):
-    evaluate(mgo, engine(name), stress=True)
+    evaluate(Request(mgo, stress=True), engine(name))
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path

@@ -8,13 +8,14 @@ from pymatgen.core.structure import Structure
 
 from defectflow.engines import engine, relax
 from defectflow.engines.calculators import CachingCalculator
-from defectflow.engines.relax import RelaxMaker, RelaxSettings
+from defectflow.engines.relax import RelaxMaker
+from defectflow.engines.request import Request
 
 EMT = engine("emt")
 
 
-def settings(**overrides) -> RelaxSettings:
-    return RelaxSettings(**EMT.settings("relax", **overrides))
+def request(structure, folder, **overrides) -> Request:
+    return Request(structure, EMT.settings("relax", **overrides), folder=folder)
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ class Killed(BaseException):
 def test_a_killed_relaxation_goes_on_where_it_was(
     copper, cell, tmp_path, monkeypatch, always_write
 ):
-    whole = relax.relax(copper, EMT, settings(), cell, folder=tmp_path)
+    whole = relax.relax(request(copper, tmp_path), EMT, cell)
     assert whole.steps >= 5
 
     calculate = CachingCalculator.calculate
@@ -42,11 +43,11 @@ def test_a_killed_relaxation_goes_on_where_it_was(
 
     monkeypatch.setattr(CachingCalculator, "calculate", dying)
     with pytest.raises(Killed):
-        relax.relax(copper, EMT, settings(), cell, folder=tmp_path)
+        relax.relax(request(copper, tmp_path), EMT, cell)
     monkeypatch.setattr(CachingCalculator, "calculate", calculate)
     assert (tmp_path / "relax.checkpoint.json").is_file()
 
-    rest = relax.relax(copper, EMT, settings(), cell, folder=tmp_path)
+    rest = relax.relax(request(copper, tmp_path), EMT, cell)
     assert rest.steps == whole.steps
     assert rest.force_calls == whole.force_calls
     assert rest.energy_eV == pytest.approx(whole.energy_eV, abs=1e-9)
@@ -56,30 +57,30 @@ def test_a_killed_relaxation_goes_on_where_it_was(
 
 @pytest.mark.usefixtures("always_write")
 def test_the_state_of_another_calculation_is_not_used(copper, tmp_path):
-    unfinished = relax.Relaxation(copper, EMT, settings())
+    unfinished = relax.Relaxation(request(copper, tmp_path), EMT)
     unfinished.step()
     checkpoint = relax.Checkpoint(tmp_path / "relax.checkpoint.json", "another")
     checkpoint.save(unfinished.state())
-    fresh = relax.relax(copper, EMT, settings(), folder=tmp_path)
+    fresh = relax.relax(request(copper, tmp_path), EMT)
     assert fresh.force_calls == fresh.steps + 1
 
 
 def test_out_of_steps_is_said_and_not_raised(copper, tmp_path):
-    document = relax.relax(copper, EMT, settings(max_steps=2), folder=tmp_path)
+    document = relax.relax(request(copper, tmp_path, max_steps=2), EMT)
     assert not document.converged
     assert document.steps == 2
     assert document.fmax_eV_per_A > document.force_threshold_eV_per_A
 
 
 def test_a_relaxed_structure_takes_no_step(copper, tmp_path):
-    relaxed = relax.relax(copper, EMT, settings(), folder=tmp_path)
-    again = relax.relax(relaxed.structure, EMT, settings(), folder=tmp_path)
+    relaxed = relax.relax(request(copper, tmp_path), EMT)
+    again = relax.relax(request(relaxed.structure, tmp_path), EMT)
     assert (again.steps, again.force_calls) == (0, 1)
 
 
 def test_the_input_is_not_changed(copper, tmp_path):
     before = copper.copy()
-    relax.relax(copper, EMT, settings(), "relax", folder=tmp_path)
+    relax.relax(request(copper, tmp_path), EMT, "relax")
     assert copper == before
 
 
@@ -90,7 +91,7 @@ def test_symmetry_can_be_kept(tmp_path):
     layers = Structure(
         Lattice.tetragonal(2.6, 7.6), ["Cu", "Cu"], [[0, 0, 0.003], [0.5, 0.5, 0.497]]
     )
-    kept = relax.relax(layers, EMT, settings(keep_symmetry=True), "relax", folder=tmp_path)
+    kept = relax.relax(request(layers, tmp_path, keep_symmetry=True), EMT, "relax")
     assert kept.converged
     before, after = layers.get_space_group_info()[1], kept.structure.get_space_group_info(1e-5)[1]
     assert after >= before > 1
@@ -98,14 +99,14 @@ def test_symmetry_can_be_kept(tmp_path):
 
 
 def test_forces_of_a_document_are_the_bare_ones(copper):
-    document = relax.evaluate(copper, EMT, frozen=[0, 1, 2, 3])
+    document = relax.evaluate(Request(copper), EMT, frozen=[0, 1, 2, 3])
     assert document.fmax_eV_per_A == 0.0
     assert np.abs(document.forces_eV_per_A).max() > 0.1
 
 
 def test_no_stress_is_computed_unless_asked(copper):
-    assert relax.evaluate(copper, EMT).stress_eV_per_A3 is None
-    assert relax.evaluate(copper, EMT, stress=True).stress_eV_per_A3 is not None
+    assert relax.evaluate(Request(copper), EMT).stress_eV_per_A3 is None
+    assert relax.evaluate(Request(copper, stress=True), EMT).stress_eV_per_A3 is not None
 
 
 def test_a_maker_alone_has_the_numbers_of_its_level():
@@ -117,13 +118,13 @@ def test_a_maker_alone_has_the_numbers_of_its_level():
 def test_slow_relaxations_tell_how_far_they_are(copper, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(relax, "_SILENCE_S", 0.0)
     with caplog.at_level(logging.INFO, logger="defectflow.progress"):
-        relax.relax(copper, EMT, settings(), folder=tmp_path)
+        relax.relax(request(copper, tmp_path), EMT)
     assert "relaxing Cu4: step 1, largest force" in caplog.messages[0]
 
 
 def test_a_cell_far_from_its_volume_does_not_run_away(copper, tmp_path):
     squeezed = copper.copy()
     squeezed.scale_lattice(copper.volume * 0.7)
-    document = relax.relax(squeezed, EMT, settings(), "relax", folder=tmp_path)
+    document = relax.relax(request(squeezed, tmp_path), EMT, "relax")
     assert document.converged
     assert (document.structure.volume / 4) ** (1 / 3) == pytest.approx(2.27, abs=0.03)

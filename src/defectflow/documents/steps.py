@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from defectflow.documents.base import Crystal, Document, EngineStamp
 
@@ -14,12 +15,15 @@ Vector = tuple[float, float, float]
 class Image(Document):
     """One structure with the energy (eV) and the forces (eV/Å, one row per atom) on it.
 
-    Forces are the bare ones, before any projection and with constraints not applied.
+    Forces are the bare ones, before any projection and with constraints not applied. Moments are in
+    Bohr magnetons, one per atom; None without spin. `charge` is that of the cell in units of e.
     """
 
     structure: Crystal
     energy_eV: float
     forces_eV_per_A: tuple[Vector, ...]
+    magnetic_moments: tuple[float, ...] | None = None
+    charge: int = 0
 
 
 class RelaxDocument(Document):
@@ -33,6 +37,12 @@ class RelaxDocument(Document):
         3x3 Cauchy stress (positive: the crystal wants to shrink) where the engine gives it.
     cell
         What was free: ``fixed`` (atoms only), ``relax`` (all of the cell), ``scale`` (volume only).
+    magnetic_moments
+        Of each atom at the end, Bohr magnetons; None without spin.
+    inputs
+        What a code with electrons was given: cutoff, k-points, Hubbard U, ...; empty for others.
+    repairs
+        What was changed to make the code converge, in the order in which it was tried.
     """
 
     structure: Crystal
@@ -49,6 +59,8 @@ class RelaxDocument(Document):
     frozen: tuple[int, ...] = ()
     magnetic_moments: tuple[float, ...] | None = None
     charge: int = 0
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    repairs: tuple[str, ...] = ()
     engine: EngineStamp
 
     def image(self) -> Image:
@@ -57,6 +69,8 @@ class RelaxDocument(Document):
             structure=self.structure,
             energy_eV=self.energy_eV,
             forces_eV_per_A=self.forces_eV_per_A,
+            magnetic_moments=self.magnetic_moments,
+            charge=self.charge,
         )
 
 
@@ -106,6 +120,8 @@ class BandDocument(Document):
     steps: int
     force_calls: int
     wall_time_s: float
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    repairs: tuple[str, ...] = ()
     engine: EngineStamp
 
     @property

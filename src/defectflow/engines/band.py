@@ -8,8 +8,8 @@ are good enough rest. A band that is interrupted goes on from its last step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +60,11 @@ class BandSettings:
     max_steps: int = 200
     max_step_A: float = 0.1
     patience: int = 40
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> BandSettings:
+        """Pick the numbers of a band from those of a step."""
+        return cls(**{one.name: settings[one.name] for one in fields(cls) if one.name in settings})
 
     def inner_images(self, distance_A: float) -> int:
         """Return the number of moving images, odd so that one can sit in the middle."""

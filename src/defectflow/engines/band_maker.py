@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jobflow import Maker, job
@@ -10,6 +10,7 @@ from jobflow import Maker, job
 from defectflow.documents.steps import BandDocument, Image
 from defectflow.engines.band import BandSettings
 from defectflow.engines.band_run import BandTask, relax_band
+from defectflow.engines.request import Request
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,9 +46,14 @@ class CalculatorBandMaker(Maker):
         task = BandTask(
             initial=initial,
             final=final,
-            settings=BandSettings(**self.settings),
+            settings=BandSettings.of(self.settings),
             stamp=self.engine.stamp(),
             waypoints=dict(waypoints or {}),
             frozen=tuple(int(index) for index in frozen),
         )
-        return relax_band(task, self.engine.caching_calculator)
+        request = Request(
+            task.initial.structure, self.settings, initial.charge, initial.magnetic_moments
+        )
+        return relax_band(
+            task, lambda folder: self.engine.caching_calculator(replace(request, folder=folder))
+        )

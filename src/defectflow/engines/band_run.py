@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from defectflow.documents.base import EngineStamp, content_key
 from defectflow.documents.steps import BandDocument, Candidate, Image
 from defectflow.engines.band import Band, BandCoordinates, BandSettings
 from defectflow.engines.checkpoint import Checkpoint
+from defectflow.engines.deadline import Deadline
 from defectflow.errors import StructureError
 from defectflow.structures.bands import (
     check_band,
@@ -32,7 +34,7 @@ from defectflow.structures.bands import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ase.calculators.calculator import BaseCalculator
+    from defectflow.engines.calculators import CachingCalculator
 
 Array = NDArray[np.float64]
 #: Displacement (Å) of the moving atom that takes a symmetric start off its ridge.
@@ -105,7 +107,7 @@ class BandRun:
     """One task on its way to a document."""
 
     def __init__(
-        self, task: BandTask, new_calculator: Callable[[], BaseCalculator], folder: Path
+        self, task: BandTask, new_calculator: Callable[[Path], CachingCalculator], folder: Path
     ) -> None:
         final = unwrapped(task.initial.structure, task.final.structure)
         check_ends(task.initial.structure, final)
@@ -114,6 +116,8 @@ class BandRun:
         self.first, self.last = task.initial.structure, final
         self.frozen = np.zeros(len(final), dtype=bool)
         self.frozen[list(task.frozen)] = True
+        self.folder = folder
+        self.calculators: dict[str, dict[int, CachingCalculator]] = {}
         self.checkpoint = Checkpoint(folder / "band.checkpoint.json", task.key())
         saved = self.checkpoint.load()
         self.state = BandState.from_dict(saved) if saved else BandState()
@@ -121,6 +125,12 @@ class BandRun:
             progress.info("band goes on from step %d", self.state.steps)
         self.errors: dict[str, str] = {}
         self.started = time.perf_counter()
+
+    def close(self) -> None:
+        """End the programs that compute the images."""
+        for images in self.calculators.values():
+            for calculator in images.values():
+                calculator.close()
 
     def document(self) -> BandDocument:
         """Relax all starting paths loosely, finish the lowest, and describe it."""
@@ -137,7 +147,7 @@ class BandRun:
             for k, v in self.errors.items()
         ]
         return BandDocument(
-            images=self._images(band),
+            images=self._images(chosen, band),
             distances_A=tuple(arc_lengths_A(band.path).tolist()),
             climbing_index=band.climbing,
             climbing_fmax_eV_per_A=band.climbing_fmax(),
@@ -150,6 +160,12 @@ class BandRun:
             steps=self.state.steps,
             force_calls=sum(self.state.calls.values()),
             wall_time_s=time.perf_counter() - self.started,
+            inputs=next((one.inputs for one in self.calculators[chosen].values()), {}),
+            repairs=tuple(
+                f"image {index}: {repair}"
+                for index, one in sorted(self.calculators[chosen].items())
+                for repair in one.repairs
+            ),
             engine=self.task.stamp,
         )
 
@@ -174,13 +190,13 @@ class BandRun:
                 continue
             path = np.array([image.cart_coords for image in images])
             path[:, self.frozen] = path[0, self.frozen]
-            bands[label] = self._band(self.state.paths.get(label, path), exchange)
+            bands[label] = self._band(label, self.state.paths.get(label, path), exchange)
         if not bands:
             message = f"no starting path can be computed: {'; '.join(self.errors.values())}"
             raise StructureError(message)
         return bands
 
-    def _band(self, path: Array, exchange: Any) -> Band:
+    def _band(self, label: str, path: Array, exchange: Any) -> Band:
         ends = (self.task.initial, self.task.final)
         energies = np.zeros(len(path))
         forces = np.zeros_like(path)
@@ -191,23 +207,26 @@ class BandRun:
             path=path,
             energies=energies,
             forces=forces,
-            evaluate=self._evaluator(),
+            evaluate=self._evaluator(label),
             frozen=self.frozen,
             settings=self.task.settings,
             exchange=exchange,
         )
 
-    def _evaluator(self) -> Callable[[int, Array], tuple[float, Array]]:
+    def _evaluator(self, label: str) -> Callable[[int, Array], tuple[float, Array]]:
         """Return an evaluation with one calculator per image, made when first needed."""
         from pymatgen.io.ase import AseAtomsAdaptor
 
         template = AseAtomsAdaptor.get_atoms(self.first, msonable=False)
         images: dict[int, Any] = {}
+        calculators = self.calculators.setdefault(label, {})
+        place = re.sub(r"\W+", "-", label).strip("-")
 
         def evaluate(index: int, positions: Array) -> tuple[float, Array]:
             if index not in images:
                 images[index] = template.copy()
-                images[index].calc = self.new_calculator()
+                folder = self.folder / f"{place}-image-{index:02d}"
+                images[index].calc = calculators[index] = self.new_calculator(folder)
             images[index].set_positions(positions)
             return float(images[index].get_potential_energy()), images[index].get_forces()
 
@@ -243,6 +262,8 @@ class BandRun:
             BandCoordinates(band), logfile=None, maxstep=self.task.settings.max_step_A
         )
 
+        deadline = Deadline(f"band {label}")
+
         def observe() -> None:
             self.state.paths[label] = band.path
             self.state.calls[label] = earlier + band.force_calls
@@ -256,11 +277,13 @@ class BandRun:
                 band.climbing_fmax(),
                 sum(self.state.calls.values()),
             )
+            if deadline.near():
+                raise deadline.stop()
 
         optimizer.attach(observe)
         optimizer.run(fmax=0.0, steps=steps)
 
-    def _images(self, band: Band) -> tuple[Image, ...]:
+    def _images(self, label: str, band: Band) -> tuple[Image, ...]:
         return tuple(
             Image(
                 structure=Structure(
@@ -272,20 +295,38 @@ class BandRun:
                 ),
                 energy_eV=float(energy),
                 forces_eV_per_A=tuple(map(tuple, forces.tolist())),
+                magnetic_moments=self._moments(label, index, band),
+                charge=self.task.initial.charge,
             )
-            for positions, energy, forces in zip(band.path, band.energies, band.forces, strict=True)
+            for index, (positions, energy, forces) in enumerate(
+                zip(band.path, band.energies, band.forces, strict=True)
+            )
         )
+
+    def _moments(self, label: str, index: int, band: Band) -> tuple[float, ...] | None:
+        """Return the moments on an image; those of a mirrored one come from its twin."""
+        ends = {0: self.task.initial, len(band.path) - 1: self.task.final}
+        if index in ends:
+            return ends[index].magnetic_moments
+        computed = self.calculators[label]
+        twin = index if index in computed else len(band.path) - 1 - index
+        moments = computed[twin].results.get("magmoms") if twin in computed else None
+        if moments is None:
+            return None
+        if twin != index and band.exchange is not None:
+            moments = band.exchange.scalars(moments)
+        return tuple(float(moment) for moment in moments)
 
 
 def relax_band(
-    task: BandTask, new_calculator: Callable[[], BaseCalculator], folder: Path | None = None
+    task: BandTask, new_calculator: Callable[[Path], CachingCalculator], folder: Path | None = None
 ) -> BandDocument:
     """Relax the band of `task`; go on where an interrupted run of it in `folder` stopped.
 
     Parameters
     ----------
     new_calculator
-        Makes the calculator of one image.
+        Makes the calculator of one image, given the folder for its files.
     folder
         Where the checkpoint lies; the working directory if None.
 
@@ -293,5 +334,11 @@ def relax_band(
     ------
     StructureError
         If the ends do not match, or every starting path has overlapping atoms.
+    OutOfTime
+        If another step may not fit into the job's wall time; the state is on disk.
     """
-    return BandRun(task, new_calculator, folder or Path.cwd()).document()
+    run = BandRun(task, new_calculator, folder or Path.cwd())
+    try:
+        return run.document()
+    finally:
+        run.close()

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from defectflow.documents.base import Fidelity
+    from defectflow.engines.request import Request
 
 #: So many elements still fit into an error message.
 _FEW: Final = 20
@@ -158,6 +159,10 @@ class CachingCalculator(Calculator):
     ----------
     evaluations
         Number of evaluations so far.
+    inputs
+        What the first part was given, if it says so: cutoff, k-points, ...
+    repairs
+        What the first part changed in order to converge, in the order in which it was tried.
     """
 
     def __init__(self, parts: Sequence[BaseCalculator], *, stress: bool = False) -> None:
@@ -169,6 +174,23 @@ class CachingCalculator(Calculator):
         self.implemented_properties = ["energy", "free_energy", "forces"]
         if has_stress:
             self.implemented_properties.append("stress")
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What the first part was given."""
+        return dict(getattr(self.parts[0], "inputs", {}))
+
+    @property
+    def repairs(self) -> tuple[str, ...]:
+        """What the first part changed in order to converge."""
+        return tuple(getattr(self.parts[0], "repairs", ()))
+
+    def close(self) -> None:
+        """End the programs that the parts have started."""
+        for part in self.parts:
+            end = getattr(part, "close", None)
+            if callable(end):
+                end()
 
     def calculate(
         self,
@@ -190,7 +212,9 @@ class CachingCalculator(Calculator):
             wanted.append("stress")
         parts = [_evaluate(part, geometry, wanted) for part in self.parts]
         self.evaluations += 1
-        self.results = {key: sum(part[key] for part in parts) for key in parts[0]}
+        self.results = {key: sum(part[key] for part in parts) for key in parts[-1]}
+        if "magmoms" in self.parts[0].results:
+            self.results["magmoms"] = np.array(self.parts[0].results["magmoms"], dtype=float)
         for key, value in self.results.items():
             if not np.all(np.isfinite(value)):
                 message = (
@@ -236,9 +260,18 @@ class CalculatorEngine(Engine):
     def model(self) -> Model:
         """Return what the engine computes with; cheap, imports no heavy package."""
 
-    @abstractmethod
     def calculator(self) -> BaseCalculator:
         """Return a new ASE calculator without dispersion; loads the model."""
+        message = f"engine {self.name} has no calculator that its images could share"
+        raise NotImplementedError(message)
+
+    def part(self, request: Request) -> BaseCalculator:  # noqa: ARG002 - codes with electrons use it
+        """Return the ASE calculator that serves `request`, without dispersion.
+
+        The images of a band share a potential; a code with electrons makes a new calculator, which
+        has attributes ``inputs`` (dict) and ``repairs`` (list of str) and a method ``close()``.
+        """
+        return self.shared_calculator()
 
     @classmethod
     def models(cls) -> tuple[str, ...]:
@@ -258,12 +291,12 @@ class CalculatorEngine(Engine):
             _SHARED[key] = self.calculator()
         return _SHARED[key]
 
-    def caching_calculator(self, *, stress: bool = False) -> CachingCalculator:
-        """Return a new caching calculator, for one image, on the shared model."""
-        parts = [self.shared_calculator()]
+    def caching_calculator(self, request: Request) -> CachingCalculator:
+        """Return a new caching calculator for one series of similar evaluations."""
+        parts = [self.part(request)]
         if self.options["dispersion"] is not None:
             parts.append(self._dispersion())
-        return CachingCalculator(parts, stress=stress)
+        return CachingCalculator(parts, stress=request.stress)
 
     def _dispersion(self) -> BaseCalculator:
         """Return the D3 calculator: pairs only, as density functional codes use it."""

@@ -1,7 +1,8 @@
 """The numbers of an engine: one YAML file per step, with levels as differences from balanced.
 
 A file ``templates/input/<family>/<step>.yaml`` has three keys. ``balanced`` lists every setting of
-the step; ``fast`` and ``stringent`` list only what differs from it.
+the step; ``fast`` and ``stringent`` list only what differs from it. A family with electrons has one
+more file, ``electrons.yaml``: its settings belong to every step, and a step's file may change them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 #: The levels, in the order of their cost.
 LEVELS: tuple[str, ...] = get_args(Level)
 _REFERENCE = "balanced"
+#: Step whose settings every other step of the family has too.
+ELECTRONS = "electrons"
 
 
 def check_level(level: str) -> None:
@@ -52,12 +55,18 @@ def step_settings(
     if step not in steps(family):
         message = f"engine family {family}: no step {step!r}; {did_you_mean(step, steps(family))}"
         raise MissingData(message)
-    path = paths.find("templates", f"input/{family}/{step}.yaml")
-    tables = _read(path, path.stat().st_mtime_ns)
-    settings = dict(tables[_REFERENCE])
-    settings.update(tables.get(level, {}))
+    settings: dict[str, Any] = {}
+    shared = [ELECTRONS] if step != ELECTRONS and ELECTRONS in steps(family) else []
+    for part in (*shared, step):
+        tables = _tables(family, part)
+        settings |= tables[_REFERENCE] | tables.get(level, {})
     _update(settings, overrides or {}, f"{family} {step}")
     return settings
+
+
+def _tables(family: str, step: str) -> dict[str, dict[str, Any]]:
+    path = paths.find("templates", f"input/{family}/{step}.yaml")
+    return _read(path, path.stat().st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=64)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -21,11 +20,13 @@ from defectflow.documents.steps import RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.contract import Capability, FreeCell
 from defectflow.engines.conversion import to_atoms, to_structure
+from defectflow.engines.deadline import Deadline
 from defectflow.engines.quasi_newton import QuasiNewton
+from defectflow.engines.request import Request
 from defectflow.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ase import Atoms
     from numpy.typing import NDArray
@@ -69,37 +70,41 @@ class RelaxSettings:
     curvature_eV_per_A2: float
     keep_symmetry: bool
 
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> RelaxSettings:
+        """Pick the numbers of the minimiser from those of a step."""
+        return cls(**{one.name: settings[one.name] for one in fields(cls)})
+
 
 class Relaxation:
     """A relaxation under way: atoms, minimiser and the history that rebuilds both.
 
     Parameters
     ----------
-    structure
-        Where it starts.
+    request
+        Where it starts, charge, moments, the numbers of the step, and the folder.
     engine
         Gives the forces.
-    cell, frozen, settings
+    cell, frozen
         As in the maker.
     """
 
     def __init__(
         self,
-        structure: Structure,
+        request: Request,
         engine: CalculatorEngine,
-        settings: RelaxSettings,
         cell: FreeCell = "fixed",
         frozen: Sequence[int] = (),
     ) -> None:
-        self.settings = settings
+        settings = self.settings = RelaxSettings.of(request.settings)
         self.cell = cell
         self.frozen = tuple(frozen)
-        self.start = structure
-        self.atoms = to_atoms(structure, self.frozen)
+        self.start = request.structure
+        self.atoms = to_atoms(self.start, self.frozen)
         if settings.keep_symmetry:
             constraints = [*self.atoms.constraints, FixSymmetry(self.atoms)]
             self.atoms.set_constraint(constraints)
-        self.calculator = engine.caching_calculator(stress=cell != "fixed")
+        self.calculator = engine.caching_calculator(replace(request, stress=cell != "fixed"))
         self.atoms.calc = self.calculator
         self.target: Any = self.atoms
         volume_A3 = self.atoms.get_volume()
@@ -171,18 +176,28 @@ class Relaxation:
         self.earlier_time_s = float(state["wall_time_s"])
 
     def run(self, checkpoint: Checkpoint) -> bool:
-        """Step until converged or out of steps; return whether it converged."""
+        """Step until converged or out of steps; return whether it converged.
+
+        Raises
+        ------
+        OutOfTime
+            If another step may not fit into the job's wall time; the state is on disk.
+        """
         earlier = checkpoint.load()
         if earlier is not None:
             self.resume(earlier)
             progress.info("%s goes on at step %d", self._label(), len(self.history))
         spoken = time.monotonic()
+        deadline = Deadline(self._label())
         while not self.converged():
             if len(self.history) >= self.settings.max_steps:
                 return False
+            late = deadline.near()
             self.step()
-            if checkpoint.due():
+            if late or checkpoint.due():
                 checkpoint.save(self.state())
+            if late:
+                raise deadline.stop()
             if time.monotonic() - spoken > _SILENCE_S:
                 spoken = time.monotonic()
                 progress.info(
@@ -199,71 +214,87 @@ class Relaxation:
 
 
 def relax(
-    structure: Structure,
+    request: Request,
     engine: CalculatorEngine,
-    settings: RelaxSettings,
     cell: FreeCell = "fixed",
     frozen: Sequence[int] = (),
-    folder: Path | None = None,
 ) -> RelaxDocument:
-    """Relax `structure`; atoms in `frozen` keep their position.
+    """Relax the structure of `request`; atoms in `frozen` keep their position.
 
-    An interrupted run goes on from ``relax.checkpoint.json`` in `folder` (the working directory),
-    if that file is of the same calculation. Running out of steps is not an error: the document
-    says ``converged=False``.
+    An interrupted run goes on from ``relax.checkpoint.json`` in the request's folder, if that file
+    is of the same calculation. Running out of steps is not an error: the document says
+    ``converged=False``.
     """
-    relaxation = Relaxation(structure, engine, settings, cell, frozen)
-    key = content_key("relax", engine.stamp(), structure, asdict(settings), cell, list(frozen))
-    checkpoint = Checkpoint((folder or Path.cwd()) / "relax.checkpoint.json", key)
-    converged = relaxation.run(checkpoint)
-    document = RelaxDocument(
-        **_results(relaxation.atoms, structure, engine),
-        fmax_eV_per_A=relaxation.fmax(),
-        force_threshold_eV_per_A=settings.fmax_eV_per_A,
-        converged=converged,
-        steps=len(relaxation.history),
-        force_calls=relaxation.force_calls,
-        wall_time_s=relaxation.wall_time_s,
-        cell=cell,
-        frozen=tuple(frozen),
+    relaxation = Relaxation(request, engine, cell, frozen)
+    key = content_key(
+        "relax",
+        engine.stamp(),
+        request.structure,
+        dict(request.settings),
+        [request.charge, request.moments],
+        cell,
+        list(frozen),
     )
+    checkpoint = Checkpoint(request.folder / "relax.checkpoint.json", key)
+    try:
+        converged = relaxation.run(checkpoint)
+        document = RelaxDocument(
+            **_results(relaxation.atoms, request, engine),
+            fmax_eV_per_A=relaxation.fmax(),
+            force_threshold_eV_per_A=relaxation.settings.fmax_eV_per_A,
+            converged=converged,
+            steps=len(relaxation.history),
+            force_calls=relaxation.force_calls,
+            wall_time_s=relaxation.wall_time_s,
+            cell=cell,
+            frozen=tuple(frozen),
+        )
+    finally:
+        relaxation.calculator.close()
     checkpoint.clear()
     return document
 
 
 def evaluate(
-    structure: Structure,
-    engine: CalculatorEngine,
-    frozen: Sequence[int] = (),
-    *,
-    stress: bool = False,
+    request: Request, engine: CalculatorEngine, frozen: Sequence[int] = ()
 ) -> RelaxDocument:
-    """Return energy and forces of `structure` as it is, from one evaluation."""
+    """Return energy and forces of the structure as it is, from one evaluation."""
     begun = time.monotonic()
-    atoms = to_atoms(structure, frozen)
-    atoms.calc = calculator = engine.caching_calculator(stress=stress)
-    return RelaxDocument(
-        **_results(atoms, structure, engine),
-        fmax_eV_per_A=float(np.linalg.norm(atoms.get_forces(), axis=1).max()),
-        force_threshold_eV_per_A=math.inf,
-        converged=True,
-        steps=0,
-        force_calls=calculator.evaluations,
-        wall_time_s=time.monotonic() - begun,
-        cell="fixed",
-        frozen=tuple(frozen),
-    )
+    atoms = to_atoms(request.structure, frozen)
+    atoms.calc = calculator = engine.caching_calculator(request)
+    try:
+        return RelaxDocument(
+            fmax_eV_per_A=float(np.linalg.norm(atoms.get_forces(), axis=1).max()),
+            **_results(atoms, request, engine),
+            force_threshold_eV_per_A=math.inf,
+            converged=True,
+            steps=0,
+            force_calls=calculator.evaluations,
+            wall_time_s=time.monotonic() - begun,
+            cell="fixed",
+            frozen=tuple(frozen),
+        )
+    finally:
+        calculator.close()
 
 
-def _results(atoms: Atoms, like: Structure, engine: CalculatorEngine) -> dict[str, Any]:
+def _results(atoms: Atoms, request: Request, engine: CalculatorEngine) -> dict[str, Any]:
     """Return the fields of a document that come from the calculator, in eV and Å."""
     forces = atoms.get_forces(apply_constraint=False)
     stress = atoms.calc.results.get("stress")
+    moments = atoms.calc.results.get("magmoms")
+    structure = to_structure(atoms, request.structure)
+    if moments is not None:
+        structure.add_site_property("magmom", np.asarray(moments).tolist())
     return {
-        "structure": to_structure(atoms, like),
+        "structure": structure,
         "energy_eV": atoms.calc.results["energy"],
         "forces_eV_per_A": forces.tolist(),
         "stress_eV_per_A3": None if stress is None else voigt_6_to_full_3x3_stress(stress).tolist(),
+        "magnetic_moments": None if moments is None else tuple(np.asarray(moments).tolist()),
+        "charge": request.charge,
+        "inputs": atoms.calc.inputs,
+        "repairs": atoms.calc.repairs,
         "engine": engine.stamp(),
     }
 
@@ -318,8 +349,8 @@ class RelaxMaker(Maker):
     ) -> RelaxDocument:
         """Do what the job does: relax `structure` in the working directory."""
         self._check(structure, frozen, charge, magnetic_moments)
-        settings = RelaxSettings(**self.settings)
-        return relax(structure, self.engine, settings, self.cell, frozen)
+        request = Request(structure, self.settings, charge, _fixed(magnetic_moments))
+        return relax(request, self.engine, self.cell, frozen)
 
     def _check(
         self, structure: object, frozen: object, charge: object, magnetic_moments: object | None
@@ -374,4 +405,10 @@ class StaticMaker(Maker):
     ) -> RelaxDocument:
         """Do what the job does: evaluate `structure` once."""
         self.engine.check_request(structure, frozen, charge, magnetic_moments)
-        return evaluate(structure, self.engine, frozen, stress=self.settings["stress"])
+        stress = self.settings["stress"]
+        request = Request(structure, self.settings, charge, _fixed(magnetic_moments), stress)
+        return evaluate(request, self.engine, frozen)
+
+
+def _fixed(moments: Sequence[float] | None) -> tuple[float, ...] | None:
+    return None if moments is None else tuple(float(moment) for moment in moments)

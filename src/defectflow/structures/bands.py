@@ -287,6 +287,12 @@ class Exchange:
         mapped[self.permutation] = vectors @ self.rotation.T
         return mapped
 
+    def scalars(self, values: Array) -> Array:
+        """Map one number per atom, e.g. collinear magnetic moments."""
+        mapped = np.empty_like(values)
+        mapped[self.permutation] = values
+        return mapped
+
 
 def exchanges(
     initial: Structure, final: Structure, tolerance_A: float = 0.1

@@ -1,0 +1,51 @@
+"""What a calculator is asked to compute, in the words that every engine shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pymatgen.core.structure import Structure
+
+
+@dataclass(frozen=True)
+class Request:
+    """One series of similar evaluations: the steps of a relaxation, or of one image of a band.
+
+    Attributes
+    ----------
+    structure
+        The crystal at the start; composition and cell decide k-points and electrons.
+    settings
+        The step's numbers. An engine with electrons takes from them what ``electrons.yaml`` names;
+        other engines need none.
+    charge
+        Of the cell, in units of e; removed electrons are positive.
+    magnetic_moments
+        Starting moments, one per atom, Bohr magnetons; None to take those of the structure.
+    stress
+        Compute the stress in every evaluation.
+    folder
+        Where a code keeps its files, and finds those of an interrupted run of the same job.
+    """
+
+    structure: Structure
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    charge: int = 0
+    magnetic_moments: tuple[float, ...] | None = None
+    stress: bool = False
+    folder: Path = field(default_factory=Path)
+
+    @property
+    def moments(self) -> tuple[float, ...] | None:
+        """Starting moments: those asked for, else the structure's site property ``magmom``."""
+        if self.magnetic_moments is not None:
+            return self.magnetic_moments
+        known = self.structure.site_properties.get("magmom")
+        if known is None or any(moment is None for moment in known):
+            return None
+        return tuple(float(moment) for moment in known)
