@@ -15,6 +15,7 @@ from defectflow.documents.base import (
     content_key,
     now,
 )
+from defectflow.documents.electronic import AtomDos, DosDocument
 from defectflow.documents.migration import (
     Diffusion,
     HopDocument,
@@ -25,10 +26,12 @@ from defectflow.documents.steps import BandDocument, Candidate, Image, RelaxDocu
 from defectflow.errors import StoreError, did_you_mean
 
 __all__ = [
+    "AtomDos",
     "BandDocument",
     "Candidate",
     "Diffusion",
     "Document",
+    "DosDocument",
     "EngineStamp",
     "Fidelity",
     "HopDocument",

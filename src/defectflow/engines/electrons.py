@@ -1,0 +1,255 @@
+"""What a density functional code is given, in one vocabulary for all codes.
+
+An engine turns a `Request` into an `ElectronicInput` and this into its own input; nothing else
+decides what a code computes, so that two codes at one level are given the same crystal, k-points,
+smearing, moments, charge and Hubbard U.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import yaml
+from pydantic import field_validator
+
+from defectflow import paths
+from defectflow.engines.calculators import CalculatorOptions
+from defectflow.errors import RecipeError, StructureError, did_you_mean
+
+if TYPE_CHECKING:
+    from pymatgen.core.structure import Structure
+
+    from defectflow.engines.request import Request
+
+#: A direction with an empty gap of at least this width is not periodic for the electrons.
+VACUUM_A: Final = 7.0
+#: More k-points than this along one axis are a typing error.
+_MOST_KPOINTS: Final = 60
+_CUTOFFS_EV: Final = (100.0, 3000.0)
+
+Functional = Literal["PBE", "PBE+U", "RPBE", "PBEsol", "r2SCAN"]
+Smearing = Literal["fermi-dirac", "gaussian", "methfessel-paxton", "marzari-vanderbilt"]
+
+
+class ElectronOptions(CalculatorOptions):
+    """Options of every engine with electrons.
+
+    Attributes
+    ----------
+    functional
+        Exchange and correlation. ``PBE+U`` is PBE with `hubbard_U_eV`.
+    hubbard_U_eV
+        Used with ``PBE+U`` alone: the name of a set in ``templates/input/dft/hubbard.yaml``, or U
+        by element for the d shell (eV, Dudarev).
+    spin
+        ``auto``: with spin if moments are given or an element of ``starting_moments.yaml`` is
+        present; ``on``, ``off``: always, never.
+    """
+
+    functional: Functional = "PBE"
+    hubbard_U_eV: str | dict[str, float] = "materials_project"
+    spin: Literal["auto", "on", "off"] = "auto"
+
+    @field_validator("spin", mode="before")
+    @classmethod
+    def _yaml_words(cls, value: object) -> object:
+        """Accept what YAML makes of the bare words on and off."""
+        return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+    @field_validator("hubbard_U_eV")
+    @classmethod
+    def _known_set(cls, value: str | dict[str, float]) -> str | dict[str, float]:
+        if isinstance(value, str) and value not in _hubbard_sets():
+            message = f"no such set of U; {did_you_mean(value, _hubbard_sets())}"
+            raise ValueError(message)
+        return value
+
+
+@dataclass(frozen=True)
+class ElectronicInput:
+    """What a code is given beside the atoms.
+
+    Attributes
+    ----------
+    functional
+        Without Hubbard U, which `hubbard_U_eV` lists by element (Dudarev, d shell).
+    cutoff_eV
+        Of the plane waves.
+    kpoints
+        Divisions of the Gamma-centred mesh.
+    smearing_eV
+        Width as the code's own scheme defines it.
+    magnetic_moments
+        Starting moments, one per atom, Bohr magnetons; None: no spin.
+    charge
+        Of the cell; removed electrons are positive.
+    energy_eV
+        SCF threshold for the whole cell.
+    """
+
+    functional: str
+    cutoff_eV: float
+    kpoints: tuple[int, int, int]
+    smearing: Smearing
+    smearing_eV: float
+    magnetic_moments: tuple[float, ...] | None
+    charge: int
+    energy_eV: float
+    max_scf_steps: int
+    hubbard_U_eV: dict[str, float] = field(default_factory=dict)
+    stress: bool = False
+
+    @property
+    def spin(self) -> bool:
+        """Whether the two spins are computed apart."""
+        return self.magnetic_moments is not None
+
+    def record(self) -> dict[str, Any]:
+        """Return all of it as plain data, for the document of the result."""
+        return asdict(self)
+
+
+def electronic_input(options: dict[str, Any], request: Request) -> ElectronicInput:
+    """Return what a code is given for `request`.
+
+    Parameters
+    ----------
+    options
+        Of the engine: the fields of `ElectronOptions`.
+
+    Raises
+    ------
+    RecipeError
+        If cutoff, k-points or moments are out of range.
+    StructureError
+        If more electrons are taken away than there are.
+    """
+    settings, structure = request.settings, request.structure
+    functional, _, hubbard = options["functional"].partition("+")
+    cutoff_eV = settings["cutoff_eV"]
+    if not _CUTOFFS_EV[0] <= cutoff_eV <= _CUTOFFS_EV[1]:
+        message = (
+            f"cutoff_eV = {cutoff_eV:g}: a plane-wave cutoff lies between {_CUTOFFS_EV[0]:g} and "
+            f"{_CUTOFFS_EV[1]:g} eV"
+        )
+        raise RecipeError(message)
+    electrons = sum(site.specie.Z for site in structure)
+    if request.charge >= electrons:
+        message = f"charge {request.charge:+d}: the cell has only {electrons} electrons"
+        raise StructureError(message)
+    return ElectronicInput(
+        functional=functional,
+        cutoff_eV=cutoff_eV,
+        kpoints=kpoint_mesh(structure, settings["kpoint_spacing_per_A"]),
+        smearing=settings["smearing"],
+        smearing_eV=settings["smearing_eV"],
+        magnetic_moments=_moments(options["spin"], request),
+        charge=request.charge,
+        energy_eV=settings["scf_energy_eV_per_atom"] * len(structure),
+        max_scf_steps=settings["max_scf_steps"],
+        hubbard_U_eV=hubbard_U_eV(structure, options["hubbard_U_eV"]) if hubbard else {},
+        stress=request.stress,
+    )
+
+
+def kpoint_mesh(structure: Structure, spacing_per_A: float) -> tuple[int, int, int]:
+    """Return the divisions of a Gamma-centred mesh no coarser than `spacing_per_A`.
+
+    The spacing includes 2π (VASP's KSPACING). A direction across a vacuum gets one point.
+
+    Raises
+    ------
+    RecipeError
+        If the spacing is not positive, or asks for an absurd mesh.
+
+    Examples
+    --------
+    >>> from pymatgen.core import Lattice, Structure
+    >>> kpoint_mesh(Structure(Lattice.cubic(4.0), ["Cu"], [[0, 0, 0]]), 0.25)
+    (7, 7, 7)
+    """
+    if not spacing_per_A > 0:
+        message = f"kpoint_spacing_per_A = {spacing_per_A:g}: must be positive, e.g. 0.25"
+        raise RecipeError(message)
+    lengths = structure.lattice.reciprocal_lattice.abc
+    empty = vacuum_axes(structure)
+    # The small number keeps a mesh from growing because of the last digit of a lattice constant.
+    mesh = tuple(
+        1 if axis in empty else max(1, math.ceil(length / spacing_per_A - 1e-3))
+        for axis, length in enumerate(lengths)
+    )
+    if max(mesh) > _MOST_KPOINTS:
+        message = (
+            f"kpoint_spacing_per_A = {spacing_per_A:g}: gives a mesh of "
+            f"{' x '.join(map(str, mesh))}; a usual spacing is 0.15 to 0.5"
+        )
+        raise RecipeError(message)
+    return mesh  # type: ignore[return-value]
+
+
+def vacuum_axes(structure: Structure) -> tuple[int, ...]:
+    """Return the lattice directions along which the atoms leave a gap of at least 7 Å."""
+    axes = []
+    for axis in range(3):
+        if not structure.lattice.pbc[axis]:
+            axes.append(axis)
+            continue
+        height_A = structure.volume / np.linalg.norm(
+            np.cross(*np.delete(structure.lattice.matrix, axis, axis=0))
+        )
+        places = np.sort(structure.frac_coords[:, axis] % 1.0)
+        gaps = np.diff(np.append(places, places[0] + 1.0))
+        if gaps.max() * height_A >= VACUUM_A:
+            axes.append(axis)
+    return tuple(axes)
+
+
+def hubbard_U_eV(structure: Structure, choice: str | dict[str, float]) -> dict[str, float]:
+    """Return U by element for this crystal; empty if the set does not apply to it."""
+    present = {element.symbol for element in structure.elements}
+    if isinstance(choice, dict):
+        return {symbol: float(value) for symbol, value in choice.items() if symbol in present}
+    table = _hubbard_sets()[choice]
+    if not present & set(table["anions"]):
+        return {}
+    return {symbol: value for symbol, value in table["U_eV"].items() if symbol in present}
+
+
+def _moments(choice: str, request: Request) -> tuple[float, ...] | None:
+    given = request.moments
+    if choice == "off":
+        return None
+    if given is not None:
+        if len(given) != len(request.structure):
+            message = (
+                f"{len(given)} magnetic moments for {len(request.structure)} atoms: give one each"
+            )
+            raise RecipeError(message)
+        return given
+    table = _starting_moments()
+    known = table["moments_muB"]
+    symbols = [site.specie.symbol for site in request.structure]
+    if choice == "auto" and not set(symbols) & set(known):
+        return None
+    others = table["others_muB"] if set(symbols) & set(known) else 1.0
+    return tuple(float(known.get(symbol, others)) for symbol in symbols)
+
+
+@functools.cache
+def _hubbard_sets() -> dict[str, Any]:
+    return _shared("hubbard")
+
+
+@functools.cache
+def _starting_moments() -> dict[str, Any]:
+    return _shared("starting_moments")
+
+
+def _shared(name: str) -> dict[str, Any]:
+    path = paths.find("templates", f"input/dft/{name}.yaml")
+    tables: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return tables
