@@ -142,6 +142,9 @@ class BandRun:
         self._climb(chosen, band)
         converged = band.done()
         self.checkpoint.clear()
+        for images in self.calculators.values():
+            for calculator in images.values():
+                calculator.finish()
         failed = [
             Candidate(label=k, barrier_eV=np.nan, fmax_eV_per_A=np.nan, force_calls=0, error=v)
             for k, v in self.errors.items()

@@ -185,12 +185,19 @@ class CachingCalculator(Calculator):
         """What the first part changed in order to converge."""
         return tuple(getattr(self.parts[0], "repairs", ()))
 
+    def finish(self) -> None:
+        """Remove what only an interrupted run would need: the calculation is done."""
+        self._tell_parts("finish")
+
     def close(self) -> None:
         """End the programs that the parts have started."""
+        self._tell_parts("close")
+
+    def _tell_parts(self, verb: str) -> None:
         for part in self.parts:
-            end = getattr(part, "close", None)
-            if callable(end):
-                end()
+            act = getattr(part, verb, None)
+            if callable(act):
+                act()
 
     def calculate(
         self,
@@ -269,7 +276,8 @@ class CalculatorEngine(Engine):
         """Return the ASE calculator that serves `request`, without dispersion.
 
         The images of a band share a potential; a code with electrons makes a new calculator, which
-        has attributes ``inputs`` (dict) and ``repairs`` (list of str) and a method ``close()``.
+        has attributes ``inputs`` (dict) and ``repairs`` (list of str) and methods ``finish()``,
+        called once when the calculation is done, and ``close()``, called last in any case.
         """
         return self.shared_calculator()
 

@@ -39,20 +39,22 @@ def processes() -> int:
     return int(text)
 
 
-def command(program: str, *arguments: str, remedy: str) -> list[str]:
+def command(program: str, *arguments: str, remedy: str, name: str | None = None) -> list[str]:
     """Return what starts `program`, as a list of words.
 
     Parameters
     ----------
     remedy
         What to do if the program is missing; ends the error message.
+    name
+        How the environment variable calls it, if not by its file's name.
 
     Raises
     ------
     EngineError
         If the program, or the one that starts MPI, is not found.
     """
-    variable = f"DEFECTFLOW_{re.sub(r'[^A-Z0-9]', '_', program.upper())}_COMMAND"
+    variable = f"DEFECTFLOW_{re.sub(r'[^A-Z0-9]', '_', (name or program).upper())}_COMMAND"
     given = os.environ.get(variable)
     words = shlex.split(given) if given else [*_mpi_words(), program]
     for word in {words[0], *([] if given else [program])}:

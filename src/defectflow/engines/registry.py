@@ -15,6 +15,7 @@ _CLASSES: Final[dict[str, tuple[str, str]]] = {
     "emt": ("defectflow.engines.emt", "EMT"),
     "chgnet": ("defectflow.engines.potentials", "CHGNet"),
     "sevennet": ("defectflow.engines.potentials", "SevenNet"),
+    "gpaw": ("defectflow.engines.gpaw", "Gpaw"),
     "ase": ("defectflow.engines.imported", "ImportedCalculator"),
 }
 

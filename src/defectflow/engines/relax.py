@@ -249,6 +249,7 @@ def relax(
             cell=cell,
             frozen=tuple(frozen),
         )
+        relaxation.calculator.finish()
     finally:
         relaxation.calculator.close()
     checkpoint.clear()
@@ -263,7 +264,7 @@ def evaluate(
     atoms = to_atoms(request.structure, frozen)
     atoms.calc = calculator = engine.caching_calculator(request)
     try:
-        return RelaxDocument(
+        document = RelaxDocument(
             fmax_eV_per_A=float(np.linalg.norm(atoms.get_forces(), axis=1).max()),
             **_results(atoms, request, engine),
             force_threshold_eV_per_A=math.inf,
@@ -274,8 +275,10 @@ def evaluate(
             cell="fixed",
             frozen=tuple(frozen),
         )
+        calculator.finish()
     finally:
         calculator.close()
+    return document
 
 
 def _results(atoms: Atoms, request: Request, engine: CalculatorEngine) -> dict[str, Any]:

@@ -1,0 +1,181 @@
+"""GPAW: density functional theory with plane waves and the PAW method.
+
+Sources: J. J. Mortensen et al., J. Chem. Phys. 160, 092503 (2024); gpaw.readthedocs.io.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from defectflow.documents.electronic import AtomDos, DosDocument
+from defectflow.engines import gpaw_data, gpaw_process, programs
+from defectflow.engines.calculators import BASIC, CalculatorEngine, Model, code_versions
+from defectflow.engines.contract import Capability
+from defectflow.engines.conversion import to_atoms, to_structure
+from defectflow.engines.dos import DosMaker, DosSettings, band_edges
+from defectflow.engines.electrons import ElectronOptions, electronic_input
+from defectflow.engines.gpaw_calculator import GpawCalculator, GpawTask
+from defectflow.engines.gpaw_input import DATASETS, gpaw_keywords
+from defectflow.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from defectflow.engines.contract import CalculationMaker, EngineOptions
+    from defectflow.engines.request import Request
+
+
+class GpawOptions(ElectronOptions):
+    """Options of GPAW.
+
+    Attributes
+    ----------
+    setups
+        Names of PAW data sets that are not the default ones, by element: ``{"Mg": "2"}`` takes
+        ``Mg.2.PBE``, which has two valence electrons instead of ten.
+    """
+
+    setups: dict[str, str] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Gpaw(CalculatorEngine):
+    """GPAW with plane waves, in a process of its own.
+
+    Examples
+    --------
+    >>> Gpaw(options={"functional": "RPBE"}).model().functional
+    'RPBE'
+    """
+
+    name: ClassVar[str] = "gpaw"
+    family: ClassVar[str] = "gpaw"
+    options_model: ClassVar[type[EngineOptions]] = GpawOptions
+    declared: ClassVar[frozenset[Capability]] = BASIC | {
+        Capability.STRESS,
+        Capability.SPIN,
+        Capability.CHARGE,
+        Capability.KPOINTS,
+        Capability.DOS,
+        Capability.VIBRATIONS,
+        Capability.DISPERSION,
+    }
+
+    def model(self) -> Model:
+        """Return the functional and the PAW data sets."""
+        functional = self.options["functional"]
+        base = functional.partition("+")[0]
+        version = code_versions(["gpaw-data"]).get("gpaw-data", "of unknown version")
+        return Model(
+            name=f"PAW data sets for {DATASETS[base]}, gpaw-data {version}",
+            functional=functional,
+            fidelity="dft",
+            elements=None,
+            packages=("gpaw",),
+            d3_method=base.lower(),
+        )
+
+    def check(self, elements: Collection[str] | None = None) -> None:
+        """Raise `EngineError` if GPAW, MPI, or the data set of one of `elements` is missing."""
+        try:
+            super().check()
+        except EngineError as error:
+            message = f"{str(error).partition(';')[0]}; {gpaw_process.REMEDY}"
+            raise EngineError(message) from error
+        if programs.processes() > 1:
+            gpaw_process.command()
+        functional = self.options["functional"].partition("+")[0]
+        gpaw_data.check(elements or (), functional, self.options["setups"])
+
+    def task(self, request: Request) -> GpawTask:
+        """Return what GPAW is given for `request`; GPAW need not be installed for it."""
+        electrons = electronic_input(self.options, request)
+        setups = self.options["setups"]
+        symbols = {element.symbol for element in request.structure.elements}
+        keywords = gpaw_keywords(electrons, request.settings, setups)
+        files = gpaw_data.record(symbols, electrons.functional, setups)
+        return GpawTask(
+            keywords=keywords,
+            ladder=tuple(request.settings["scf_ladder"]),
+            moments=electrons.magnetic_moments,
+            folder=request.folder.resolve(),
+            inputs=electrons.record() | {"gpaw": keywords, "datasets": files},
+        )
+
+    def part(self, request: Request) -> GpawCalculator:
+        """Return a new calculator for `request`; GPAW starts with its first evaluation."""
+        self.check({element.symbol for element in request.structure.elements})
+        return GpawCalculator(self.task(request))
+
+    def density_of_states(self, request: Request) -> DosDocument:
+        """Return the density of states of the structure as it is.
+
+        The projections are on the bound PAW partial waves of each atom, so that a curve counts what
+        of a state looks like that orbital inside the sphere; dispersion has no part in it.
+
+        Raises
+        ------
+        NotConverged
+            If the SCF does not converge.
+        """
+        begun = time.monotonic()
+        settings = DosSettings.of(request.settings)
+        grid = settings.grid()
+        atoms = to_atoms(request.structure)
+        task = self.task(request)
+        task.keywords["nbands"] = f"{request.settings['bands_percent']:g}%"
+        task.keywords["convergence"]["bands"] = f"CBM+{request.settings['converged_above_eV']:g}"
+        self.check(set(atoms.get_chemical_symbols()))
+        calculator = GpawCalculator(task)
+        try:
+            calculator.calculate(atoms, ["energy"])
+            answer = calculator.density_of_states(grid.tolist(), settings.width_eV)
+            calculator.finish()
+        finally:
+            calculator.close()
+        return DosDocument(
+            **_electronic(answer, atoms.get_chemical_symbols()),
+            structure=to_structure(atoms, request.structure),
+            energy_eV=calculator.results["energy"],
+            energies_eV=tuple(grid.tolist()),
+            width_eV=settings.width_eV,
+            magnetic_moments=_tuple(calculator.results.get("magmoms")),
+            charge=request.charge,
+            force_calls=1,
+            wall_time_s=time.monotonic() - begun,
+            inputs=calculator.inputs,
+            repairs=tuple(calculator.repairs),
+            engine=self.stamp(),
+        )
+
+    def _dos_maker(self, settings: dict[str, Any]) -> CalculationMaker:
+        return DosMaker(engine=self, settings=settings)
+
+
+def _electronic(answer: dict[str, Any], symbols: list[str]) -> dict[str, Any]:
+    """Return the fields of a `DosDocument` that the server's answer holds."""
+    edges = band_edges(np.array(answer["levels"]))
+    return {
+        "total": tuple(map(tuple, answer["total"])),
+        "atoms": tuple(
+            AtomDos(
+                symbol=symbol,
+                orbitals={name: tuple(map(tuple, curves)) for name, curves in orbitals.items()},
+            )
+            for symbol, orbitals in zip(symbols, answer["atoms"], strict=True)
+        ),
+        "fermi_eV": answer["fermi"],
+        "gap_eV": edges.gap_eV,
+        "direct": edges.direct,
+        "vbm_eV": edges.vbm_eV,
+        "cbm_eV": edges.cbm_eV,
+    }
+
+
+def _tuple(values: Any) -> tuple[float, ...] | None:
+    return None if values is None else tuple(np.asarray(values, dtype=float).tolist())

@@ -1,0 +1,238 @@
+"""The program that computes with GPAW, in one process or on every rank of an MPI job.
+
+It is started by `defectflow.engines.gpaw_process` with a path, not imported, and needs nothing but
+GPAW. It reads one JSON object per line from standard input and answers each with one line that
+starts with `MARK`; whatever else is written to standard output goes to standard error. Several
+calculations live in one program, each with its own wave functions, folder and text.
+
+Units are ASE's: Å, eV, eV/Å, eV/Å³, Bohr magnetons.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+#: What every answer starts with.
+MARK: Final = "#defectflow "
+
+
+class Calculation:
+    """One series of similar evaluations with its own density and wave functions.
+
+    Parameters
+    ----------
+    start
+        ``folder``, ``keywords`` of GPAW, ``numbers``, ``positions``, ``cell``, ``pbc``, ``moments``
+        and ``restart``: a file to go on from, or None.
+    """
+
+    def __init__(self, start: dict[str, Any], world: Any) -> None:
+        from ase import Atoms
+
+        self.world = world
+        self.keywords: dict[str, Any] = start["keywords"]
+        self.atoms = Atoms(
+            numbers=start["numbers"],
+            positions=start["positions"],
+            cell=start["cell"],
+            pbc=start["pbc"],
+        )
+        if start["moments"] is not None:
+            self.atoms.set_initial_magnetic_moments(start["moments"])
+        self.text = None
+        if world.rank == 0:
+            path = Path(start["folder"]) / "gpaw.txt"
+            self.text = path.open("a", encoding="utf-8")
+        self.symmetry_broken = 0
+        self.changed: dict[str, Any] = {}
+        self.gpaw = self._new(start["restart"])
+
+    def evaluate(self, positions: Any, cell: Any, wanted: list[str]) -> dict[str, Any]:
+        """Return the results, or ``converged: False`` if the SCF ran out of steps."""
+        from gpaw import KohnShamConvergenceError
+        from gpaw.new.symmetry import SymmetryBrokenError
+
+        self.atoms.set_cell(cell)
+        self.atoms.set_positions(positions)
+        while True:
+            try:
+                self.gpaw.get_potential_energy(self.atoms)
+            except SymmetryBrokenError:
+                self._begin_again()
+            except KohnShamConvergenceError:
+                return {"converged": False, "steps": self._steps()}
+            else:
+                break
+        get = {"forces": self.gpaw.get_forces, "stress": self.gpaw.get_stress}
+        results = {name: get[name](self.atoms).tolist() for name in wanted}
+        steps = self._steps()
+        for name in ("energy", "free_energy", "magmoms"):
+            results[name] = self.gpaw.get_property(name, self.atoms)
+        results["magmoms"] = results["magmoms"].tolist()
+        return results | {
+            "converged": True,
+            "steps": steps,
+            "symmetry_broken": self.symmetry_broken,
+            "electrons": float(self.gpaw.get_number_of_electrons()),
+        }
+
+    def change(self, keywords: dict[str, Any], max_steps: int) -> None:
+        """Change how the density is found (mixer, eigensolver, smearing), and keep it."""
+        self.gpaw.params.maxiter = max_steps
+        self.gpaw.dft.change(**keywords)
+        self.changed |= keywords
+
+    def density_of_states(self, energies: Any, width: float) -> dict[str, Any]:
+        """Return curves per spin on `energies` (relative to the Fermi level), and the levels.
+
+        Equivalent atoms get equal curves: the sum over the irreducible k-points has only the sum
+        over such atoms right. Each atom's projections are those on its bound partial waves.
+        """
+        import numpy as np
+
+        energies = np.array(energies)
+        dos = self.gpaw.dos()
+        spins = range(dos.nspins)
+
+        def projected(atom: int, number: int) -> Any:
+            return [
+                dos.raw_pdos(energies, a=atom, l=number, spin=spin, width=width) for spin in spins
+            ]
+
+        # A curve of one spin counts one electron per state; without spin it stands for both.
+        both = dos.degeneracy
+        maps = self.gpaw.dft.ibzwfs.ibz.symmetries.atommap_sa
+        atoms: list[dict[str, Any]] = [{} for _ in self.atoms]
+        for number, orbital in enumerate("spdf"):
+            having = [atom for atom in range(len(atoms)) if self._has(atom, number)]
+            raw = {atom: both * np.array(projected(atom, number)) for atom in having}
+            for atom in having:
+                mean = sum(raw[each[atom]] for each in maps) / len(maps)
+                atoms[atom][orbital] = mean.tolist()
+        total = [both * dos.raw_dos(energies, spin=spin, width=width) for spin in spins]
+        return {
+            "fermi": float(dos.fermi_level),
+            "levels": dos.eig_skn.tolist(),
+            "total": [curve.tolist() for curve in total],
+            "atoms": atoms,
+        }
+
+    def save(self, path: str) -> None:
+        """Write density and wave functions, in one move."""
+        fresh = f"{path}.new"
+        self.gpaw.write(fresh, mode="all")
+        self.world.barrier()
+        if self.world.rank == 0:
+            Path(fresh).replace(path)
+        self.world.barrier()
+
+    def close(self) -> None:
+        """Close the text."""
+        self.gpaw = None
+        if self.text is not None:
+            self.text.close()
+
+    def _steps(self) -> int:
+        return int(self.gpaw.dft.scf_loop.niter)
+
+    def _has(self, atom: int, number: int) -> bool:
+        from gpaw.dos import get_projector_numbers
+
+        return bool(get_projector_numbers(self.gpaw.setups[atom], number))
+
+    def _begin_again(self) -> None:
+        """Find the symmetry anew: atoms have moved so that the old one no longer holds."""
+        moments = self.gpaw.dft.results.get("magmoms")
+        if moments is not None and self.atoms.get_initial_magnetic_moments().any():
+            self.atoms.set_initial_magnetic_moments(moments)
+        self.symmetry_broken += 1
+        self.keywords |= self.changed
+        self.gpaw = self._new(None)
+
+    def _new(self, restart: str | None) -> Any:
+        from gpaw.dft import GPAW
+
+        if restart is not None:
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                return GPAW(restart, txt=self.text, object_hooks={"xc": functional})
+        keywords = dict(self.keywords)
+        return GPAW(**keywords | {"xc": functional(keywords["xc"])}, txt=self.text)
+
+
+def functional(keyword: str | dict[str, Any]) -> Any:
+    """Return GPAW's functional parameter; PBEsol works on the PAW data sets made for PBE.
+
+    No data sets are published for PBEsol. The frozen core and the projectors are PBE's, the energy
+    and the potential PBEsol's, inside the spheres too.
+    """
+    from gpaw.dft import XC
+
+    class OnDataSetsOfPBE(XC):  # type: ignore[misc, unused-ignore]
+        def functional(self, **arguments: Any) -> Any:
+            made = super().functional(**arguments)
+            made.get_setup_name = lambda: "PBE"
+            return made
+
+    keyword = {"name": keyword} if isinstance(keyword, str) else dict(keyword)
+    return (OnDataSetsOfPBE if keyword["name"] == "PBEsol" else XC)(**keyword)
+
+
+def obey(
+    calculations: dict[str, Calculation], command: dict[str, Any], world: Any
+) -> dict[str, Any]:
+    """Do what one line asks, and return the answer."""
+    verb, name = command.pop("command"), command.pop("calculation")
+    if verb == "setup":
+        calculations[name] = Calculation(command, world)
+        return {}
+    if verb == "close":
+        calculations.pop(name).close()
+        return {}
+    return getattr(calculations[name], verb)(**command) or {}
+
+
+def listen(lines: queue.SimpleQueue[str]) -> NoReturn:
+    """Put the lines of standard input into `lines`; end the program when the other side is gone."""
+    for line in sys.stdin:
+        lines.put(line)
+    os._exit(0)
+
+
+def main() -> None:
+    """Answer commands until told to quit."""
+    # What a library prints must not be taken for an answer.
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    import gpaw
+    from gpaw.mpi import broadcast, world
+
+    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
+    if world.rank == 0:
+        threading.Thread(target=listen, args=(lines,), daemon=True).start()
+
+    def answer(content: dict[str, Any]) -> None:
+        if world.rank == 0:
+            answers.write(f"{MARK}{json.dumps(content)}\n")
+            answers.flush()
+
+    answer({"version": gpaw.__version__, "ranks": world.size})
+    calculations: dict[str, Calculation] = {}
+    while True:
+        line = broadcast(lines.get() if world.rank == 0 else None, comm=world)
+        command = json.loads(line)
+        if command["command"] == "quit":
+            break
+        answer(obey(calculations, command, world))
+    for calculation in calculations.values():
+        calculation.close()
+
+
+if __name__ == "__main__":
+    main()
