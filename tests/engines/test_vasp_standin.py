@@ -326,9 +326,20 @@ def test_the_executable_starts_without_atomate2(copper):
     ],
 )
 def test_what_needs_electrons_is_refused(copper, capsys, tags, named):
-    Path("vasprun.xml").write_text("left over from an earlier run")
+    write(copper)
+    assert main() == 0
+    capsys.readouterr()
     write(copper, **tags)
     assert named in refused(capsys)
+
+
+def test_output_of_vasp_is_not_overwritten(copper, capsys):
+    write(copper)
+    Path("OUTCAR").write_text(" vasp.6.4.2 20Jul23 (build) complex\n")
+    Path("WAVECAR").write_text("many hours")
+    assert "holds output of VASP itself" in refused(capsys)
+    assert Path("OUTCAR").read_text().startswith(" vasp.6.4.2")
+    assert Path("WAVECAR").read_text() == "many hours"
 
 
 def test_band_structures_are_refused(copper, capsys):

@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.engines.vasp_standin import outcar, vasprun
-from defectflow.engines.vasp_standin.marks import NOTICE, PROGRAM, VERSION
+from defectflow.engines.vasp_standin.marks import NOTICE, PROGRAM, VERSION, is_standin
 from defectflow.engines.vasp_standin.motion import moves_cell
+from defectflow.errors import EngineError, MissingData
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,23 @@ RECORD: Final = "standin.json"
 
 
 def clear(folder: Path) -> None:
-    """Remove the output of earlier runs, so that nothing old is taken for the output of this."""
+    """Remove the output of earlier runs, so that nothing old is taken for the output of this.
+
+    Raises
+    ------
+    EngineError
+        If there is output that the stand-in has not written; it stays.
+    """
+    try:
+        foreign = not is_standin(folder)
+    except MissingData:
+        foreign = False
+    if foreign:
+        message = (
+            f"{folder} holds output of VASP itself, which the stand-in does not overwrite; run it "
+            "in a folder with input files only"
+        )
+        raise EngineError(message)
     for name in WRITTEN:
         (folder / name).unlink(missing_ok=True)
 
