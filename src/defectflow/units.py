@@ -14,3 +14,7 @@ BOLTZMANN_EV_PER_K: Final = 8.617333262e-5
 GPA_PER_EV_A3: Final = 160.2176634
 #: 1 Å² in cm².
 CM2_PER_A2: Final = 1.0e-16
+#: Hartree energy in eV and Bohr radius in Å (CODATA 2018).
+HARTREE_EV: Final = 27.211386245988
+RYDBERG_EV: Final = HARTREE_EV / 2
+BOHR_A: Final = 0.529177210903

@@ -1,0 +1,155 @@
+"""Density of states with pw.x and projwfc.x: scf, eigenvalues of more bands, projections."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from defectflow.documents.electronic import AtomDos, DosDocument, Orbital
+from defectflow.engines import espresso_program as program
+from defectflow.engines import programs
+from defectflow.engines.conversion import to_atoms, to_structure
+from defectflow.engines.dos import DosSettings, band_edges, broadened
+from defectflow.engines.espresso_input import OUTPUT_FOLDER, PREFIX, RunControl
+from defectflow.engines.espresso_output import failure, read_projections, read_result
+from defectflow.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from defectflow.engines.espresso import Espresso
+    from defectflow.engines.espresso_calculator import PwCalculator
+    from defectflow.engines.espresso_output import Projection, PwResult
+    from defectflow.engines.request import Request
+
+    Array = NDArray[np.float64]
+
+_ORBITALS: Final[tuple[Orbital, ...]] = ("s", "p", "d", "f")
+_FEWEST_EMPTY: Final = 4
+_REMEDY: Final = (
+    "install it with Quantum ESPRESSO (Debian, Ubuntu: apt-get install quantum-espresso) or set "
+    "DEFECTFLOW_PROJWFC_X_COMMAND"
+)
+
+
+def density_of_states(engine: Espresso, request: Request) -> DosDocument:
+    """Return the density of states of the structure as it is.
+
+    The projections are on the orthonormalised atomic orbitals of the pseudopotentials. Dispersion
+    has no part in it.
+
+    Raises
+    ------
+    NotConverged
+        If the SCF does not converge.
+    EngineError
+        If a program is missing or fails.
+    """
+    begun = time.monotonic()
+    settings = DosSettings.of(request.settings)
+    words = programs.command("projwfc.x", "-in", "projwfc.in", remedy=_REMEDY)
+    atoms = to_atoms(request.structure)
+    calculator = engine.part(request)
+    try:
+        calculator.calculate(atoms, ["energy"])
+        levels = _eigenvalues(calculator, request.settings["empty_bands_factor"])
+        projections = _projections(calculator, words, len(levels.levels_eV))
+        calculator.finish()
+    finally:
+        calculator.close()
+    return DosDocument(
+        **_curves(levels, projections, atoms.get_chemical_symbols(), settings),
+        structure=to_structure(atoms, request.structure),
+        energy_eV=calculator.results["energy"],
+        fermi_eV=levels.fermi_eV,
+        width_eV=settings.width_eV,
+        magnetic_moments=calculator.results.get("magmoms"),
+        charge=request.charge,
+        force_calls=1,
+        wall_time_s=time.monotonic() - begun,
+        inputs=calculator.inputs,
+        repairs=tuple(calculator.repairs),
+        engine=engine.stamp(),
+    )
+
+
+def _eigenvalues(calculator: PwCalculator, empty_factor: float) -> PwResult:
+    """Return tightly converged levels, empty ones too, in the potential of the scf run."""
+    occupied = math.ceil(calculator.inputs["valence_electrons"] / 2)
+    bands = occupied + max(_FEWEST_EMPTY, math.ceil(occupied * empty_factor))
+    text, error = calculator.run_pw(RunControl("nscf", bands=bands))
+    if "JOB DONE" not in text:
+        message = f"pw.x (nscf) in {calculator.folder}: {failure(text, error)[1]}; look at pw.out"
+        raise EngineError(message)
+    calculator.inputs["bands"] = bands
+    path = calculator.folder / OUTPUT_FOLDER / f"{PREFIX}.xml"
+    return read_result(path, calculator.task.electrons.smearing)
+
+
+def _projections(
+    calculator: PwCalculator, words: Sequence[str], spins: int
+) -> list[list[Projection]]:
+    folder = calculator.folder
+    (folder / "projwfc.in").write_text(
+        f"&PROJWFC\n  prefix = '{PREFIX}'\n  outdir = './{OUTPUT_FOLDER}'\n"
+        f"  filproj = '{PREFIX}'\n  filpdos = '{PREFIX}'\n/\n",
+        encoding="utf-8",
+    )
+    text, error, _ = program.run(words, folder, "projwfc", timeout_s=None)
+    if "JOB DONE" not in text:
+        message = f"projwfc.x in {folder}: {failure(text, error)[1]}; look at projwfc.out there"
+        raise EngineError(message)
+    names = ("up", "down")[:spins]
+    return [read_projections(folder / f"{PREFIX}.projwfc_{name}") for name in names]
+
+
+def _curves(
+    levels: PwResult,
+    projections: Sequence[Sequence[Projection]],
+    symbols: Sequence[str],
+    settings: DosSettings,
+) -> dict[str, Any]:
+    """Return the fields of a `DosDocument` that come from the eigenvalues."""
+    grid = settings.grid()
+    relative = levels.levels_eV - levels.fermi_eV
+    per_level = 2.0 if len(relative) == 1 else 1.0
+    weights = per_level * np.repeat(levels.weights[:, None], relative.shape[2], axis=1)
+
+    def curve(spin: int, shares: Array) -> tuple[float, ...]:
+        density = broadened(
+            grid, relative[spin].ravel(), (weights * shares).ravel(), settings.width_eV
+        )
+        return tuple(density.tolist())
+
+    spins = range(len(relative))
+    atoms = []
+    for place, symbol in enumerate(symbols):
+        orbitals: dict[Orbital, tuple[tuple[float, ...], ...]] = {}
+        for momentum, name in enumerate(_ORBITALS):
+            shares = [_share(projections[spin], place, momentum) for spin in spins]
+            if all(one is not None for one in shares):
+                orbitals[name] = tuple(
+                    curve(spin, one) for spin, one in enumerate(shares) if one is not None
+                )
+        atoms.append(AtomDos(symbol=symbol, orbitals=orbitals))
+    edges = band_edges(relative)
+    return {
+        "energies_eV": tuple(grid.tolist()),
+        "total": tuple(curve(spin, np.ones_like(weights)) for spin in spins),
+        "atoms": tuple(atoms),
+        "gap_eV": edges.gap_eV,
+        "direct": edges.direct,
+        "vbm_eV": edges.vbm_eV,
+        "cbm_eV": edges.cbm_eV,
+    }
+
+
+def _share(projections: Sequence[Projection], atom: int, momentum: int) -> Array | None:
+    """Return what part of each level belongs to an atom's orbitals of one angular momentum."""
+    found = [one.shares for one in projections if one.atom == atom and one.l == momentum]
+    return np.sum(found, axis=0) if found else None
