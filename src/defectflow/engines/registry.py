@@ -16,6 +16,7 @@ _CLASSES: Final[dict[str, tuple[str, str]]] = {
     "chgnet": ("defectflow.engines.potentials", "CHGNet"),
     "sevennet": ("defectflow.engines.potentials", "SevenNet"),
     "gpaw": ("defectflow.engines.gpaw", "Gpaw"),
+    "espresso": ("defectflow.engines.espresso", "Espresso"),
     "ase": ("defectflow.engines.imported", "ImportedCalculator"),
 }
 
