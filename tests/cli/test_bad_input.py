@@ -41,7 +41,7 @@ def assert_refused(result, *says):
         ({"species": "Ti", "limit": "charged"}, ["wrong.yaml", "Ti", "emt"]),
         ({"species": "Ag"}, ["wrong.yaml", "Ag"]),
         ({"engine": "emtt"}, ["wrong.yaml", "'emtt'", "did you mean emt"]),
-        ({"engine": "gpaw"}, ["wrong.yaml", "'gpaw'"]),
+        ({"engine": "qchem"}, ["wrong.yaml", "'qchem'"]),
         ({"level": "tight"}, ["wrong.yaml:6", "'tight'", "fast"]),
         ({"host": "{prototype: fcc-Cy}"}, ["wrong.yaml", "fcc-Cy", "did you mean"]),
         ({"host": "{file: nowhere.cif}"}, ["wrong.yaml", "nowhere.cif", "no such file"]),

@@ -6,7 +6,7 @@ import pytest
 
 from defectflow.documents import EngineStamp, MigrationBarrierDocument, ResultDocument, now
 from defectflow.reference import Conditions, match, published
-from defectflow.reference.matching import structure_type
+from defectflow.reference.conditions import structure_type
 from defectflow.reference.values import same_formula
 from defectflow.structures import hosts
 

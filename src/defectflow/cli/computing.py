@@ -170,7 +170,5 @@ def _tell_end(done: RunSummary, document: ResultDocument | None, progress: Progr
 def _failed(recipe: Recipe) -> dict[str, object]:
     from defectflow.report import failed_row
 
-    content = recipe.content
-    given = content.host or content.endpoints
-    host = getattr(given, "prototype", None) or getattr(given, "file", None) or "given end points"
-    return failed_row(recipe.quantity, str(host), content.species or "", content.engine.name)
+    host, what = recipe.content.subject()
+    return failed_row(recipe.quantity, host, what, recipe.content.engine.name)

@@ -16,6 +16,11 @@ from defectflow.documents.base import (
     now,
 )
 from defectflow.documents.electronic import AtomDos, DosDocument
+from defectflow.documents.formation import (
+    ChemicalPotential,
+    DefectDocument,
+    DefectFormationEnergyDocument,
+)
 from defectflow.documents.migration import (
     Diffusion,
     HopDocument,
@@ -29,6 +34,9 @@ __all__ = [
     "AtomDos",
     "BandDocument",
     "Candidate",
+    "ChemicalPotential",
+    "DefectDocument",
+    "DefectFormationEnergyDocument",
     "Diffusion",
     "Document",
     "DosDocument",
@@ -47,7 +55,10 @@ __all__ = [
 ]
 
 #: Result documents by the quantity they hold.
-RESULTS: dict[str, type[ResultDocument]] = {"migration_barrier": MigrationBarrierDocument}
+RESULTS: dict[str, type[ResultDocument]] = {
+    "defect_formation_energy": DefectFormationEnergyDocument,
+    "migration_barrier": MigrationBarrierDocument,
+}
 
 
 def load_result(data: dict[str, Any]) -> ResultDocument:

@@ -53,6 +53,8 @@ class EngineStamp(Document):
         The functional of the engine, or of the data that a potential was trained on.
     options
         Everything else that changes numbers, e.g. ``{"dispersion": "d3bj"}``.
+    settings
+        Numbers that replace those of the level, e.g. ``{"cutoff_eV": 500.0}``.
     """
 
     name: str
@@ -62,6 +64,7 @@ class EngineStamp(Document):
     fidelity: Fidelity
     level: Level
     options: dict[str, Any] = Field(default_factory=dict)
+    settings: dict[str, Any] = Field(default_factory=dict)
     code_versions: dict[str, str] = Field(default_factory=dict)
 
 

@@ -336,7 +336,7 @@ class CalculatorEngine(Engine):
     @classmethod
     def from_dict(cls, d: dict[str, Any]) -> Self:
         """Rebuild the engine; the digest is a mark, not an argument."""
-        return cls(level=d["level"], options=d["options"])
+        return cls(level=d["level"], options=d["options"], overrides=d.get("overrides", {}))
 
     def stamp(self) -> EngineStamp:
         """Return the stamp: model, digest of its weights, functional, options and versions."""
@@ -359,6 +359,7 @@ class CalculatorEngine(Engine):
             fidelity=model.fidelity,
             level=self.level,
             options=options | model.notes,
+            settings=self.overrides,
             code_versions=code_versions(packages),
         )
 

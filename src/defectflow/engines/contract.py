@@ -144,6 +144,9 @@ class Engine(MSONable, ABC):
         ``fast``, ``balanced`` or ``stringent``.
     options
         Options of this engine; missing ones are filled with their defaults on construction.
+    overrides
+        Numbers that replace those of the level in every step that has them, e.g.
+        ``{"cutoff_eV": 500.0}``; the recipe's ``settings`` of its engine.
     name
         How recipes call the engine.
     family
@@ -163,6 +166,7 @@ class Engine(MSONable, ABC):
 
     level: Level = "balanced"
     options: dict[str, Any] = field(default_factory=dict, hash=False)
+    overrides: dict[str, Any] = field(default_factory=dict, hash=False)
 
     name: ClassVar[str]
     family: ClassVar[str]
@@ -170,10 +174,12 @@ class Engine(MSONable, ABC):
     declared: ClassVar[frozenset[Capability]]
 
     def __post_init__(self) -> None:
-        """Refuse unknown levels and options; fill in the defaults."""
+        """Refuse unknown levels, options and overrides; fill in the defaults."""
         levels.check_level(self.level)
         parsed = _parsed(type(self), copy.deepcopy(self.options))
         object.__setattr__(self, "options", parsed.model_dump(mode="json"))
+        checked = levels.checked_overrides(self.family, self.level, self.overrides)
+        object.__setattr__(self, "overrides", checked)
 
     @abstractmethod
     def capabilities(self) -> frozenset[Capability]:
@@ -225,14 +231,16 @@ class Engine(MSONable, ABC):
         raise EngineError(message)
 
     def settings(self, step: str, **overrides: object) -> dict[str, Any]:
-        """Return the numbers of `step` at this level, with `overrides` put on top.
+        """Return the numbers of `step`: the level's, the engine's overrides, then `overrides`.
 
         Raises
         ------
         RecipeError
             If an override is not a setting of the step, or of the wrong type.
         """
-        return levels.step_settings(self.family, step, self.level, overrides)
+        settings = levels.step_settings(self.family, step, self.level)
+        own = {key: value for key, value in self.overrides.items() if key in settings}
+        return levels.step_settings(self.family, step, self.level, own | overrides)
 
     def relax_maker(self, cell: FreeCell = "fixed", **overrides: object) -> CalculationMaker:
         """Return a maker of relaxations with the cell `fixed`, free (`relax`) or `scale`d.

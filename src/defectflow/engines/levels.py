@@ -64,6 +64,24 @@ def step_settings(
     return settings
 
 
+def checked_overrides(family: str, level: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """Return overrides of all steps of `family`, each of the type of the setting it replaces.
+
+    Raises
+    ------
+    RecipeError
+        If no step has such a setting, or the type is wrong.
+    """
+    if not overrides:
+        return {}
+    known: dict[str, Any] = {}
+    for step in steps(family):
+        known = step_settings(family, step, level) | known
+    changed = dict(known)
+    _update(changed, overrides, f"{family} settings")
+    return {key: changed[key] for key in overrides}
+
+
 def _tables(family: str, step: str) -> dict[str, dict[str, Any]]:
     path = paths.find("templates", f"input/{family}/{step}.yaml")
     return _read(path, path.stat().st_mtime_ns)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final, cast
 from defectflow.errors import RecipeError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from defectflow.documents.base import Level
     from defectflow.engines.contract import Capability, Engine, EngineInfo
 
@@ -41,20 +43,30 @@ def engine_class(name: str) -> type[Engine]:
     return cast("type[Engine]", getattr(importlib.import_module(module), attribute))
 
 
-def engine(name: str, level: Level = "balanced", **options: object) -> Engine:
+def engine(
+    name: str,
+    level: Level = "balanced",
+    settings: Mapping[str, object] | None = None,
+    **options: object,
+) -> Engine:
     """Return the engine called `name` at `level` with `options`.
+
+    Parameters
+    ----------
+    settings
+        Numbers that replace those of the level in every step, e.g. ``{"cutoff_eV": 500}``.
 
     Raises
     ------
     RecipeError
-        If the name, the level or an option is unknown.
+        If the name, the level, a setting or an option is unknown.
 
     Examples
     --------
     >>> engine("chgnet", level="fast", dispersion="d3bj").options["dispersion"]
     'd3bj'
     """
-    return engine_class(name)(level=level, options=dict(options))
+    return engine_class(name)(level=level, options=dict(options), overrides=dict(settings or {}))
 
 
 def engines_with(capability: Capability) -> tuple[str, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from defectflow.recipes.building import build, engine_of, result_key
 from defectflow.recipes.loading import Recipe, load
-from defectflow.recipes.models import MODELS, MigrationBarrierRecipe
+from defectflow.recipes.parts import QuantityRecipe
+from defectflow.recipes.quantities import MODELS
 
 __all__ = [
     "MODELS",
-    "MigrationBarrierRecipe",
+    "QuantityRecipe",
     "Recipe",
     "build",
     "engine_of",

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from defectflow.errors import MissingData, RecipeError, did_you_mean
 from defectflow.paths import find
-from defectflow.recipes.models import MODELS, EngineChoice, MigrationBarrierRecipe
+from defectflow.recipes.parts import EngineChoice, QuantityRecipe
+from defectflow.recipes.quantities import MODELS
 
 if TYPE_CHECKING:
     from defectflow.documents.base import Level
 
 Lines = dict[tuple[str, ...], int]
+#: A cutoff belongs to the pseudopotentials of one code.
+_CODES_OWN: Final = {"cutoff_eV"}
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class Recipe:
         The file; paths inside the recipe are relative to it.
     """
 
-    content: MigrationBarrierRecipe
+    content: QuantityRecipe
     path: Path
 
     @property
@@ -44,18 +47,48 @@ class Recipe:
         """What the recipe asks for."""
         return self.content.quantity
 
-    def file(self, relative: Path) -> Path:
-        """Return the path of a file that the recipe names."""
-        return relative if relative.is_absolute() else self.path.parent / relative
+    @property
+    def folder(self) -> Path:
+        """Where the files lie that the recipe names by relative paths."""
+        return self.path.parent
 
     def changed(self, engine: str | None = None, level: Level | None = None) -> Recipe:
-        """Return the recipe with another engine or level, as the command line asks."""
+        """Return the recipe with another engine or level, as the command line asks.
+
+        Options and settings that the other engine has too are kept: a recipe that asks for RPBE
+        asks another code for RPBE.
+        """
         changes: dict[str, Any] = {}
         if engine is not None and engine != self.content.engine.name:
-            changes["engine"] = EngineChoice(name=engine)
+            changes["engine"] = _carried_over(self.content.engine, engine)
         if level is not None:
             changes["level"] = level
         return Recipe(self.content.model_copy(update=changes), self.path)
+
+
+def _carried_over(choice: EngineChoice, name: str) -> EngineChoice:
+    """Return the choice of another engine, with the options and settings that both have."""
+    from defectflow.engines import levels
+    from defectflow.engines.registry import engine_class
+
+    old, new = engine_class(choice.name), engine_class(name)
+    fields, known = old.options_model.model_fields, new.options_model.model_fields
+    options = {
+        key: value
+        for key, value in choice.options.items()
+        if key in fields and key in known and fields[key].annotation == known[key].annotation
+    }
+    names = {
+        key
+        for step in levels.steps(new.family)
+        for key in levels.step_settings(new.family, step, "balanced")
+    }
+    settings = {
+        key: value
+        for key, value in choice.settings.items()
+        if key in names and (key not in _CODES_OWN or old.family == new.family)
+    }
+    return EngineChoice(name=name, options=options, settings=settings)
 
 
 def load(path: str | Path) -> Recipe:
@@ -109,7 +142,7 @@ def _lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> Lines:
     return lines
 
 
-def _model(data: dict[str, Any], file: Path, lines: Lines) -> MigrationBarrierRecipe:
+def _model(data: dict[str, Any], file: Path, lines: Lines) -> QuantityRecipe:
     if "quantity" not in data:
         message = f"{file}: `quantity` is missing; {did_you_mean('', MODELS)}"
         raise RecipeError(message)
@@ -131,7 +164,8 @@ def _model(data: dict[str, Any], file: Path, lines: Lines) -> MigrationBarrierRe
 def _explained(error: ValidationError, model: type[BaseModel], file: Path, lines: Lines) -> str:
     """Say the first problem in one line: file, line, field, value, remedy."""
     first = error.errors()[0]
-    place = tuple(str(part) for part in first["loc"])
+    # The location within a union also names the member that was tried.
+    place = tuple(str(part) for part in first["loc"] if part not in MODELS)
     known = [place[:length] for length in range(len(place), 0, -1) if place[:length] in lines]
     where = f"{file}:{lines[known[0]]}" if known else str(file)
     field = ".".join(place)

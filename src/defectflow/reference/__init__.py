@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from defectflow.reference.comparison import Comparison, compare
-from defectflow.reference.matching import Conditions, match
+from defectflow.reference.conditions import Conditions
+from defectflow.reference.matching import match
 from defectflow.reference.values import Citation, PublishedValue, Quantity, published, quantities
 
 __all__ = [

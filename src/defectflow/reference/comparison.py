@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from defectflow.reference.matching import Conditions, match
+from defectflow.reference.conditions import conditions_of
+from defectflow.reference.matching import match
+from defectflow.reference.values import same_functional
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +80,7 @@ def _remarks(document: ResultDocument, matches: tuple[PublishedValue, ...]) -> l
         return ["no published value for this host, ion and limit"]
     best = matches[0]
     remarks = [] if document.converged else ["not converged"]
-    wanted = Conditions.from_document(document)
+    wanted = conditions_of(document)
     if wanted.cell:
         remarks.append("matched by the composition of the whole cell")
         if len({value.family for value in matches}) > 1:
@@ -89,12 +91,18 @@ def _remarks(document: ResultDocument, matches: tuple[PublishedValue, ...]) -> l
         if not wanted.same_family(best):
             ours, theirs = (name or "not known" for name in (wanted.family, best.family))
             remarks.append(f"structure type: ours {ours}, published {theirs}")
+        remarks += _circumstances(document, best)
     ours = document.engine.functional or "none"
-    if best.functional and not _same_functional(ours, best.functional):
+    if best.functional and not same_functional(ours, best.functional):
         remarks.append(f"functional: ours {ours}, published {best.functional}")
     return remarks
 
 
-def _same_functional(ours: str, published: str) -> bool:
-    """Return whether the two names agree; ``GGA`` stands for PBE, the usual one."""
-    return ours == published or (ours, published) in {("PBE", "GGA"), ("PBE+U", "GGA+U")}
+def _circumstances(document: ResultDocument, best: PublishedValue) -> list[str]:
+    """Return what the source says that no other remark covers; barriers have theirs in a limit."""
+    if document.quantity == "migration_barrier":
+        return []
+    said = [] if best.family else [f"{best.material}, {best.structure}".strip(", ")]
+    if best.condition not in ("", best.functional):
+        said.append(best.condition)
+    return [f"published for: {'; '.join(said)}"] if said else []

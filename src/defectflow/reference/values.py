@@ -165,6 +165,17 @@ def same_formula(one: str, other: str) -> bool:
     return bool(proportions) and proportions == _proportions(other)
 
 
+def same_functional(one: str, other: str) -> bool:
+    """Return whether two names of functionals agree; ``GGA`` stands for PBE, the usual one.
+
+    Examples
+    --------
+    >>> same_functional("PBE", "GGA"), same_functional("PBE", "RPBE")
+    (True, False)
+    """
+    return one.replace("GGA", "PBE") == other.replace("GGA", "PBE")
+
+
 @functools.cache
 def _proportions(formula: str) -> tuple[tuple[str, float], ...]:
     """Return the atomic fractions by element; empty if `formula` is not a formula."""

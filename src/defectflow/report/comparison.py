@@ -10,6 +10,7 @@ from defectflow.report.tables import Column, duration, table
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from defectflow.documents import ResultDocument
     from defectflow.reference import Comparison
 
 #: What a quantity is called in the heading of a table.
@@ -37,9 +38,16 @@ def comparison_table(
     return "\n".join([text, *_remarks(compared), *_sources(compared)])
 
 
-def failed_row(quantity: str, host: str, ion: str, engine: str) -> dict[str, object]:
+def failed_row(quantity: str, host: str, what: str, engine: str) -> dict[str, object]:
     """Return the row of a result that does not exist because something failed."""
-    return {"quantity": quantity, "host": host, "ion": ion, "engine": engine, "ours": "failed"}
+    return {
+        "quantity": quantity,
+        "host": host,
+        "ion": what,
+        "defect": what,
+        "engine": engine,
+        "ours": "failed",
+    }
 
 
 def short_citation(text: str) -> str:
@@ -64,9 +72,10 @@ def _columns(quantity: str | None, rows: Sequence[Mapping[str, object]]) -> list
     unit = next((row["unit"] for row in rows if row.get("unit")), "eV")
     name = _HEADINGS.get(quantity or "", "value")
     of_unit = f" ({unit})" if quantity else ""
+    barrier = quantity == "migration_barrier"
     columns = [
         Column("host", wrap=True),
-        Column("ion"),
+        Column("ion") if barrier else Column("defect", wrap=True),
         Column("engine", wrap=True),
         Column("ours", f"{name}{of_unit}", ".3f", "right"),
         Column("published", f"published{of_unit}", ".3f", "right"),
@@ -91,6 +100,7 @@ def _row(comparison: Comparison) -> dict[str, object]:
         "unit": document.unit,
         "host": document.host,
         "ion": document.species,
+        "defect": document.defect or "none",
         "engine": f"{stamp.name} ({stamp.model})" if stamp.model else stamp.name,
         "ours": document.value if document.converged else "not converged",
         "published": None if published is None else published.value,
@@ -103,11 +113,14 @@ def _row(comparison: Comparison) -> dict[str, object]:
 
 def _remarks(comparisons: Sequence[Comparison]) -> list[str]:
     """Return how the conditions of ours and of the published value differ, a line per result."""
-    return [
-        f"note  {one.document.species} in {one.document.host}: {one.note}"
-        for one in comparisons
-        if one.note
-    ]
+    return [f"note  {_subject(one.document)}: {one.note}" for one in comparisons if one.note]
+
+
+def _subject(document: ResultDocument) -> str:
+    """Return what a result is of, as a remark begins."""
+    barrier = document.quantity == "migration_barrier"
+    what = document.species if barrier else document.defect
+    return f"{what} in {document.host}" if what else document.host
 
 
 def _sources(comparisons: Sequence[Comparison]) -> list[str]:

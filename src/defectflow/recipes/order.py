@@ -1,0 +1,115 @@
+"""What a flow is built from beside the recipe: engine, crystals, and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from defectflow.recipes.parts import EndpointChoice, EngineChoice, HostChoice
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from defectflow.documents.base import Level
+    from defectflow.engines.contract import Engine
+    from defectflow.flows.provenance import Provenance
+    from defectflow.structures.hosts import Host
+
+#: Fields that name a result but do not change it.
+_NAMES = {"name", "description"}
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a builder gets beside the recipe.
+
+    Attributes
+    ----------
+    engine
+        Computes; it carries the recipe's level.
+    provenance
+        Name, key and text of the recipe, for the document.
+    folder
+        Files that the recipe names are relative to it.
+    """
+
+    engine: Engine
+    provenance: Provenance
+    folder: Path
+
+    def host(self, choice: HostChoice) -> Host:
+        """Return the perfect crystal."""
+        return read_host(choice, self.folder)
+
+    def crystals(self, choice: EndpointChoice | None) -> list[Structure]:
+        """Return the two ends of a hop."""
+        return _ends(choice, self.folder) if choice else []
+
+    def other_engine(self, choice: EngineChoice) -> Engine:
+        """Return one more engine, at the level of the recipe."""
+        return make_engine(choice, self.engine.level)
+
+    def changed(self, engine: Engine, provenance: Provenance) -> Order:
+        """Return the same order for another engine."""
+        return replace(self, engine=engine, provenance=provenance)
+
+
+def make_engine(choice: EngineChoice, level: Level) -> Engine:
+    """Return the engine that a recipe names.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such engine, option or setting.
+    """
+    from defectflow.engines.registry import engine_class
+
+    kind = engine_class(choice.name)
+    return kind(level=level, options=choice.options, overrides=choice.settings)
+
+
+def read_host(choice: HostChoice, folder: Path) -> Host:
+    """Return a prototype, or the crystal in a file.
+
+    Raises
+    ------
+    StructureError
+        If there is no such prototype or file.
+    """
+    from defectflow.structures import hosts
+
+    if choice.prototype is not None:
+        return hosts.prototype(choice.prototype)
+    return hosts.load(folder / choice.file)  # type: ignore[operator] # one of both is given
+
+
+def _ends(choice: EndpointChoice, folder: Path) -> list[Structure]:
+    from defectflow.structures import hosts
+
+    return [hosts.load(folder / file).structure for file in (choice.initial, choice.final)]
+
+
+def essence(value: Any, folder: Path, level: Level) -> Any:
+    """Return all of a recipe that decides its number, as plain data.
+
+    Names are left out, crystals are read, and engines stand as their stamps: another content of
+    the same file, or other weights of the same potential, are another essence.
+    """
+    if isinstance(value, HostChoice):
+        return read_host(value, folder).structure.as_dict()
+    if isinstance(value, EndpointChoice):
+        return [structure.as_dict() for structure in _ends(value, folder)]
+    if isinstance(value, EngineChoice):
+        stamp = make_engine(value, level).stamp()
+        return stamp.model_dump(mode="json", exclude={"code_versions"})
+    if isinstance(value, BaseModel):
+        names = [name for name in type(value).model_fields if name not in _NAMES]
+        value = {name: getattr(value, name) for name in names}
+    if isinstance(value, dict):
+        return {str(key): essence(one, folder, level) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [essence(one, folder, level) for one in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,151 @@
+"""What recipes are made of: the parts that several quantities share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
+
+from defectflow.documents.base import Level
+
+#: The embedded potential with the smallest error on benchmarks/published_hops.py.
+DEFAULT_ENGINE = "sevennet"
+
+HostCell = Literal["keep", "relax", "scale"]
+_AXES = 3
+
+
+def _rows(value: object) -> object:
+    """Return three repetitions as the rows of a matrix; anything else as it is."""
+    if isinstance(value, (list, tuple)) and all(type(one) is int for one in value):
+        if len(value) != _AXES or min(value) < 1:
+            message = "three repetitions of at least 1 are needed, e.g. [2, 2, 2]"
+            raise ValueError(message)
+        return tuple(tuple(n if i == k else 0 for k in range(_AXES)) for i, n in enumerate(value))
+    return value
+
+
+def _solid(rows: tuple[tuple[int, int, int], ...]) -> tuple[tuple[int, int, int], ...]:
+    import numpy as np
+
+    if len(rows) != _AXES or abs(np.linalg.det(np.array(rows))) < 0.5:  # noqa: PLR2004 - not 0
+        message = "three independent rows of three whole numbers are needed, or e.g. [2, 2, 2]"
+        raise ValueError(message)
+    return rows
+
+
+#: Rows give the supercell's vectors in those of the host; three repetitions may be written.
+Supercell = Annotated[
+    tuple[tuple[int, int, int], ...], BeforeValidator(_rows), AfterValidator(_solid)
+]
+
+HOST_CELL = "cell of the host: as given, relaxed by the engine, or relaxed in volume only"
+SUPERCELL = (
+    "supercell of the host: three repetitions, e.g. `[2, 2, 2]`, or three rows of a matrix; "
+    "chosen by `min_image_distance_A` if left out"
+)
+
+
+class Part(BaseModel):
+    """Base of a recipe's parts: immutable, closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HostChoice(Part):
+    """The perfect crystal: one of a file and a prototype."""
+
+    prototype: str | None = Field(None, description="name of a prototype, e.g. `1T-TiS2`")
+    file: Path | None = Field(
+        None, description="file that pymatgen reads (CIF, POSCAR, ...), relative to the recipe"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> HostChoice:
+        if (self.prototype is None) == (self.file is None):
+            message = "give either `prototype` or `file`"
+            raise ValueError(message)
+        return self
+
+    def __str__(self) -> str:
+        return self.prototype or str(self.file)
+
+
+class EndpointChoice(Part):
+    """Two structures between which an atom moves, same atoms in the same order."""
+
+    initial: Path = Field(description="file of the initial structure, relative to the recipe")
+    final: Path = Field(description="file of the final structure, relative to the recipe")
+
+
+class EngineChoice(Part):
+    """The engine with its options; a bare name stands for the engine with default options."""
+
+    name: str = Field(description="one of `defectflow engines`")
+    options: dict[str, Any] = Field(
+        default_factory=dict,
+        description="options of that engine, e.g. `{model: 7net-l3i5, dispersion: d3bj}`",
+    )
+    settings: dict[str, Any] = Field(
+        default_factory=dict,
+        description="numbers that replace those of the level, e.g. `{cutoff_eV: 500}`",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _bare_name(cls, value: object) -> object:
+        return {"name": value} if isinstance(value, str) else value
+
+
+class SlabChoice(Part):
+    """A surface of the host, and the slab that stands for it."""
+
+    miller: tuple[int, int, int] = Field(description="Miller indices of the surface")
+    layers: int = Field(4, ge=2, description="atomic layers")
+    vacuum_A: float = Field(12.0, ge=8, description="vacuum between the slab and its image, Å")
+    repeat: tuple[int, int] = Field(
+        (1, 1), description="repetitions along the surface, e.g. `[2, 2]` for 1/4 monolayer"
+    )
+    frozen_layers: int = Field(2, ge=0, description="layers at the bottom that stay as in the bulk")
+
+    @model_validator(mode="after")
+    def _sensible(self) -> SlabChoice:
+        if self.miller == (0, 0, 0):
+            message = "`miller` [0, 0, 0] is no plane; give e.g. [1, 1, 1]"
+            raise ValueError(message)
+        if self.frozen_layers >= self.layers:
+            message = f"`frozen_layers` must be less than `layers` ({self.layers})"
+            raise ValueError(message)
+        if min(self.repeat) < 1:
+            message = "`repeat` must hold numbers of at least 1"
+            raise ValueError(message)
+        return self
+
+
+class QuantityRecipe(Part):
+    """What every recipe may say."""
+
+    quantity: str
+    name: str = Field("", description="name of the result; the file's name by default")
+    description: str = Field("", description="free text; does not change the result")
+    engine: EngineChoice = Field(
+        default_factory=lambda: EngineChoice(name=DEFAULT_ENGINE),
+        description=(
+            "what computes energies and forces: a name, or "
+            "`{name: ..., options: {...}, settings: {...}}`"
+        ),
+    )
+    level: Level = Field("balanced", description="how tight: fast, balanced or stringent")
+
+    def subject(self) -> tuple[str, str]:
+        """Return host and defect in words, for a table of what could not be computed."""
+        host = getattr(self, "host", None)
+        return str(host or ""), str(getattr(self, "species", None) or "")

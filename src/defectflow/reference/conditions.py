@@ -1,0 +1,145 @@
+"""The conditions of a result, in the words of the tables of published values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from defectflow.documents import (
+    DefectFormationEnergyDocument,
+    MigrationBarrierDocument,
+)
+from defectflow.reference.values import same_formula
+from defectflow.structures import hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from defectflow.documents import ResultDocument
+    from defectflow.reference.values import PublishedValue
+
+#: Structure types that prototypes name differently from the tables: O1 and 1T are both CdI2.
+_FAMILY_ALIASES: Final = {"O1": "1T"}
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a result is matched by.
+
+    Attributes
+    ----------
+    quantity
+        As the tables call it.
+    formula
+        Of the host: the empty one in the charged limit, the full one in the discharged limit.
+    family
+        Structure type (``spinel``, ``1T``, ...); None if it is not known.
+    ion
+        Element that moves, enters or leaves; empty for none.
+    limit
+        ``charged``, ``discharged``; empty where it has no meaning or was not said.
+    cell
+        Composition of the whole cell; used instead of `formula` where the two ends of a hop were
+        given, as the host is then not known. Empty otherwise.
+    facet
+        Miller indices of the surface; empty where there is none.
+    subject
+        What else a value is of: an adsorbate (``H*``), a kind of atom (``surface atom``); empty
+        where `ion` says it all.
+    functional
+        Of the engine; values that state another one come last. Empty if that does not matter.
+
+    Examples
+    --------
+    >>> from defectflow.reference.matching import match
+    >>> spinel = Conditions("migration_barrier", "eV", "LiMn2O4", "spinel", "Li", "discharged")
+    >>> [value.id for value in match(spinel)]
+    ['MIG-001']
+    """
+
+    quantity: str
+    unit: str
+    formula: str
+    family: str | None
+    ion: str
+    limit: str
+    cell: str = ""
+    facet: str = ""
+    subject: str = ""
+    functional: str = ""
+
+    @classmethod
+    def from_document(cls, document: ResultDocument) -> Conditions:
+        """Read the conditions off a result."""
+        return conditions_of(document)
+
+    def same_family(self, value: PublishedValue) -> bool:
+        """Return whether the structure types are known to be the same."""
+        return self.family is not None and value.family.casefold() == self.family.casefold()
+
+
+def conditions_of(document: ResultDocument) -> Conditions:
+    """Read the conditions off a result."""
+    for kind, read in _READERS.items():
+        if isinstance(document, kind):
+            return read(document)
+    return _of_any(document)
+
+
+def _of_any(document: ResultDocument) -> Conditions:
+    prototype = getattr(document, "prototype", None)
+    if prototype is None and document.host in hosts.prototypes():
+        prototype = document.host
+    formula = getattr(document, "host_formula", None)
+    if formula is None:
+        formula = hosts.prototype(prototype).formula if prototype else document.host
+    return Conditions(
+        quantity=document.quantity,
+        unit=document.unit,
+        formula=formula,
+        family=structure_type(prototype) if prototype else None,
+        ion=document.species,
+        limit=getattr(document, "limit", ""),
+        functional=document.engine.functional or "",
+    )
+
+
+def _of_barrier(document: MigrationBarrierDocument) -> Conditions:
+    """Return those of a barrier; that of a vacancy in an element has a table of its own."""
+    known = replace(_of_any(document), cell=_given_cell(document))
+    if document.limit == "discharged" and same_formula(known.formula, document.species):
+        return replace(known, quantity="vacancy_migration_energy", limit="")
+    return known
+
+
+def _of_formation(document: DefectFormationEnergyDocument) -> Conditions:
+    known = _of_any(document)
+    vacancy = document.defect.startswith("V_")
+    return replace(known, quantity="vacancy_formation_energy") if vacancy else known
+
+
+#: How the conditions of each kind of result are read; others by their common fields alone.
+_READERS: Final[dict[type, Callable[[Any], Conditions]]] = {
+    MigrationBarrierDocument: _of_barrier,
+    DefectFormationEnergyDocument: _of_formation,
+}
+
+
+def structure_type(prototype: str) -> str:
+    """Return the structure type of a prototype by its name, as the tables call it.
+
+    Examples
+    --------
+    >>> structure_type("1T-TiS2"), structure_type("graphene")
+    ('1T', 'graphene')
+    """
+    family = prototype.partition("-")[0]
+    return _FAMILY_ALIASES.get(family, family)
+
+
+def _given_cell(document: MigrationBarrierDocument) -> str:
+    """Return the composition of the cell of a hop whose two ends were given, else nothing."""
+    if document.limit != "given" or not document.hops:
+        return ""
+    formula: str = document.hops[0].band.images[0].structure.formula
+    return formula

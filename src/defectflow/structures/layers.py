@@ -1,0 +1,73 @@
+"""Whether a crystal consists of layers that only dispersion holds together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from pymatgen.core.structure import Structure
+
+#: Atoms within this factor of the sum of their covalent radii are bonded.
+BOND_FACTOR: Final = 1.25
+_LAYER: Final = 2
+
+
+def dimensions(structure: Structure, factor: float = BOND_FACTOR) -> int:
+    """Return along how many directions the best connected piece of a crystal is bonded.
+
+    0 for molecules, 1 for chains, 2 for layers, 3 for everything held together by bonds. Two atoms
+    are bonded if their distance is below `factor` times the sum of their covalent radii
+    (B. Cordero et al., Dalton Trans. 2832 (2008)).
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts
+    >>> [dimensions(hosts.load(name).structure) for name in ("1T-TiS2", "anatase-TiO2", "fcc-Cu")]
+    [2, 3, 3]
+    """
+    radii = np.array([covalent_radius_A(site.specie.symbol) for site in structure])
+    first, second, images, distances = structure.get_neighbor_list(2 * factor * radii.max())
+    bonded = distances < factor * (radii[first] + radii[second])
+    bonds: dict[int, list[tuple[int, np.ndarray]]] = {k: [] for k in range(len(structure))}
+    for i, j, image in zip(first[bonded], second[bonded], images[bonded], strict=True):
+        bonds[int(i)].append((int(j), np.asarray(image, dtype=int)))
+    most, seen = 0, set[int]()
+    for start in bonds:
+        if start not in seen:
+            places, loops = _walk(start, bonds)
+            seen |= set(places)
+            most = max(most, int(np.linalg.matrix_rank(loops)) if len(loops) else 0)
+    return most
+
+
+def is_layered(structure: Structure) -> bool:
+    """Tell whether a crystal consists of layers, with nothing bonded between them."""
+    return dimensions(structure) == _LAYER
+
+
+def covalent_radius_A(symbol: str) -> float:
+    """Return the covalent radius of an element, Å."""
+    from ase.data import atomic_numbers, covalent_radii
+
+    return float(covalent_radii[atomic_numbers[symbol]])
+
+
+def _walk(
+    start: int, bonds: dict[int, list[tuple[int, np.ndarray]]]
+) -> tuple[dict[int, np.ndarray], list[np.ndarray]]:
+    """Return the atoms of a piece with the cell each was met in, and the closed lattice loops."""
+    places = {start: np.zeros(3, dtype=int)}
+    loops: list[np.ndarray] = []
+    todo = [start]
+    while todo:
+        atom = todo.pop()
+        for other, image in bonds[atom]:
+            there = places[atom] + image
+            if other not in places:
+                places[other] = there
+                todo.append(other)
+            elif np.any(there != places[other]):
+                loops.append(there - places[other])
+    return places, loops

@@ -1,0 +1,52 @@
+"""Numbers of a recipe that replace those of the level: in every step, in the stamp, in the key."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from monty.json import MontyDecoder, MontyEncoder
+
+from defectflow.documents import content_key
+from defectflow.engines import engine
+from defectflow.errors import RecipeError
+
+
+def test_an_override_reaches_every_step_that_has_it_and_no_other():
+    changed = engine("emt", settings={"fmax_eV_per_A": 0.02})
+    assert changed.settings("relax")["fmax_eV_per_A"] == 0.02
+    assert changed.settings("neb")["fmax_eV_per_A"] == 0.02
+    assert changed.settings("static") == engine("emt").settings("static")
+    assert changed.relax_maker().settings["fmax_eV_per_A"] == 0.02
+
+
+def test_a_step_of_a_flow_has_the_last_word():
+    changed = engine("emt", settings={"fmax_eV_per_A": 0.02})
+    assert changed.relax_maker(fmax_eV_per_A=0.04).settings["fmax_eV_per_A"] == 0.04
+
+
+def test_it_is_part_of_stamp_key_and_json():
+    plain, changed = engine("emt"), engine("emt", settings={"max_steps": 7})
+    assert changed.stamp().settings == {"max_steps": 7}
+    assert plain.stamp().settings == {}
+    assert content_key(plain.as_dict()) != content_key(changed.as_dict())
+    again = json.loads(json.dumps(changed, cls=MontyEncoder), cls=MontyDecoder)
+    assert again == changed
+    assert again.settings("relax")["max_steps"] == 7
+
+
+def test_whole_numbers_become_floats_where_floats_belong():
+    assert engine("emt", settings={"fmax_eV_per_A": 1}).overrides == {"fmax_eV_per_A": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"fmax": 0.1}, "no setting .fmax.; known: "),
+        ({"cutoff_eV": 500.0}, "no setting 'cutoff_eV'"),
+        ({"max_steps": "many"}, "'many' is not of type int"),
+    ],
+)
+def test_what_no_step_has_is_refused_at_once(settings, says):
+    with pytest.raises(RecipeError, match=says):
+        engine("emt", settings=settings)
