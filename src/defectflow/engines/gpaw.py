@@ -5,8 +5,9 @@ Sources: J. J. Mortensen et al., J. Chem. Phys. 160, 092503 (2024); gpaw.readthe
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -24,7 +25,7 @@ from defectflow.engines.gpaw_input import DATASETS, gpaw_keywords
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from defectflow.engines.contract import CalculationMaker, EngineOptions
     from defectflow.engines.request import Request
@@ -98,13 +99,17 @@ class Gpaw(CalculatorEngine):
         setups = self.options["setups"]
         symbols = {element.symbol for element in request.structure.elements}
         keywords = gpaw_keywords(electrons, request.settings, setups)
-        files = gpaw_data.record(symbols, electrons.functional, setups)
+        files = gpaw_data.used(symbols, electrons.functional, setups)
+        inputs = electrons.record() | {"gpaw": keywords}
+        if set(files) == symbols:
+            valence = sum(files[site.specie.symbol].valence for site in request.structure)
+            inputs["valence_electrons"] = valence - electrons.charge
         return GpawTask(
             keywords=keywords,
             ladder=tuple(request.settings["scf_ladder"]),
             moments=electrons.magnetic_moments,
             folder=request.folder.resolve(),
-            inputs=electrons.record() | {"gpaw": keywords, "datasets": files},
+            inputs=inputs | {"datasets": {symbol: asdict(one) for symbol, one in files.items()}},
         )
 
     def part(self, request: Request) -> GpawCalculator:
@@ -127,14 +132,14 @@ class Gpaw(CalculatorEngine):
         settings = DosSettings.of(request.settings)
         grid = settings.grid()
         atoms = to_atoms(request.structure)
-        task = self.task(request)
-        task.keywords["nbands"] = f"{request.settings['bands_percent']:g}%"
-        task.keywords["convergence"]["bands"] = f"CBM+{request.settings['converged_above_eV']:g}"
         self.check(set(atoms.get_chemical_symbols()))
+        task = self.task(request)
+        bands = task.keywords["nbands"] = _bands(task, request.settings)
         calculator = GpawCalculator(task)
         try:
             calculator.calculate(atoms, ["energy"])
-            answer = calculator.density_of_states(grid.tolist(), settings.width_eV)
+            converged = bands - request.settings["bands_unconverged"]
+            answer = calculator.density_of_states(grid.tolist(), settings.width_eV, converged)
             calculator.finish()
         finally:
             calculator.close()
@@ -155,6 +160,13 @@ class Gpaw(CalculatorEngine):
 
     def _dos_maker(self, settings: dict[str, Any]) -> CalculationMaker:
         return DosMaker(engine=self, settings=settings)
+
+
+def _bands(task: GpawTask, settings: Mapping[str, Any]) -> int:
+    """Return the number of bands for a density of states."""
+    occupied = (task.inputs["valence_electrons"] + abs(sum(task.moments or ()))) / 2
+    bands: int = math.ceil(settings["bands_factor"] * occupied) + settings["bands_extra"]
+    return bands
 
 
 def _electronic(answer: dict[str, Any], symbols: list[str]) -> dict[str, Any]:

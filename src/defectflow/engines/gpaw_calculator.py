@@ -14,7 +14,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from defectflow.documents.base import content_key
 from defectflow.engines import gpaw_process
 from defectflow.engines.checkpoint import Checkpoint
-from defectflow.errors import NotConverged
+from defectflow.errors import NotConverged, StructureError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -118,11 +118,13 @@ class GpawCalculator(Calculator):
         ------
         NotConverged
             If the last rung of the ladder does not converge either.
+        StructureError
+            If atoms overlap.
         """
         Calculator.calculate(self, atoms, properties, system_changes)
         begun = time.monotonic()
         wanted = [name for name in ("forces", "stress") if name in properties]
-        answer = self._ask("evaluate", **self._geometry(), wanted=wanted)
+        answer = self._evaluate(wanted)
         while not answer["converged"]:
             answer = self._climb(wanted)
         self.scf_steps.append(answer["steps"])
@@ -137,9 +139,26 @@ class GpawCalculator(Calculator):
         self._unsaved = True
         self._save_if_due(time.monotonic() - begun)
 
-    def density_of_states(self, energies_eV: Sequence[float], width_eV: float) -> dict[str, Any]:
-        """Return the server's answer for the geometry of the last evaluation."""
-        return self._ask("density_of_states", energies=list(energies_eV), width=width_eV)
+    def density_of_states(
+        self, energies_eV: Sequence[float], width_eV: float, bands: int
+    ) -> dict[str, Any]:
+        """Return the server's answer for the geometry of the last evaluation.
+
+        Raises
+        ------
+        NotConverged
+            If the empty bands do not converge.
+        """
+        answer = self._ask(
+            "density_of_states", energies=list(energies_eV), width=width_eV, bands=bands
+        )
+        if not answer["converged"]:
+            message = (
+                f"GPAW: the lowest {bands} bands did not converge; see "
+                f"{self.task.folder / 'gpaw.txt'}, or lower bands_factor"
+            )
+            raise NotConverged(message)
+        return answer
 
     def finish(self) -> None:
         """Remove what only an interrupted run would need."""
@@ -159,6 +178,14 @@ class GpawCalculator(Calculator):
                 program.ask("close", self._id)
         finally:
             gpaw_process.release(program)
+
+    def _evaluate(self, wanted: list[str]) -> dict[str, Any]:
+        answer = self._ask("evaluate", **self._geometry(), wanted=wanted)
+        if "refused" in answer:
+            assert self.atoms is not None  # noqa: S101 - set by the base class
+            message = f"GPAW refuses {self.atoms.get_chemical_formula()}: {answer['refused']}"
+            raise StructureError(message)
+        return answer
 
     def _geometry(self) -> dict[str, Any]:
         assert self.atoms is not None  # noqa: S101 - set by the base class
@@ -230,7 +257,7 @@ class GpawCalculator(Calculator):
         if factor != 1.0:
             wide = self._occupations(factor)
             self._ask("change", keywords=changes | {"occupations": wide}, max_steps=steps)
-            loose = self._ask("evaluate", **self._geometry(), wanted=[])
+            loose = self._evaluate([])
             self._note(rung, f"smearing times {factor:g} first, then as asked for")
             changes = {"occupations": self._occupations(1.0)}
             if not loose["converged"]:
@@ -238,7 +265,7 @@ class GpawCalculator(Calculator):
         else:
             self._note(rung, "")
         self._ask("change", keywords=changes, max_steps=steps)
-        return self._ask("evaluate", **self._geometry(), wanted=wanted)
+        return self._evaluate(wanted)
 
     def _occupations(self, factor: float) -> dict[str, Any]:
         asked: dict[str, Any] = self.task.keywords["occupations"]

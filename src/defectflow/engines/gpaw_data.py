@@ -7,7 +7,10 @@ GPAW itself.
 from __future__ import annotations
 
 import functools
+import gzip
 import os
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +21,8 @@ from defectflow.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+#: The number of valence electrons is in the first lines of a file.
+_HEAD_BYTES: Final = 2000
 _REMEDY: Final = "make dft-setup, or pip install gpaw-data"
 
 
@@ -86,7 +91,41 @@ def check(symbols: Collection[str], functional: str, setups: Mapping[str, str]) 
     raise EngineError(message)
 
 
-def record(symbols: Collection[str], functional: str, setups: Mapping[str, str]) -> dict[str, str]:
-    """Return the name and the SHA-256 digest of the file of each element."""
+@functools.lru_cache(maxsize=256)
+def valence(file: Path) -> int:
+    """Return the number of valence electrons that a data set treats.
+
+    Raises
+    ------
+    EngineError
+        If the file does not say so.
+    """
+    opener = gzip.open if file.suffix == ".gz" else open
+    with opener(file, "rb") as lines:
+        head = lines.read(_HEAD_BYTES).decode(errors="replace")
+    found = re.search(r'<atom [^>]*valence="([\d.]+)"', head)
+    if found is None:
+        message = f"PAW data set {file}: it does not name its valence electrons; get it again"
+        raise EngineError(message)
+    return round(float(found.group(1)))
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """One PAW data set in use: its file, the file's digest, its valence electrons."""
+
+    file: str
+    sha256: str
+    valence: int
+
+
+def used(
+    symbols: Collection[str], functional: str, setups: Mapping[str, str]
+) -> dict[str, DataSet]:
+    """Return the data set of each element; elements that have none are left out."""
     found = {s: dataset(s, functional, setups.get(s, "")) for s in sorted(set(symbols))}
-    return {s: f"{file.name} sha256:{file_sha256(file)}" for s, file in found.items() if file}
+    return {
+        symbol: DataSet(file.name, file_sha256(file), valence(file))
+        for symbol, file in found.items()
+        if file
+    }

@@ -23,7 +23,8 @@ _SERVER: Final = Path(__file__).with_name("gpaw_server.py")
 #: What MPI launchers set for their children. A GPAW without MPI refuses to start when it sees them.
 _LAUNCHED: Final = ("PMIX_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "I_MPI_MPIRUN")
 _LAST_LINES: Final = 3
-REMEDY: Final = "make dft-setup, or pip install 'defectflow[gpaw]' (docs: GPAW, Installation)"
+_MPI_REMEDY: Final = "compute without MPI: DEFECTFLOW_DFT_PROCESSES=1"
+REMEDY: Final = "run `make dft-setup`, or pip install 'defectflow[gpaw]' beside libxc and BLAS"
 
 
 def command() -> list[str]:
@@ -34,9 +35,7 @@ def command() -> list[str]:
     EngineError
         If the interpreter or the program that starts MPI is not found.
     """
-    return programs.command(
-        sys.executable, "-P", str(_SERVER), remedy=f"install MPI: {REMEDY}", name="gpaw"
-    )
+    return programs.command(sys.executable, "-P", str(_SERVER), remedy=_MPI_REMEDY, name="gpaw")
 
 
 def _environment(ranks: int) -> dict[str, str]:
@@ -154,7 +153,7 @@ class GpawProcess:
     def _advice(self) -> str:
         if self.ranks == 1:
             return REMEDY
-        return "check DEFECTFLOW_MPI_COMMAND, or compute without MPI: DEFECTFLOW_DFT_PROCESSES=1"
+        return f"check DEFECTFLOW_MPI_COMMAND, or {_MPI_REMEDY}"
 
 
 _running: list[GpawProcess] = []

@@ -51,13 +51,15 @@ class Calculation:
             path = Path(start["folder"]) / "gpaw.txt"
             self.text = path.open("a", encoding="utf-8")
         self.symmetry_broken = 0
-        self.changed: dict[str, Any] = {}
+        self.diverged = False
         self.gpaw = self._new(start["restart"])
 
     def evaluate(self, positions: Any, cell: Any, wanted: list[str]) -> dict[str, Any]:
         """Return the results, or ``converged: False`` if the SCF ran out of steps."""
+        import numpy as np
         from gpaw import KohnShamConvergenceError
         from gpaw.new.symmetry import SymmetryBrokenError
+        from gpaw.utilities import AtomsTooClose
 
         self.atoms.set_cell(cell)
         self.atoms.set_positions(positions)
@@ -65,8 +67,16 @@ class Calculation:
             try:
                 self.gpaw.get_potential_energy(self.atoms)
             except SymmetryBrokenError:
+                self.symmetry_broken += 1
                 self._begin_again()
             except KohnShamConvergenceError:
+                return {"converged": False, "steps": self._steps()}
+            except AtomsTooClose as error:
+                return {"refused": str(error)}
+            except (np.linalg.LinAlgError, ValueError) as error:
+                if not isinstance(error, np.linalg.LinAlgError) and "NaN" not in str(error):
+                    raise
+                self.diverged = True
                 return {"converged": False, "steps": self._steps()}
             else:
                 break
@@ -84,19 +94,28 @@ class Calculation:
         }
 
     def change(self, keywords: dict[str, Any], max_steps: int) -> None:
-        """Change how the density is found (mixer, eigensolver, smearing), and keep it."""
+        """Change how the density is found (mixer, eigensolver, smearing), and keep the density.
+
+        A density that has grown beyond all bounds is not kept.
+        """
+        self.keywords |= {**keywords, "maxiter": max_steps}
+        if self.diverged:
+            self._begin_again()
+            return
         self.gpaw.params.maxiter = max_steps
         self.gpaw.dft.change(**keywords)
-        self.changed |= keywords
 
-    def density_of_states(self, energies: Any, width: float) -> dict[str, Any]:
+    def density_of_states(self, energies: Any, width: float, bands: int) -> dict[str, Any]:
         """Return curves per spin on `energies` (relative to the Fermi level), and the levels.
 
+        The lowest `bands` bands are converged first, in the density that there is.
         Equivalent atoms get equal curves: the sum over the irreducible k-points has only the sum
         over such atoms right. Each atom's projections are those on its bound partial waves.
         """
         import numpy as np
 
+        if not self._converge_bands(bands):
+            return {"converged": False}
         energies = np.array(energies)
         dos = self.gpaw.dos()
         spins = range(dos.nspins)
@@ -118,6 +137,7 @@ class Calculation:
                 atoms[atom][orbital] = mean.tolist()
         total = [both * dos.raw_dos(energies, spin=spin, width=width) for spin in spins]
         return {
+            "converged": True,
             "fermi": float(dos.fermi_level),
             "levels": dos.eig_skn.tolist(),
             "total": [curve.tolist() for curve in total],
@@ -147,13 +167,29 @@ class Calculation:
 
         return bool(get_projector_numbers(self.gpaw.setups[atom], number))
 
+    def _converge_bands(self, bands: int) -> bool:
+        from gpaw import KohnShamConvergenceError
+
+        dft = self.gpaw.dft
+        dft.params.maxiter *= 3
+        dft.change(convergence={"bands": bands})
+        loop = dft.scf_loop
+        loop.update_density_and_potential = False
+        loop.fix_fermi_level = True
+        for name in ("energy", "density"):
+            loop.convergence.pop(name)
+        try:
+            dft.converge()
+        except KohnShamConvergenceError:
+            return False
+        return True
+
     def _begin_again(self) -> None:
-        """Find the symmetry anew: atoms have moved so that the old one no longer holds."""
-        moments = self.gpaw.dft.results.get("magmoms")
+        """Begin from atomic densities: the symmetry is broken, or the density diverged."""
+        moments = None if self.diverged else self.gpaw.dft.results.get("magmoms")
         if moments is not None and self.atoms.get_initial_magnetic_moments().any():
             self.atoms.set_initial_magnetic_moments(moments)
-        self.symmetry_broken += 1
-        self.keywords |= self.changed
+        self.diverged = False
         self.gpaw = self._new(None)
 
     def _new(self, restart: str | None) -> Any:
