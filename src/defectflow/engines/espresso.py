@@ -151,9 +151,7 @@ class Espresso(CalculatorEngine):
         electrons = electronic_input(self.options, request)
         symbols = [site.specie.symbol for site in request.structure]
         pseudos = find_set(self.functional).select(self.functional, set(symbols))
-        numbers = {key: request.settings[key] for key in _OWN_NUMBERS}
-        if vacuum_axes(request.structure):
-            numbers["mixing_mode"] = numbers["slab_mixing_mode"]
+        numbers = own_numbers(request)
         inputs = electrons.record() | {
             "pseudopotentials": {element: one.record() for element, one in pseudos.items()},
             "neutral_valence_electrons": valence_electrons(symbols, pseudos),
@@ -197,3 +195,11 @@ class Espresso(CalculatorEngine):
         from defectflow.engines.dos import DosMaker
 
         return DosMaker(engine=self, settings=settings)
+
+
+def own_numbers(request: Request) -> dict[str, Any]:
+    """Return pw.x's own numbers for `request`; a cell with a vacuum is mixed as a slab."""
+    numbers = {key: request.settings[key] for key in _OWN_NUMBERS}
+    if vacuum_axes(request.structure):
+        numbers["mixing_mode"] = numbers["slab_mixing_mode"]
+    return numbers
