@@ -26,6 +26,32 @@ class Image(Document):
     charge: int = 0
 
 
+class Guidance(Document):
+    """How a cheap engine helped a dear one: what was asked of which, and how far they differ.
+
+    Attributes
+    ----------
+    path
+        ``refined``: the dear engine has seen the ends, the saddle and minima between; ``dft``: it
+        has seen every image of a converged band.
+    engine
+        The guide: its numbers are in no energy of the document.
+    guide_calls
+        Evaluations of the guide; those of the dear engine are the document's force calls.
+    shift_range_eV
+        Largest change of the difference between the two engines over the measured points.
+    error_eV
+        Estimate of what is left: what the remaining forces are worth, and by how much another
+        place of the path may be higher than the saddle. Errors of the dear engine are not in it.
+    """
+
+    path: Literal["refined", "dft"]
+    engine: EngineStamp
+    guide_calls: int
+    shift_range_eV: float
+    error_eV: float
+
+
 class RelaxDocument(Document):
     """The end of a relaxation (or a static calculation, with ``steps=0``).
 
@@ -61,6 +87,7 @@ class RelaxDocument(Document):
     charge: int = 0
     inputs: dict[str, Any] = Field(default_factory=dict)
     repairs: tuple[str, ...] = ()
+    guidance: Guidance | None = None
     engine: EngineStamp
 
     def image(self) -> Image:
@@ -122,6 +149,7 @@ class BandDocument(Document):
     wall_time_s: float
     inputs: dict[str, Any] = Field(default_factory=dict)
     repairs: tuple[str, ...] = ()
+    guidance: Guidance | None = None
     engine: EngineStamp
 
     @property

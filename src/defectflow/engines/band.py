@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from ase.utils.abc import Optimizable
@@ -88,6 +88,10 @@ class Band:
         Called only for images that have moved, with the index of the image.
     exchange
         Operation that maps the path onto itself reversed; then only the first half is free.
+    pinned
+        Free images that stay where they are.
+    tightness
+        Factor on all force thresholds.
     """
 
     path: Array
@@ -100,6 +104,8 @@ class Band:
     climb: bool = False
     force_calls: int = 0
     climbing: int | None = None
+    pinned: set[int] = field(default_factory=set)
+    tightness: float = 1.0
     _stale: set[int] = field(default_factory=set)
     _projected: Array | None = None
 
@@ -175,11 +181,12 @@ class Band:
     def done(self) -> bool:
         """Tell whether the present stage has reached its threshold."""
         if not self.climb:
-            return self.fmax() < self.settings.loose_fmax_eV_per_A
-        tight = self.settings.fmax_eV_per_A
+            return self.fmax() < self.settings.loose_fmax_eV_per_A * self.tightness
+        tight = self.settings.fmax_eV_per_A * self.tightness
+        moving = [index for index in self.free if index not in self.pinned]
         return (
             all(self.image_fmax(index) < tight for index in self._decisive())
-            and self.fmax() < tight * self.settings.band_fmax_factor
+            and largest_force(self.refresh()[moving]) < tight * self.settings.band_fmax_factor
         )
 
     def _decisive(self) -> set[int]:
@@ -203,7 +210,7 @@ class Band:
     def move(self, x: Array) -> None:
         """Put the free images at flat coordinates `x`, save those that rest as good enough."""
         moved = x.reshape(len(self.free), -1, 3)
-        resting = self._resting()
+        resting = self.resting() | self.pinned
         for position, index in enumerate(self.free):
             if index not in resting:
                 self.path[index] = moved[position]
@@ -211,10 +218,32 @@ class Band:
         self._projected = None
         self._mirror()
 
-    def _resting(self) -> set[int]:
+    def minimise(
+        self,
+        method: Literal["bfgs", "fire"],
+        steps: int,
+        observe: Callable[[], None] | None = None,
+    ) -> None:
+        """Move until the present stage is done, at most so many steps.
+
+        Parameters
+        ----------
+        observe
+            Called after each step.
+        """
+        from ase.optimize import BFGS, FIRE
+
+        maker: Any = {"bfgs": BFGS, "fire": FIRE}[method]
+        optimizer = maker(BandCoordinates(self), logfile=None, maxstep=self.settings.max_step_A)
+        if observe is not None:
+            optimizer.attach(observe)
+        optimizer.run(fmax=0.0, steps=steps)
+
+    def resting(self) -> set[int]:
+        """Return the images that do not decide the barrier and are good enough."""
         if not self.climb or self.climbing is None or self._projected is None:
             return set()
-        enough = self.settings.fmax_eV_per_A * self.settings.band_fmax_factor
+        enough = self.settings.fmax_eV_per_A * self.settings.band_fmax_factor * self.tightness
         decisive = self._decisive()
         return {i for i in self.free if i not in decisive and self.image_fmax(i) < enough}
 

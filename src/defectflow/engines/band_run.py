@@ -7,7 +7,7 @@ import re
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from pymatgen.core import Structure
 from defectflow.analysis.barriers import arc_lengths_A
 from defectflow.documents.base import EngineStamp, content_key
 from defectflow.documents.steps import BandDocument, Candidate, Image
-from defectflow.engines.band import Band, BandCoordinates, BandSettings
+from defectflow.engines.band import Band, BandSettings
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.deadline import Deadline
 from defectflow.errors import StructureError
@@ -63,6 +63,15 @@ class BandTask:
     stamp: EngineStamp
     waypoints: dict[str, Structure] = field(default_factory=dict)
     frozen: tuple[int, ...] = ()
+
+    def inner_images(self) -> int:
+        """Return the number of moving images of the band."""
+        first = self.initial.structure
+        last = unwrapped(first, self.final.structure)
+        atom = moving_atom(first, last)
+        return self.settings.inner_images(
+            float(np.linalg.norm(last[atom].coords - first[atom].coords))
+        )
 
     def key(self) -> str:
         """Return the content key, which a checkpoint must match."""
@@ -174,9 +183,7 @@ class BandRun:
 
     def _bands(self) -> dict[str, Band]:
         """Return the starting paths that can be computed, by label."""
-        atom = moving_atom(self.first, self.last)
-        distance = float(np.linalg.norm(self.last[atom].coords - self.first[atom].coords))
-        count = self.task.settings.inner_images(distance)
+        count = self.task.inner_images()
         swaps = exchanges(self.first, self.last)
         starts: dict[str, Structure | None] = {"straight": None, **self.task.waypoints}
         bands: dict[str, Band] = {}
@@ -256,14 +263,10 @@ class BandRun:
         if not band.done() and settings.max_steps > settings.patience:
             self._optimize(label, band, "fire", settings.max_steps - settings.patience)
 
-    def _optimize(self, label: str, band: Band, method: str, steps: int) -> None:
-        from ase.optimize import BFGS, FIRE
-
+    def _optimize(
+        self, label: str, band: Band, method: Literal["bfgs", "fire"], steps: int
+    ) -> None:
         earlier = self.state.calls.get(label, 0) - band.force_calls
-        maker = {"bfgs": BFGS, "fire": FIRE}[method]
-        optimizer = maker(
-            BandCoordinates(band), logfile=None, maxstep=self.task.settings.max_step_A
-        )
 
         deadline = Deadline(f"band {label}")
 
@@ -283,8 +286,7 @@ class BandRun:
             if deadline.near():
                 raise deadline.stop()
 
-        optimizer.attach(observe)
-        optimizer.run(fmax=0.0, steps=steps)
+        band.minimise(method, steps, observe)
 
     def _images(self, label: str, band: Band) -> tuple[Image, ...]:
         return tuple(

@@ -1,0 +1,285 @@
+"""An engine that is dear, guided by one that is cheap: the same makers, far fewer evaluations.
+
+What a guided engine returns rests on the dear engine's energies and forces alone; the guide decides
+only where it is asked. See `guided_surface`, `guided_relax` and `guided_band`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+
+import numpy as np
+from jobflow.core.job import Job, job
+from jobflow.core.maker import Maker
+
+from defectflow.documents.steps import BandDocument, Image, RelaxDocument
+from defectflow.engines.band import BandSettings
+from defectflow.engines.band_run import BandTask, relax_band
+from defectflow.engines.contract import (
+    BandMaker,
+    CalculationMaker,
+    Capability,
+    Engine,
+    EngineInfo,
+    FreeCell,
+)
+from defectflow.engines.guided_band import GuidedBand
+from defectflow.engines.guided_relax import GuidedRelaxation
+from defectflow.engines.guided_surface import Evaluator, GuidedSurface
+from defectflow.engines.relax import evaluate
+from defectflow.engines.request import Request
+from defectflow.errors import EngineError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from pymatgen.core.structure import Structure
+
+    from defectflow.documents.base import EngineStamp
+    from defectflow.engines.calculators import CalculatorEngine
+
+GuidedPath = Literal["refined", "dft"]
+
+
+@dataclass(frozen=True)
+class GuidedEngine(Engine):
+    """Relaxations and bands of `dear`, with `guide` to say where to look.
+
+    Attributes
+    ----------
+    dear, guide
+        Both made of calculators; all numbers are the dear one's.
+    path
+        How much of a band the dear engine sees: ends, saddle and lower minima (``refined``) or
+        every image (``dft``).
+
+    Examples
+    --------
+    >>> from defectflow.engines.registry import engine
+    >>> guided = GuidedEngine.of(engine("chgnet"), engine("emt"))
+    >>> guided.name, guided.stamp().options["guide"], guided.path
+    ('chgnet', 'emt', 'refined')
+    """
+
+    dear: CalculatorEngine | None = None
+    guide: CalculatorEngine | None = None
+    path: GuidedPath = "refined"
+
+    name: ClassVar[str] = "guided"
+    family: ClassVar[str] = ""
+    declared: ClassVar[frozenset[Capability]] = frozenset()
+
+    @classmethod
+    def of(cls, dear: Engine, guide: Engine, path: GuidedPath = "refined") -> GuidedEngine:
+        """Return `dear` guided by `guide`.
+
+        Raises
+        ------
+        EngineError
+            If one of them is not made of a calculator, or both are the same.
+        """
+        from defectflow.engines.calculators import CalculatorEngine
+
+        for one in (dear, guide):
+            if not isinstance(one, CalculatorEngine):
+                message = f"engine {one.name} cannot take part in a guided calculation"
+                raise EngineError(message)
+        if dear == guide:
+            message = f"engine {dear.name} cannot guide itself: name another as guide"
+            raise EngineError(message)
+        both = {"dear": dear, "guide": guide}
+        return cls(level=dear.level, options={}, path=path, **cast("dict[str, Any]", both))
+
+    def __post_init__(self) -> None:
+        """Take the name of the dear engine."""
+        object.__setattr__(self, "name", self._dear.name)
+
+    @property
+    def _dear(self) -> CalculatorEngine:
+        return cast("CalculatorEngine", self.dear)
+
+    @property
+    def _guide(self) -> CalculatorEngine:
+        return cast("CalculatorEngine", self.guide)
+
+    def capabilities(self) -> frozenset[Capability]:
+        """Return what the dear engine can do."""
+        return self._dear.capabilities()
+
+    def stamp(self) -> EngineStamp:
+        """Return the dear engine's stamp, with the name of the guide and the path."""
+        stamp, guide = self._dear.stamp(), self._guide.stamp()
+        label = f"{guide.name} ({guide.model})" if guide.model else guide.name
+        added = {"path": self.path, "guide": label}
+        if guide.model_sha256:
+            added["guide_sha256"] = guide.model_sha256
+        return stamp.model_copy(update={"options": stamp.options | added})
+
+    def check(self, elements: Collection[str] | None = None) -> None:
+        """Raise `EngineError` if either engine cannot run here, or not with `elements`."""
+        self._dear.check(elements)
+        self._guide.check(elements)
+
+    @classmethod
+    def describe(cls) -> EngineInfo:
+        """Return a line of the inventory; a guided engine is none of its own."""
+        return EngineInfo(name=cls.name, available=True, capabilities=())
+
+    def settings(self, step: str, **overrides: object) -> dict[str, Any]:
+        """Return the dear engine's numbers."""
+        return self._dear.settings(step, **overrides)
+
+    def _relax_maker(self, cell: FreeCell, settings: dict[str, Any]) -> CalculationMaker:
+        if cell != "fixed":
+            return self._dear.relax_maker(cell, **settings)
+        return GuidedRelaxMaker(engine=self, settings=settings)
+
+    def _static_maker(self, settings: dict[str, Any]) -> CalculationMaker:
+        return self._dear.static_maker(**settings)
+
+    def _band_maker(self, settings: dict[str, Any]) -> BandMaker:
+        return GuidedBandMaker(engine=self, settings=settings)
+
+    def _dos_maker(self, settings: dict[str, Any]) -> CalculationMaker:
+        return self._dear.dos_maker(**settings)
+
+    def relax(self, request: Request, frozen: Sequence[int] = ()) -> RelaxDocument:
+        """Relax the atoms of a request in their cell."""
+        relaxation = GuidedRelaxation(request, self._dear, self._guide, frozen)
+        try:
+            return relaxation.run()
+        finally:
+            relaxation.close()
+
+    def relax_band(
+        self, task: BandTask, settings: dict[str, Any], folder: Path | None = None
+    ) -> BandDocument:
+        """Relax the band between two ends that the dear engine has relaxed.
+
+        Parameters
+        ----------
+        task
+            With the settings of the dear engine.
+        settings
+            All numbers of the step, those of the electrons included.
+        """
+        place = folder or Path.cwd()
+        guided = self._guide_band(task, place)
+        fixed = np.zeros(len(task.initial.structure), dtype=bool)
+        fixed[list(task.frozen)] = True
+        start = guided.images[0].structure
+        first = task.initial
+        asked = Request(
+            first.structure, settings, first.charge, first.magnetic_moments, folder=place / "points"
+        )
+        surface = GuidedSurface(
+            Evaluator(first.structure, self._dear.caching_calculator(asked), fixed),
+            Evaluator(start, self._guide.caching_calculator(Request(start)), fixed),
+        )
+        try:
+            return GuidedBand(task, guided, surface, self.path, place).document()
+        finally:
+            surface.dear.calculator.close()
+            surface.guide.calculator.close()
+
+    def _guide_band(self, task: BandTask, folder: Path) -> BandDocument:
+        """Return the band of the guide alone between the same ends."""
+        overrides: dict[str, Any] = {}
+        if task.settings.images or self.path == "dft":
+            overrides["images"] = task.inner_images()
+        task = replace(
+            task,
+            initial=self._guided_image(task.initial),
+            final=self._guided_image(task.final),
+            settings=BandSettings.of(self._guide.settings("neb", **overrides)),
+            stamp=self._guide.stamp(),
+        )
+        return relax_band(
+            task,
+            lambda place: self._guide.caching_calculator(
+                Request(task.initial.structure, folder=place)
+            ),
+            folder,
+        )
+
+    def _guided_image(self, image: Image) -> Image:
+        return evaluate(Request(image.structure), self._guide).image()
+
+
+@dataclass
+class GuidedRelaxMaker(Maker):
+    """Makes relaxations of a guided engine in a fixed cell.
+
+    Attributes
+    ----------
+    settings
+        Numbers that differ from those of the dear engine's level; all after construction.
+    """
+
+    engine: GuidedEngine
+    settings: dict[str, Any] = field(default_factory=dict)
+    name: str = "relax"
+
+    def __post_init__(self) -> None:
+        """Fill in the numbers of the engine's level."""
+        self.settings = self.engine.settings("relax", **self.settings)
+
+    def make(
+        self,
+        structure: Structure,
+        frozen: Sequence[int] = (),
+        charge: int = 0,
+        magnetic_moments: Sequence[float] | None = None,
+    ) -> Job:
+        """Return the job that relaxes `structure`; its output is a `RelaxDocument`."""
+        self.engine.check_request(structure, frozen, charge, magnetic_moments)
+        return self.calculate(structure, frozen, charge, magnetic_moments)
+
+    @job(output_schema=RelaxDocument)
+    def calculate(
+        self,
+        structure: Structure,
+        frozen: Sequence[int],
+        charge: int,
+        magnetic_moments: Sequence[float] | None,
+    ) -> RelaxDocument:
+        """Do what the job does: relax `structure` in the working directory."""
+        self.engine.check_request(structure, frozen, charge, magnetic_moments)
+        moments = None if magnetic_moments is None else tuple(map(float, magnetic_moments))
+        return self.engine.relax(Request(structure, self.settings, charge, moments), frozen)
+
+
+@dataclass
+class GuidedBandMaker(Maker):
+    """Makes bands of a guided engine.
+
+    Attributes
+    ----------
+    settings
+        Numbers of the dear engine's step ``neb``.
+    """
+
+    engine: GuidedEngine
+    settings: dict[str, Any] = field(default_factory=dict)
+    name: str = "band"
+
+    @job(output_schema=BandDocument)
+    def make(
+        self,
+        initial: Image,
+        final: Image,
+        waypoints: dict[str, Structure] | None = None,
+        frozen: Sequence[int] = (),
+    ) -> BandDocument:
+        """Relax the straight path and those through `waypoints`; keep the guide's lowest."""
+        task = BandTask(
+            initial=initial,
+            final=final,
+            settings=BandSettings.of(self.settings),
+            stamp=self.engine.stamp(),
+            waypoints=dict(waypoints or {}),
+            frozen=tuple(int(index) for index in frozen),
+        )
+        return self.engine.relax_band(task, self.settings)

@@ -1,0 +1,331 @@
+"""The barrier of a hop with few evaluations of a dear engine.
+
+1. The guide relaxes the band between the dear engine's ends, from all starting paths.
+2. The dear engine is asked at the saddle of the surface that both together suggest (and at a
+   minimum on the way, if it lies below the ends), until its own forces there vanish: `refined`.
+3. For `dft` it is asked at every image too, until the band of its own energies and forces has
+   converged; images that are good enough stay where they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectflow.analysis.barriers import arc_lengths_A
+from defectflow.analysis.elastic_band import largest_force
+from defectflow.documents.base import content_key
+from defectflow.documents.steps import BandDocument, Guidance, Image
+from defectflow.engines.band import Band, BandSettings
+from defectflow.engines.checkpoint import Checkpoint
+from defectflow.engines.deadline import Deadline
+from defectflow.engines.guided_relax import TIGHTER, downhill_eV, placed
+from defectflow.engines.guided_surface import GuidedSurface, Measured
+from defectflow.structures.bands import exchange_of, exchanges
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from defectflow.engines.band_run import BandTask
+
+Array = NDArray[np.float64]
+progress = logging.getLogger("defectflow.progress")
+
+#: A place of the surface counts as measured if a measured point is this near (Å, of any atom).
+_NEAR_A: Final = 0.1
+#: An image that has moved less (Å) keeps what was measured.
+_UNMOVED_A: Final = 1e-4
+_SURFACE_STEPS: Final = 150
+
+
+@dataclass
+class GuidedBand:
+    """One hop on its way to a document.
+
+    Attributes
+    ----------
+    task
+        Ends, settings and stamp of the dear engine.
+    guided
+        The band as the guide relaxed it between the same ends.
+    surface
+        Knows both engines.
+    path
+        How much the dear engine has to see.
+    folder
+        Where the checkpoint lies.
+    """
+
+    task: BandTask
+    guided: BandDocument
+    surface: GuidedSurface
+    path: Literal["refined", "dft"]
+    folder: Path
+    settings: BandSettings = field(init=False)
+    band: Band = field(init=False)
+    rounds: int = 0
+
+    def __post_init__(self) -> None:
+        self.begun = time.perf_counter()
+        self.settings = self.task.settings
+        images = [image.structure for image in self.guided.images]
+        self.exchange = exchange_of(images, exchanges(images[0], images[-1]))
+        self.surface.exchange = self.exchange
+        self.ends = [_measured(end) for end in (self.task.initial, self.task.final)]
+        self.ends[1].positions = images[-1].cart_coords
+        for end in self.ends[:1] if self.exchange is not None else self.ends:
+            self.surface.learn(end)
+        key = content_key(self.task.key(), self.guided.engine, self.path)
+        self.checkpoint = Checkpoint(self.folder / "guided.checkpoint.json", key)
+        for saved in (self.checkpoint.load() or {}).get("measured", []):
+            self._know(Measured.from_dict(saved))
+        self.band = self._new_band(np.array([one.cart_coords for one in images]))
+
+    def document(self) -> BandDocument:
+        """Refine the decisive points, then for `dft` the whole band, and describe it."""
+        converged = self._refine()
+        if self.path == "dft":
+            converged = self._whole()
+            images, climbing = self._band_images(), self.band.climbing
+            forces = self.band.climbing_fmax(), self.band.fmax()
+        else:
+            images, climbing = self._refined_images()
+            largest = max((largest_force(one.forces) for one in self._decisive()), default=0.0)
+            forces = largest, largest
+        document = BandDocument(
+            images=images,
+            distances_A=tuple(
+                arc_lengths_A(np.array([one.structure.cart_coords for one in images])).tolist()
+            ),
+            climbing_index=climbing,
+            climbing_fmax_eV_per_A=forces[0],
+            band_fmax_eV_per_A=forces[1],
+            force_threshold_eV_per_A=self.settings.fmax_eV_per_A,
+            converged=converged,
+            mirrored=self.exchange is not None,
+            candidates=self.guided.candidates,
+            chosen=self.guided.chosen,
+            steps=self.rounds,
+            force_calls=len(self.surface.measured),
+            wall_time_s=time.perf_counter() - self.begun + self.guided.wall_time_s,
+            inputs=self.surface.dear.calculator.inputs,
+            repairs=self.surface.dear.calculator.repairs,
+            guidance=self._guidance(),
+            engine=self.task.stamp,
+        )
+        self.checkpoint.clear()
+        return document
+
+    # What is known ----------------------------------------------------------------------------
+
+    def _know(self, point: Measured) -> None:
+        self.surface.learn(point)
+        self.surface.measured.append(point)
+
+    def _nearest(self, positions: Array) -> Measured | None:
+        """Return the measured point at these positions, if there is one."""
+        known = [*self.surface.measured, *self.ends]
+        nearest = min(known, key=lambda one: _moved_A(one.positions, positions))
+        return nearest if _moved_A(nearest.positions, positions) < _NEAR_A else None
+
+    def _measure(self, positions: Array) -> Measured:
+        point = self.surface.measure(positions)
+        self.checkpoint.save({"measured": [one.to_dict() for one in self.surface.measured]})
+        progress.info(
+            "dear point %d: %.3f eV above the start, largest force %.3f eV/Å",
+            len(self.surface.measured),
+            point.energy - self.ends[0].energy,
+            largest_force(point.forces),
+        )
+        return point
+
+    # Refined: saddle and minima ---------------------------------------------------------------
+
+    def _refine(self) -> bool:
+        """Step until the dear forces vanish at the decisive points; return whether they do."""
+        deadline = Deadline("refining a saddle")
+        self.band = self._relaxed(self.band)
+        while self.rounds < self.settings.max_steps:
+            places = self._decisive_places()
+            wanted = [place for place in places if not self._is_stationary(place)]
+            if not wanted:
+                return True
+            if deadline.near():
+                raise deadline.stop()
+            for place in wanted:
+                self._measure(place)
+            self.rounds += 1
+            self.band = self._relaxed(self.band)
+        return False
+
+    def _decisive_places(self) -> list[Array]:
+        """Return where the surface has the saddle and, if there is one, the lower minimum."""
+        energies, free = self.band.energies, self.band.free
+        top = self.band.climbing if self.band.climbing is not None else int(energies.argmax())
+        places = [self.band.path[top]]
+        lowest = min(free, key=lambda index: energies[index])
+        if energies[lowest] < min(energies[0], energies[-1]):
+            threshold = self.settings.fmax_eV_per_A * TIGHTER
+            places.append(self.surface.minimum(self.band.path[lowest], threshold))
+        return places
+
+    def _is_stationary(self, place: Array) -> bool:
+        point = self._nearest(place)
+        return point is not None and largest_force(point.forces) < self.settings.fmax_eV_per_A
+
+    def _decisive(self) -> list[Measured]:
+        """Return the measured points at the decisive places, in the order along the path."""
+        found = [self._nearest(place) for place in self._decisive_places()]
+        points = [one for one in found if one is not None and not self._is_end(one)]
+        return sorted(points, key=lambda one: _moved_A(one.positions, self.ends[0].positions))
+
+    def _is_end(self, point: Measured) -> bool:
+        return any(point is end for end in self.ends)
+
+    def _refined_images(self) -> tuple[tuple[Image, ...], int | None]:
+        """Return ends and decisive points as images, and which of them is the saddle."""
+        start, end = self.ends
+        points = self._decisive()
+        if self.exchange is not None:
+            mirrored = [
+                self._mirrored(one)
+                for one in reversed(points)
+                if _moved_A(self.exchange.positions(one.positions), one.positions) > _NEAR_A
+            ]
+            points += mirrored
+        whole = [start, *points, end]
+        top = max(range(len(whole)), key=lambda index: whole[index].energy)
+        return tuple(map(self._image, whole)), top if 0 < top < len(whole) - 1 else None
+
+    def _mirrored(self, point: Measured) -> Measured:
+        swap = self.exchange
+        if swap is None:
+            return point
+        moments = None
+        if point.moments is not None:
+            moments = tuple(swap.scalars(np.array(point.moments)).tolist())
+        return Measured(
+            swap.positions(point.positions), point.energy, swap.vectors(point.forces), moments
+        )
+
+    # The whole band ---------------------------------------------------------------------------
+
+    def _whole(self) -> bool:
+        """Measure all images until the dear band has converged; return whether it has."""
+        deadline = Deadline("relaxing a band")
+        while True:
+            self._measure_band()
+            self.rounds += 1
+            if self.band.done() or self.rounds >= self.settings.max_steps:
+                return self.band.done()
+            if deadline.near():
+                raise deadline.stop()
+            good = self.band.resting()
+            predicted = self._new_band(self.band.path.copy())
+            predicted.pinned = good
+            self.band = self._relaxed(predicted)
+
+    def _measure_band(self) -> None:
+        """Replace what the surface predicts for the free images by what the dear engine says."""
+        measured: dict[int, Measured] = {}
+        for index in self.band.free:
+            place = self.band.path[index]
+            known = self._nearest(place)
+            if known is None or _moved_A(known.positions, place) > _UNMOVED_A:
+                known = self._measure(place)
+            measured[index] = known
+        band = self._new_band(self.band.path.copy())
+        band.evaluate = lambda index, _: (measured[index].energy, measured[index].forces)
+        band.start_climbing()
+        band.refresh()
+        band.force_calls = 0
+        self.band = band
+
+    def _band_images(self) -> tuple[Image, ...]:
+        images = []
+        for index, place in enumerate(self.band.path):
+            known = self._nearest(place)
+            moments = known.moments if known is not None else None
+            point = Measured(
+                place, float(self.band.energies[index]), self.band.forces[index], moments
+            )
+            images.append(self._image(point))
+        return tuple(images)
+
+    # Bands of the surface ---------------------------------------------------------------------
+
+    def _new_band(self, path: Array) -> Band:
+        energies, forces = np.zeros(len(path)), np.zeros_like(path)
+        for index, end in zip((0, -1), self.ends, strict=True):
+            energies[index], forces[index] = end.energy, end.forces
+        return Band(
+            path=path,
+            energies=energies,
+            forces=forces,
+            evaluate=lambda _, positions: self.surface(positions),
+            frozen=self.surface.guide.frozen,
+            settings=self.settings,
+            exchange=self.exchange,
+        )
+
+    def _relaxed(self, start: Band) -> Band:
+        """Return the band of the surface as it is known now, relaxed with a climbing image."""
+        band = self._new_band(start.path.copy())
+        band.pinned = set(start.pinned)
+        band.tightness = TIGHTER
+        band.start_climbing()
+        band.minimise("bfgs", _SURFACE_STEPS)
+        band.refresh()
+        return band
+
+    # Describing -------------------------------------------------------------------------------
+
+    def _image(self, point: Measured) -> Image:
+        return Image(
+            structure=placed(self.task.initial.structure, point),
+            energy_eV=point.energy,
+            forces_eV_per_A=tuple(map(tuple, point.forces.tolist())),
+            magnetic_moments=point.moments,
+            charge=self.task.initial.charge,
+        )
+
+    def _guidance(self) -> Guidance:
+        return Guidance(
+            path=self.path,
+            engine=self.guided.engine,
+            guide_calls=self.surface.guide.calls + self.guided.force_calls,
+            shift_range_eV=self.surface.shift_range_eV,
+            error_eV=self._error_eV(),
+        )
+
+    def _error_eV(self) -> float:
+        """Estimate what remaining forces and unmeasured places may change of the barrier."""
+        predicted = self._relaxed(self.band)
+        tops = [*self._decisive(), *self.ends]
+        saddle = max(tops, key=lambda one: one.energy)
+        lowest = min(tops, key=lambda one: one.energy)
+        higher = max(
+            float(energy) + self.surface.deviation_eV(place) - saddle.energy
+            for energy, place in zip(predicted.energies, predicted.path, strict=True)
+        )
+        left = downhill_eV(self.surface, lowest, self.settings.fmax_eV_per_A)
+        return max(0.0, higher) + left
+
+
+def _measured(image: Image) -> Measured:
+    return Measured(
+        image.structure.cart_coords,
+        image.energy_eV,
+        np.array(image.forces_eV_per_A),
+        image.magnetic_moments,
+    )
+
+
+def _moved_A(first: Array, second: Array) -> float:
+    """Return the largest displacement of an atom, Å."""
+    return float(np.linalg.norm(first - second, axis=1).max())

@@ -1,0 +1,193 @@
+"""A dear engine guided by a cheap one: copper, effective medium theory by Lennard-Jones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from jobflow import Flow, run_locally
+
+from defectflow.documents.steps import BandDocument, Image, RelaxDocument
+from defectflow.engines import engine
+from defectflow.engines.band import BandSettings
+from defectflow.engines.band_run import BandTask, relax_band
+from defectflow.engines.calculators import CachingCalculator
+from defectflow.engines.guided import GuidedEngine
+from defectflow.engines.guided_relax import GuidedRelaxation
+from defectflow.engines.relax import relax
+from defectflow.engines.request import Request
+from defectflow.errors import EngineError, OutOfTime
+from defectflow.structures import hosts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pymatgen.core import Structure
+
+EMT = engine("emt")
+#: Fits copper's lattice constant and little else.
+LENNARD_JONES = engine(
+    "ase",
+    calculator="ase.calculators.lj:LennardJones",
+    kwargs={"sigma": 2.29, "epsilon": 0.35, "rc": 6.0, "smooth": True},
+)
+REFINED = GuidedEngine.of(EMT, LENNARD_JONES, "refined")
+DFT = GuidedEngine.of(EMT, LENNARD_JONES, "dft")
+
+
+def vacancy_ends() -> tuple[Structure, Structure]:
+    """Both ends of a vacancy hop in 2 x 2 x 2 cubic cells, the moving atom last."""
+    host = hosts.prototype("fcc-Cu").structure.to_conventional() * (2, 2, 2)
+    row = host.distance_matrix[0].copy()
+    row[0] = np.inf
+    neighbour = int(row.argmin())
+    first, second = host[0].frac_coords, host[neighbour].frac_coords
+    host.remove_sites([0, neighbour])
+    initial, final = host.copy(), host.copy()
+    initial.append("Cu", second)
+    final.append("Cu", first)
+    return initial, final
+
+
+def request(structure: Structure, folder: Path, **overrides: float) -> Request:
+    return Request(structure, EMT.settings("relax", **overrides), folder=folder)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> tuple[Image, Image]:
+    folder = tmp_path_factory.mktemp("ends")
+    documents = [relax(request(end, folder, fmax_eV_per_A=0.01), EMT) for end in vacancy_ends()]
+    return documents[0].image(), documents[1].image()
+
+
+@pytest.fixture(scope="module")
+def plain(images, tmp_path_factory) -> BandDocument:
+    """The band of the dear engine alone."""
+    task = BandTask(*images, settings=BandSettings(), stamp=EMT.stamp())
+    return relax_band(
+        task,
+        lambda _: EMT.caching_calculator(Request(images[0].structure)),
+        tmp_path_factory.mktemp("plain"),
+    )
+
+
+def guided(images: tuple[Image, Image], guided_engine: GuidedEngine, folder: Path) -> BandDocument:
+    task = BandTask(*images, settings=BandSettings(), stamp=guided_engine.stamp())
+    return guided_engine.relax_band(task, EMT.settings("neb"), folder)
+
+
+def barrier(band: BandDocument) -> float:
+    return max(band.energies_eV)
+
+
+def test_a_guided_relaxation_ends_in_the_dear_minimum(tmp_path):
+    start = vacancy_ends()[0].perturb(0.05)
+    alone = relax(request(start, tmp_path), EMT)
+    with_guide = REFINED.relax(request(start, tmp_path))
+    assert with_guide.converged
+    assert with_guide.fmax_eV_per_A < with_guide.force_threshold_eV_per_A
+    assert with_guide.energy_eV == pytest.approx(alone.energy_eV, abs=0.005)
+    assert with_guide.force_calls < alone.force_calls
+    assert with_guide.guidance is not None
+    assert with_guide.guidance.engine.name == "ase"
+    assert with_guide.engine == EMT.stamp()
+
+
+@pytest.mark.parametrize(("which", "tolerance_eV", "fewer"), [(REFINED, 0.002, 5), (DFT, 0.005, 2)])
+def test_a_guided_band_has_the_dear_barrier(images, plain, tmp_path, which, tolerance_eV, fewer):
+    band = guided(images, which, tmp_path)
+    assert band.converged
+    assert barrier(band) == pytest.approx(barrier(plain), abs=tolerance_eV)
+    assert band.force_calls * fewer <= plain.force_calls
+    assert band.mirrored == plain.mirrored
+    assert band.guidance is not None
+    assert band.guidance.path == which.path
+    assert band.guidance.error_eV < 0.02
+    assert not any(path.name.endswith(".json") for path in tmp_path.iterdir())
+
+
+def test_every_energy_of_a_guided_band_is_the_dear_engines(images, tmp_path):
+    for which in (REFINED, DFT):
+        band = guided(images, which, tmp_path)
+        for image in band.images[1:-1]:
+            again = relax(request(image.structure, tmp_path, max_steps=0), EMT)
+            assert again.energy_eV == pytest.approx(image.energy_eV, abs=1e-6)
+            assert np.allclose(again.forces_eV_per_A, image.forces_eV_per_A, atol=1e-5)
+
+
+def test_the_saddle_of_a_refined_band_has_no_force_and_one_way_down(images, tmp_path):
+    band = guided(images, REFINED, tmp_path)
+    saddle = band.images[band.climbing_index]
+    assert np.linalg.norm(saddle.forces_eV_per_A, axis=1).max() < 0.05
+    along = band.images[-1].structure.cart_coords - band.images[0].structure.cart_coords
+    step = 0.1 * along / np.linalg.norm(along)
+    for sign in (-1, 1):
+        aside = saddle.structure.copy()
+        for index, move in enumerate(step):
+            aside[index].coords = saddle.structure[index].coords + sign * move
+        lower = relax(request(aside, tmp_path, max_steps=0), EMT).energy_eV
+        assert lower < saddle.energy_eV
+
+
+class Killed(BaseException):
+    """Stands for the signal that ends a job."""
+
+
+def test_what_was_measured_is_not_measured_again(images, tmp_path, monkeypatch):
+    whole = guided(images, DFT, tmp_path)
+    calculate, seen = CachingCalculator.calculate, []
+
+    def dying(self, *args, **kwargs):
+        if type(self.parts[0]).__name__ == "EMT":
+            if len(seen) == whole.force_calls - 2:
+                raise Killed
+            seen.append(1)
+        calculate(self, *args, **kwargs)
+
+    monkeypatch.setattr(CachingCalculator, "calculate", dying)
+    with pytest.raises(Killed):
+        guided(images, DFT, tmp_path)
+    monkeypatch.setattr(CachingCalculator, "calculate", calculate)
+    again = guided(images, DFT, tmp_path)
+    assert again.converged
+    assert barrier(again) == pytest.approx(barrier(whole), abs=0.002)
+    assert again.force_calls <= whole.force_calls + 2
+
+
+def test_it_stops_before_the_wall_time_with_its_points_kept(tmp_path, monkeypatch):
+    start = request(vacancy_ends()[0].perturb(0.05), tmp_path, fmax_eV_per_A=0.002)
+    monkeypatch.setattr("defectflow.engines.deadline.time_left_s", lambda: 0.0)
+    with pytest.raises(OutOfTime, match="run the same recipe"):
+        REFINED.relax(start)
+    monkeypatch.undo()
+    resumed = GuidedRelaxation(start, EMT, LENNARD_JONES)
+    document = resumed.run()
+    assert document.converged
+    assert resumed.surface.dear.calls < document.force_calls
+
+
+def test_frozen_atoms_stay(tmp_path):
+    start = vacancy_ends()[0].perturb(0.05)
+    document = REFINED.relax(request(start, tmp_path), frozen=(0, 3))
+    moved = np.linalg.norm(document.structure.cart_coords - start.cart_coords, axis=1)
+    assert moved[[0, 3]].max() < 1e-12
+    assert moved.max() > 0.01
+
+
+def test_its_makers_run_through_jobflow(copper, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for maker, cell in ((REFINED.relax_maker(), "fixed"), (REFINED.relax_maker("scale"), "scale")):
+        job = maker.make(copper)
+        outputs = run_locally(Flow([job]), log=False, ensure_success=True)
+        document = outputs[job.uuid][1].output
+        if isinstance(document, dict):
+            document = RelaxDocument.model_validate(document)
+        assert document.converged
+        assert document.cell == cell
+        assert (document.guidance is None) == (cell == "scale")
+
+
+def test_a_guide_must_be_another_engine():
+    with pytest.raises(EngineError, match="cannot guide itself"):
+        GuidedEngine.of(EMT, EMT)
