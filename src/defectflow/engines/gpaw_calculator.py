@@ -14,7 +14,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from defectflow.documents.base import content_key
 from defectflow.engines import gpaw_process
 from defectflow.engines.checkpoint import Checkpoint
-from defectflow.errors import NotConverged, StructureError
+from defectflow.errors import EngineError, NotConverged, StructureError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -28,6 +28,8 @@ progress = logging.getLogger("defectflow.progress")
 _SAVING_SHARE: Final = 0.05
 #: A first evaluation that is cheaper than this is cheaper to repeat than to keep.
 _WORTH_KEEPING_S: Final = 10.0
+#: Occupations add up to the number of electrons within this.
+_ELECTRONS: Final = 1e-3
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ class GpawCalculator(Calculator):
             answer = self._climb(wanted)
         self.scf_steps.append(answer["steps"])
         self._note_symmetry(answer["symmetry_broken"])
-        self.inputs["valence_electrons"] = answer["electrons"]
+        self._check_electrons(answer["electrons"])
         self.results = {
             name: np.array(answer[name]) if isinstance(answer[name], list) else answer[name]
             for name in ("energy", "free_energy", "magmoms", *wanted)
@@ -293,6 +295,15 @@ class GpawCalculator(Calculator):
         name = str(values.get("name", "default"))
         rest = " ".join(f"{key} {value:g}" for key, value in values.items() if key != "name")
         return f"{name} {rest}".strip()
+
+    def _check_electrons(self, occupied: float) -> None:
+        asked = self.inputs.setdefault("valence_electrons", occupied)
+        if abs(asked - occupied) > _ELECTRONS:
+            message = (
+                f"GPAW occupied {occupied:.4f} states where {asked:g} valence electrons were asked "
+                f"for; see {self.task.folder / 'gpaw.txt'}"
+            )
+            raise EngineError(message)
 
     def _note_symmetry(self, broken: int) -> None:
         if broken > self._symmetry_broken:

@@ -6,6 +6,7 @@ and none of its ranks waits in vain while another image is computed.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -123,6 +124,11 @@ class GpawProcess:
             except (OSError, subprocess.TimeoutExpired):
                 pass
         self.kill()
+        for pipe in (self._program.stdin, self._program.stdout, self._errors):
+            if pipe is not None:
+                # A pipe may hold a line that the program did not live to read.
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
     def kill(self) -> None:
         """End the program at once, all its ranks with it."""

@@ -90,7 +90,7 @@ class Calculation:
             "converged": True,
             "steps": steps,
             "symmetry_broken": self.symmetry_broken,
-            "electrons": float(self.gpaw.get_number_of_electrons()),
+            "electrons": self._electrons(),
         }
 
     def change(self, keywords: dict[str, Any], max_steps: int) -> None:
@@ -161,6 +161,17 @@ class Calculation:
 
     def _steps(self) -> int:
         return int(self.gpaw.dft.scf_loop.niter)
+
+    def _electrons(self) -> float:
+        """Return the sum of all occupation numbers: what was computed, not what was asked for."""
+        spins = self.gpaw.get_number_of_spins()
+        total = 0.0
+        for k, weight in enumerate(self.gpaw.get_k_point_weights()):
+            for spin in range(spins):
+                # Not raw, GPAW 26.7 multiplies its own occupations by the weight, in place.
+                occupied = self.gpaw.get_occupation_numbers(kpt=k, spin=spin, raw=True)
+                total += float(weight * occupied.sum()) * 2 / spins
+        return total
 
     def _has(self, atom: int, number: int) -> bool:
         from gpaw.dos import get_projector_numbers
