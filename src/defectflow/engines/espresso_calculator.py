@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, cast
 
+import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
 from defectflow.documents.base import content_key
@@ -15,6 +16,7 @@ from defectflow.engines import espresso_program as program
 from defectflow.engines import programs
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.deadline import Deadline, time_left_s
+from defectflow.engines.espresso_density import Geometry, carry_density
 from defectflow.engines.espresso_input import OUTPUT_FOLDER, PREFIX, RunControl, pw_input
 from defectflow.engines.espresso_output import (
     Failure,
@@ -73,7 +75,8 @@ class PwCalculator(Calculator):
     derivatives the forces are; both in eV relative to the pseudo-atoms' electrons and cores at
     infinity. ``magmoms`` are those inside pw.x's spheres around the atoms.
 
-    Each geometry starts from the wave functions of the one before. Density and wave functions of an
+    Each geometry starts from the wave functions of the one before, and from its density carried
+    along with the atoms. Density and wave functions of an
     interrupted run are taken up if they are of the same calculation.
 
     Attributes
@@ -85,6 +88,7 @@ class PwCalculator(Calculator):
     """
 
     name = "espresso"
+
     def __init__(self, task: PwTask) -> None:
         Calculator.__init__(self)
         self.implemented_properties = ["energy", "free_energy", "forces", "stress", "magmoms"]
@@ -133,17 +137,9 @@ class PwCalculator(Calculator):
     def converge(self, stress: bool) -> PwResult:  # noqa: FBT001 - one flag, named at the call
         """Run pw.x on the present geometry until it converges."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        saved = self._state().load() if self.data_folder.is_dir() else None
-        if saved is None:
-            shutil.rmtree(self.folder / OUTPUT_FOLDER, ignore_errors=True)
-        same_place = saved is not None and saved["geometry"] == self._geometry()
-        run = RunControl(
-            stress=stress,
-            waves_from_file=saved is not None,
-            density_from_file=same_place,
-        )
+        run = self._start(RunControl(stress=stress))
+        self._state().save(self._geometry().to_dict())
         while True:
-            self._state().save({"geometry": self._geometry()})
             text, error = self.run_pw(run)
             if "JOB DONE" in text and "convergence has been achieved" in text:
                 break
@@ -194,8 +190,19 @@ class PwCalculator(Calculator):
     def _smearing(self) -> str:
         return self.task.electrons.smearing
 
-    def _geometry(self) -> str:
-        return content_key(self._atoms.positions.tolist(), self._atoms.cell.tolist())
+    def _geometry(self) -> Geometry:
+        return Geometry(np.array(self._atoms.cell), self._atoms.get_scaled_positions(wrap=False))
+
+    def _start(self, run: RunControl) -> RunControl:
+        """Return `run` with what it can start from: files of an earlier run, moved to here."""
+        saved = self._state().load() if self.data_folder.is_dir() else None
+        if saved is None:
+            shutil.rmtree(self.folder / OUTPUT_FOLDER, ignore_errors=True)
+            return run
+        old, new = Geometry.from_dict(saved), self._geometry()
+        symbols = self._atoms.get_chemical_symbols()
+        fits = old == new or carry_density(self.data_folder, symbols, self.task.pseudos, old, new)
+        return replace(run, waves_from_file=True, density_from_file=fits)
 
     def _state(self) -> Checkpoint:
         """Return the mark that says of which calculation the saved files are."""
@@ -229,12 +236,15 @@ class PwCalculator(Calculator):
         formula = self._atoms.get_chemical_formula()
         if cause == "time":
             raise Deadline(f"SCF of {formula} with pw.x").stop()
-        if run.waves_from_file and cause in {"restart", "diagonalization", "other"}:
+        warm = run.waves_from_file or run.density_from_file
+        if warm and cause in {"restart", "diagonalization", "other"}:
             # The k-points of the files differ where the symmetry has changed; a broken file is of
-            # a killed run. Neither is worth a word: a start from atoms gives the same numbers.
-            progress.info("pw.x: starts from atoms (%s)", words)
+            # a killed run. Neither is a repair: another start gives the same numbers.
+            progress.info("pw.x: starts without the wave functions of before (%s)", words)
+            if run.waves_from_file:
+                return replace(run, waves_from_file=False)
             shutil.rmtree(self.folder / OUTPUT_FOLDER, ignore_errors=True)
-            return replace(run, waves_from_file=False, density_from_file=False)
+            return replace(run, density_from_file=False)
         if cause in {"scf", "diagonalization"}:
             self._climb(cause, words)
             shutil.rmtree(self.folder / OUTPUT_FOLDER, ignore_errors=True)
