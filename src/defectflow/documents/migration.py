@@ -91,6 +91,13 @@ class MigrationBarrierDocument(ResultDocument):
         Lattice vectors (rows, Å) of the host's cell that was used.
     supercell_matrix
         Rows give the supercell's vectors in those of the host; None for given end points.
+    path
+        How much the engine has seen: ``potential``: everything, and it is a potential; ``refined``:
+        ends, saddles and lower minima; ``dft``: every image.
+    guide
+        Engine that said where to look; None if there was none. No energy is its.
+    error_eV
+        Estimate of what remaining forces and places not looked at may change, where guided.
     strain
         Largest strain needed to bring two given end points into one cell.
     force_calls
@@ -113,6 +120,9 @@ class MigrationBarrierDocument(ResultDocument):
     sites: tuple[SiteDocument, ...] = ()
     hops: tuple[HopDocument, ...]
     diffusion: Diffusion | None
+    path: Literal["potential", "refined", "dft"] = "potential"
+    guide: str | None = None
+    error_eV: float | None = None
     force_calls: int
     wall_time_s: float
     notes: tuple[str, ...] = ()

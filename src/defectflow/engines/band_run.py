@@ -308,7 +308,7 @@ class BandRun:
             )
         )
 
-    def _moments(self, label: str, index: int, band: Band) -> tuple[float, ...] | None:
+    def _moments(self, label: str, index: int, band: Band) -> tuple[float | None, ...] | None:
         """Return the moments on an image; those of a mirrored one come from its twin."""
         ends = {0: self.task.initial, len(band.path) - 1: self.task.final}
         if index in ends:

@@ -221,22 +221,23 @@ def hubbard_U_eV(structure: Structure, choice: str | dict[str, float]) -> dict[s
 
 def _moments(choice: str, request: Request) -> tuple[float, ...] | None:
     given = request.moments
+    symbols = [site.specie.symbol for site in request.structure]
     if choice == "off":
         return None
-    if given is not None:
-        if len(given) != len(request.structure):
-            message = (
-                f"{len(given)} magnetic moments for {len(request.structure)} atoms: give one each"
-            )
-            raise RecipeError(message)
-        return given
+    if given is not None and len(given) != len(symbols):
+        message = f"{len(given)} magnetic moments for {len(symbols)} atoms: give one each"
+        raise RecipeError(message)
     table = _starting_moments()
     known = table["moments_muB"]
-    symbols = [site.specie.symbol for site in request.structure]
-    if choice == "auto" and not set(symbols) & set(known):
+    magnetic = bool(set(symbols) & set(known))
+    if given is None and choice == "auto" and not magnetic:
         return None
-    others = table["others_muB"] if set(symbols) & set(known) else 1.0
-    return tuple(float(known.get(symbol, others)) for symbol in symbols)
+    others = table["others_muB"] if magnetic or given is not None else table["unknown_muB"]
+    given = given or (None,) * len(symbols)
+    return tuple(
+        float(known.get(symbol, others)) if moment is None else moment
+        for symbol, moment in zip(symbols, given, strict=True)
+    )
 
 
 @functools.cache

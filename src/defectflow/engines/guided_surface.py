@@ -83,7 +83,7 @@ class Measured:
     positions: Array
     energy: float
     forces: Array
-    moments: tuple[float, ...] | None = None
+    moments: tuple[float | None, ...] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the point in plain JSON types."""

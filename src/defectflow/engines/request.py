@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from defectflow.documents.steps import moments_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -36,16 +38,16 @@ class Request:
     structure: Structure
     settings: Mapping[str, Any] = field(default_factory=dict)
     charge: int = 0
-    magnetic_moments: tuple[float, ...] | None = None
+    magnetic_moments: tuple[float | None, ...] | None = None
     stress: bool = False
     folder: Path = field(default_factory=Path)
 
     @property
-    def moments(self) -> tuple[float, ...] | None:
-        """Starting moments: those asked for, else the structure's site property ``magmom``."""
+    def moments(self) -> tuple[float | None, ...] | None:
+        """Starting moments: those asked for, else the structure's site property ``magmom``.
+
+        An atom without one (it was added to a crystal whose moments are known) has None.
+        """
         if self.magnetic_moments is not None:
             return self.magnetic_moments
-        known = self.structure.site_properties.get("magmom")
-        if known is None or any(moment is None for moment in known):
-            return None
-        return tuple(float(moment) for moment in known)
+        return moments_of(self.structure)

@@ -89,6 +89,20 @@ def cost(*steps: RelaxDocument | BandDocument) -> dict[str, Any]:
     }
 
 
+def seen(bands: Sequence[BandDocument]) -> dict[str, Any]:
+    """Return how much of the path the engine has seen, as fields of the result."""
+    guided = [band.guidance for band in bands if band.guidance is not None]
+    if not guided:
+        potential = all(band.engine.fidelity != "dft" for band in bands)
+        return {"path": "potential" if potential else "dft"}
+    guide = guided[0].engine
+    return {
+        "path": guided[0].path,
+        "guide": f"{guide.name} ({guide.model})" if guide.model else guide.name,
+        "error_eV": max(one.error_eV for one in guided),
+    }
+
+
 def bottleneck(
     plans: Sequence[HopPlan], heights_eV: Sequence[float], sites: int
 ) -> Percolation | None:

@@ -11,7 +11,15 @@ from pymatgen.core import Structure
 
 from defectflow.documents import BandDocument, Image, MigrationBarrierDocument, RelaxDocument
 from defectflow.errors import StructureError
-from defectflow.flows.barrier import HopPlan, Walk, cost, heading, hop_document, spline_span_eV
+from defectflow.flows.barrier import (
+    HopPlan,
+    Walk,
+    cost,
+    heading,
+    hop_document,
+    seen,
+    spline_span_eV,
+)
 from defectflow.flows.provenance import Provenance
 from defectflow.structures.bands import (
     SAME_IMAGE_A,
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from defectflow.engines.contract import Engine
+    from defectflow.structures.bands import Exchange
 
 
 @dataclass
@@ -119,6 +128,7 @@ class EndpointsBarrierMaker(Maker):
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
             **cost(*ends, band),
+            **seen([band]),
             host=formula,
             host_formula=formula,
             defect=f"{species} hop",
@@ -161,8 +171,20 @@ def both_ends(
         structure=second,
         energy_eV=first.energy_eV,
         forces_eV_per_A=tuple(map(tuple, forces.tolist())),
+        magnetic_moments=_exchanged(swap, first.magnetic_moments),
+        charge=first.charge,
     )
     return [first, image]
+
+
+def _exchanged(
+    swap: Exchange, moments: tuple[float | None, ...] | None
+) -> tuple[float | None, ...] | None:
+    """Return the moments on the other end, atom by atom."""
+    if moments is None:
+        return None
+    values = swap.scalars(np.array([0.0 if one is None else one for one in moments]))
+    return tuple(float(value) for value in values)
 
 
 def _waypoints(initial: Structure, final: Structure) -> dict[str, Structure]:

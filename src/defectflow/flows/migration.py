@@ -16,6 +16,7 @@ from defectflow.documents import (
     RelaxDocument,
     SiteDocument,
 )
+from defectflow.documents.steps import moments_of
 from defectflow.errors import StructureError
 from defectflow.flows.barrier import (
     HopPlan,
@@ -24,6 +25,7 @@ from defectflow.flows.barrier import (
     cost,
     heading,
     hop_document,
+    seen,
 )
 from defectflow.flows.network import (
     Scene,
@@ -223,6 +225,7 @@ class MigrationBarrierMaker(Maker):
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
             **cost(host, *relaxed, *bands),
+            **seen(bands),
             **about,
             defect=_defect_name(scene),
             species=scene.species,
@@ -284,6 +287,8 @@ def _carried(stage: Any, end: Structure, ideal: Structure, relaxed: RelaxDocumen
         structure=structure,
         energy_eV=relaxed.energy_eV,
         forces_eV_per_A=tuple(map(tuple, carried.tolist())),
+        magnetic_moments=moments_of(structure),
+        charge=relaxed.charge,
     )
 
 

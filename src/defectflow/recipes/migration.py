@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from defectflow.errors import RecipeError
 from defectflow.recipes.parts import (
+    DEFAULT_ENGINE,
     HOST_CELL,
     EndpointChoice,
+    EngineChoice,
     HostCell,
     HostChoice,
     QuantityRecipe,
@@ -17,7 +20,11 @@ from defectflow.recipes.parts import (
 if TYPE_CHECKING:
     from jobflow import Flow
 
+    from defectflow.engines.contract import Engine
     from defectflow.recipes.order import Order
+
+#: What a recipe writes to have no guide.
+NO_GUIDE = "none"
 
 
 class MigrationBarrierRecipe(QuantityRecipe):
@@ -55,6 +62,22 @@ class MigrationBarrierRecipe(QuantityRecipe):
     attempt_frequency_Hz: float = Field(
         1.0e13, gt=0, description="attempt frequency of the diffusion coefficient, Hz"
     )
+    path: Literal["potential", "refined", "dft"] | None = Field(
+        None,
+        description=(
+            "potential: the engine is a potential and sees all; refined: a guide relaxes the "
+            "band, the engine sees ends, saddle and lower minima; dft: the engine sees every image "
+            "of the band that the guide has started; by default refined for engines with "
+            "electrons, potential for others"
+        ),
+    )
+    guide: EngineChoice | None = Field(
+        None,
+        description=(
+            "engine that guides another one, written as `engine` is; `none` for no guide; by "
+            f"default {DEFAULT_ENGINE}"
+        ),
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> MigrationBarrierRecipe:
@@ -71,12 +94,43 @@ class MigrationBarrierRecipe(QuantityRecipe):
         return str(self.host or "given end points"), self.species or ""
 
 
+def guided(recipe: MigrationBarrierRecipe, order: Order) -> Engine:
+    """Return the engine of a recipe, with its guide if it is to have one.
+
+    Raises
+    ------
+    RecipeError
+        If path, guide and engine do not fit each other.
+    """
+    from defectflow.engines.guided import GuidedEngine
+
+    electrons = order.engine.stamp().fidelity == "dft"
+    path = recipe.path or ("refined" if electrons or recipe.guide else "potential")
+    unguided = recipe.guide is not None and recipe.guide.name == NO_GUIDE
+    if path == "potential":
+        if electrons or (recipe.guide is not None and not unguided):
+            message = (
+                f"path: potential with engine {order.engine.name} and a guide: a potential needs "
+                "none, and a code with electrons is more; name a potential as engine, or write "
+                "path: refined"
+            )
+            raise RecipeError(message)
+        return order.engine
+    if unguided:
+        if path == "refined":
+            message = "path: refined needs a guide; leave `guide: none` out or write path: dft"
+            raise RecipeError(message)
+        return order.engine
+    choice = recipe.guide or EngineChoice(name=DEFAULT_ENGINE)
+    return GuidedEngine.of(order.engine, order.other_engine(choice), path)
+
+
 def build(recipe: MigrationBarrierRecipe, order: Order) -> Flow:
     """Return the flow of a migration barrier."""
     from defectflow.flows import EndpointsBarrierMaker, MigrationBarrierMaker
 
     shared: dict[str, Any] = {
-        "engine": order.engine,
+        "engine": guided(recipe, order),
         "images": recipe.images,
         "explore": recipe.explore,
         "temperatures_K": recipe.temperatures_K,

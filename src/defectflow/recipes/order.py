@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from defectflow.recipes.parts import EndpointChoice, EngineChoice, HostChoice
+from defectflow.documents.base import content_key
+from defectflow.recipes.parts import EndpointChoice, EngineChoice, HostChoice, QuantityRecipe
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -92,24 +94,48 @@ def _ends(choice: EndpointChoice, folder: Path) -> list[Structure]:
     return [hosts.load(folder / file).structure for file in (choice.initial, choice.final)]
 
 
+def key_of(content: QuantityRecipe, folder: Path) -> str:
+    """Return the content key of a recipe's result: all that decides it, and the code's version."""
+    return content_key(essence(content, folder, content.level), version("defectflow"))
+
+
 def essence(value: Any, folder: Path, level: Level) -> Any:
     """Return all of a recipe that decides its number, as plain data.
 
     Names are left out, crystals are read, and engines stand as their stamps: another content of
     the same file, or other weights of the same potential, are another essence.
     """
-    if isinstance(value, HostChoice):
-        return read_host(value, folder).structure.as_dict()
-    if isinstance(value, EndpointChoice):
-        return [structure.as_dict() for structure in _ends(value, folder)]
-    if isinstance(value, EngineChoice):
-        stamp = make_engine(value, level).stamp()
-        return stamp.model_dump(mode="json", exclude={"code_versions"})
+    if isinstance(value, (HostChoice, EndpointChoice, EngineChoice)):
+        return _read(value, folder, level)
     if isinstance(value, BaseModel):
-        names = [name for name in type(value).model_fields if name not in _NAMES]
-        value = {name: getattr(value, name) for name in names}
+        value = {name: _field(value, name) for name in type(value).model_fields}
+        return essence({k: one for k, one in value.items() if k not in _NAMES}, folder, level)
     if isinstance(value, dict):
         return {str(key): essence(one, folder, level) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [essence(one, folder, level) for one in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def _read(value: HostChoice | EndpointChoice | EngineChoice, folder: Path, level: Level) -> Any:
+    """Return the crystals, or the engine, that a part of a recipe stands for."""
+    if isinstance(value, EngineChoice) and value.name == "none":
+        return value.name
+    if isinstance(value, EngineChoice):
+        stamp = make_engine(value, level).stamp()
+        return stamp.model_dump(mode="json", exclude={"code_versions"})
+    if isinstance(value, HostChoice):
+        return read_host(value, folder).structure.as_dict()
+    return [structure.as_dict() for structure in _ends(value, folder)]
+
+
+def _field(part: BaseModel, name: str) -> Any:
+    """Return a field; a recipe within a recipe without engine and level, which are the outer's."""
+    value = getattr(part, name)
+    if not isinstance(value, QuantityRecipe):
+        return value
+    return {
+        inner: getattr(value, inner)
+        for inner in type(value).model_fields
+        if inner not in _NAMES | {"engine", "level"}
+    }

@@ -90,7 +90,10 @@ def common_cell(initial: Structure, final: Structure) -> tuple[Structure, Struct
         )
         raise StructureError(message)
     lattice = Lattice(mean)
-    moved = [Structure(lattice, s.species, s.frac_coords) for s in (initial, final)]
+    moved = [
+        Structure(lattice, s.species, s.frac_coords, site_properties=s.site_properties)
+        for s in (initial, final)
+    ]
     return moved[0], moved[1], strain
 
 
@@ -102,7 +105,13 @@ def unwrapped(initial: Structure, final: Structure) -> Structure:
     vectors = (difference - shift)[:, None, :] + candidates[None, :, :]
     nearest = np.linalg.norm(vectors @ initial.lattice.matrix, axis=-1).argmin(axis=1)
     coords = initial.frac_coords + vectors[np.arange(len(initial)), nearest]
-    return Structure(initial.lattice, final.species, coords, to_unit_cell=False)
+    return Structure(
+        initial.lattice,
+        final.species,
+        coords,
+        to_unit_cell=False,
+        site_properties=final.site_properties,
+    )
 
 
 def moving_atom(initial: Structure, final: Structure) -> int:
