@@ -55,7 +55,7 @@ def table(tmp_path):
 
 def test_all_values_load_with_unique_ids_and_a_source():
     values = published()
-    assert len(values) == 362
+    assert len(values) == 382
     assert max(Counter(value.id for value in values).values()) == 1
     assert all(value.citation.text for value in values)
 

@@ -6,6 +6,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from defectflow.documents.adsorption import (
+    AdsorptionDocument,
+    AdsorptionSite,
+    FreeEnergyCorrection,
+    GasReference,
+)
 from defectflow.documents.base import (
     Document,
     EngineStamp,
@@ -15,7 +21,18 @@ from defectflow.documents.base import (
     content_key,
     now,
 )
+from defectflow.documents.convergence import (
+    ConvergenceDocument,
+    ConvergencePoint,
+    ConvergenceScan,
+)
 from defectflow.documents.electronic import AtomDos, DosDocument
+from defectflow.documents.electronic_structure import (
+    BandDescription,
+    BandGapDocument,
+    DBandCenterDocument,
+)
+from defectflow.documents.equation_of_state import EquationOfStateDocument
 from defectflow.documents.formation import (
     ChemicalPotential,
     DefectDocument,
@@ -31,17 +48,28 @@ from defectflow.documents.steps import BandDocument, Candidate, Image, RelaxDocu
 from defectflow.errors import StoreError, did_you_mean
 
 __all__ = [
+    "AdsorptionDocument",
+    "AdsorptionSite",
     "AtomDos",
+    "BandDescription",
     "BandDocument",
+    "BandGapDocument",
     "Candidate",
     "ChemicalPotential",
+    "ConvergenceDocument",
+    "ConvergencePoint",
+    "ConvergenceScan",
+    "DBandCenterDocument",
     "DefectDocument",
     "DefectFormationEnergyDocument",
     "Diffusion",
     "Document",
     "DosDocument",
     "EngineStamp",
+    "EquationOfStateDocument",
     "Fidelity",
+    "FreeEnergyCorrection",
+    "GasReference",
     "HopDocument",
     "Image",
     "Level",
@@ -56,7 +84,13 @@ __all__ = [
 
 #: Result documents by the quantity they hold.
 RESULTS: dict[str, type[ResultDocument]] = {
+    "adsorption_energy": AdsorptionDocument,
+    "adsorption_free_energy": AdsorptionDocument,
+    "band_gap": BandGapDocument,
+    "convergence": ConvergenceDocument,
+    "d_band_center": DBandCenterDocument,
     "defect_formation_energy": DefectFormationEnergyDocument,
+    "equation_of_state": EquationOfStateDocument,
     "migration_barrier": MigrationBarrierDocument,
 }
 

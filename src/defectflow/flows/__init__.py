@@ -5,14 +5,25 @@ No engine is known here by name; every step comes from the `engine` that a Maker
 
 from __future__ import annotations
 
+from defectflow.flows.adsorption import AdsorptionMaker, SlabPlan
+from defectflow.flows.convergence import ConvergenceMaker
+from defectflow.flows.electronic_structure import BandGapMaker, CellPlan, DBandCenterMaker
 from defectflow.flows.endpoints import EndpointsBarrierMaker
+from defectflow.flows.equation_of_state import EquationOfStateMaker
 from defectflow.flows.formation import DefectFormationEnergyMaker
 from defectflow.flows.migration import MigrationBarrierMaker
 from defectflow.flows.provenance import Provenance
 
 __all__ = [
+    "AdsorptionMaker",
+    "BandGapMaker",
+    "CellPlan",
+    "ConvergenceMaker",
+    "DBandCenterMaker",
     "DefectFormationEnergyMaker",
     "EndpointsBarrierMaker",
+    "EquationOfStateMaker",
     "MigrationBarrierMaker",
     "Provenance",
+    "SlabPlan",
 ]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from defectflow.documents.base import content_key
-from defectflow.recipes.order import Order, essence, make_engine
+from defectflow.recipes.order import Order, key_of, make_engine
 from defectflow.recipes.quantities import FAMILIES
 
 if TYPE_CHECKING:
@@ -29,8 +27,7 @@ def result_key(recipe: Recipe) -> str:
     DefectflowError
         If a crystal or the engine's model cannot be read.
     """
-    content = recipe.content
-    return content_key(essence(content, recipe.folder, content.level), version("defectflow"))
+    return key_of(recipe.content, recipe.folder)
 
 
 def build(recipe: Recipe) -> Flow:

@@ -170,7 +170,7 @@ def _explained(error: ValidationError, model: type[BaseModel], file: Path, lines
     where = f"{file}:{lines[known[0]]}" if known else str(file)
     field = ".".join(place)
     if first["type"] == "extra_forbidden":
-        owner = _model_at(model, place[:-1])
+        owner = _model_at(model, tuple(map(str, first["loc"][:-1])))
         return f"{where}: unknown key {field!r}; {did_you_mean(place[-1], owner.model_fields)}"
     said = first["msg"].removeprefix("Value error, ")
     said = said[:1].lower() + said[1:]
@@ -184,6 +184,9 @@ def _explained(error: ValidationError, model: type[BaseModel], file: Path, lines
 def _model_at(model: type[BaseModel], place: tuple[str, ...]) -> type[BaseModel]:
     """Return the model of the part that a path leads to."""
     for name in place:
+        if name in MODELS:
+            model = MODELS[name]
+            continue
         field = model.model_fields.get(name)
         inner = [t for t in _types(field.annotation if field else None) if _is_model(t)]
         if not inner:

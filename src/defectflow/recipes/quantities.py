@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from defectflow.recipes import formation, migration
+from defectflow.recipes import (
+    adsorption,
+    convergence,
+    electronic_structure,
+    equation_of_state,
+    formation,
+    migration,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,6 +42,14 @@ class Family:
 FAMILIES: Final[dict[str, Family]] = {
     "migration_barrier": Family(migration.MigrationBarrierRecipe, migration.build),
     "defect_formation_energy": Family(formation.DefectFormationEnergyRecipe, formation.build),
+    "adsorption_energy": Family(adsorption.AdsorptionEnergyRecipe, adsorption.build),
+    "adsorption_free_energy": Family(adsorption.AdsorptionFreeEnergyRecipe, adsorption.build),
+    "band_gap": Family(electronic_structure.BandGapRecipe, electronic_structure.build_band_gap),
+    "convergence": Family(convergence.ConvergenceRecipe, convergence.build),
+    "d_band_center": Family(
+        electronic_structure.DBandCenterRecipe, electronic_structure.build_d_band_center
+    ),
+    "equation_of_state": Family(equation_of_state.EquationOfStateRecipe, equation_of_state.build),
 }
 
 #: One model per quantity.

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from defectflow.reference.conditions import conditions_of
+from defectflow.reference.conditions import Conditions, conditions_of
 from defectflow.reference.matching import match
-from defectflow.reference.values import same_functional
+from defectflow.reference.values import quantities, same_functional
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from defectflow.documents import ResultDocument
     from defectflow.reference.values import PublishedValue
+
+
+_NONE_FOR_DEFECT: Final = "no published value for this host and defect"
+_NONE: Final = {"migration_barrier": "no published value for this host, ion and limit"}
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,11 @@ def compare(documents: Iterable[ResultDocument]) -> tuple[Comparison, ...]:
 
 
 def _remarks(document: ResultDocument, matches: tuple[PublishedValue, ...]) -> list[str]:
+    wanted = conditions_of(document)
     if not matches:
-        return ["no published value for this host, ion and limit"]
+        return [_NONE.get(document.quantity, _NONE_FOR_DEFECT)] if _is_published(wanted) else []
     best = matches[0]
     remarks = [] if document.converged else ["not converged"]
-    wanted = conditions_of(document)
     if wanted.cell:
         remarks.append("matched by the composition of the whole cell")
         if len({value.family for value in matches}) > 1:
@@ -96,6 +100,11 @@ def _remarks(document: ResultDocument, matches: tuple[PublishedValue, ...]) -> l
     if best.functional and not same_functional(ours, best.functional):
         remarks.append(f"functional: ours {ours}, published {best.functional}")
     return remarks
+
+
+def _is_published(wanted: Conditions) -> bool:
+    """Return whether the tables hold the quantity at all."""
+    return wanted.quantity in quantities()
 
 
 def _circumstances(document: ResultDocument, best: PublishedValue) -> list[str]:

@@ -6,7 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.documents import (
+    AdsorptionDocument,
+    DBandCenterDocument,
     DefectFormationEnergyDocument,
+    EquationOfStateDocument,
     MigrationBarrierDocument,
 )
 from defectflow.reference.values import same_formula
@@ -118,10 +121,27 @@ def _of_formation(document: DefectFormationEnergyDocument) -> Conditions:
     return replace(known, quantity="vacancy_formation_energy") if vacancy else known
 
 
+def _of_adsorption(document: AdsorptionDocument) -> Conditions:
+    subject = f"{document.species}*"
+    return replace(_of_any(document), ion="", facet=document.facet, subject=subject)
+
+
+def _of_d_band(document: DBandCenterDocument) -> Conditions:
+    subject = "surface atom" if document.cell == "slab" else "bulk atom"
+    return replace(_of_any(document), ion="", facet=document.facet, subject=subject)
+
+
+def _of_volume(document: EquationOfStateDocument) -> Conditions:
+    return replace(_of_any(document), quantity="equilibrium_volume")
+
+
 #: How the conditions of each kind of result are read; others by their common fields alone.
 _READERS: Final[dict[type, Callable[[Any], Conditions]]] = {
     MigrationBarrierDocument: _of_barrier,
     DefectFormationEnergyDocument: _of_formation,
+    AdsorptionDocument: _of_adsorption,
+    DBandCenterDocument: _of_d_band,
+    EquationOfStateDocument: _of_volume,
 }
 
 

@@ -18,6 +18,7 @@ _HEADINGS: Final = {"migration_barrier": "barrier"}
 _FIRST_AUTHOR: Final = re.compile(
     r"^(?:[A-Z][\w.-]*\.[ -]?)*(?P<surname>[^,.;()]+?)(?: et al)?[.,]"
 )
+_INITIAL: Final = re.compile(r"^[A-Z]\.")
 _YEAR: Final = re.compile(r"\((\d{4})\)")
 
 
@@ -63,6 +64,8 @@ def short_citation(text: str) -> str:
     'reference 105 of a review'
     """
     author, year = _FIRST_AUTHOR.match(text), _YEAR.search(text)
+    if author is not None and year is None and _INITIAL.match(text):
+        return f"{author['surname'].strip()} et al."
     if author is None or year is None:
         return text
     return f"{author['surname'].strip()} {year[1]}"
@@ -112,8 +115,14 @@ def _row(comparison: Comparison) -> dict[str, object]:
 
 
 def _remarks(comparisons: Sequence[Comparison]) -> list[str]:
-    """Return how the conditions of ours and of the published value differ, a line per result."""
-    return [f"note  {_subject(one.document)}: {one.note}" for one in comparisons if one.note]
+    """Return what has to be known of each result, and how the published one differs from it."""
+    lines = [
+        f"note  {_subject(one.document)}: {note}"
+        for one in comparisons
+        for note in (one.note, *getattr(one.document, "notes", ()))
+        if note
+    ]
+    return list(dict.fromkeys(lines))
 
 
 def _subject(document: ResultDocument) -> str:

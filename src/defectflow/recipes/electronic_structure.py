@@ -1,0 +1,126 @@
+"""Recipes about the electronic structure of a cell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from defectflow.documents.electronic_structure import D_BAND_WINDOW_EV
+from defectflow.recipes.adsorption import plan
+from defectflow.recipes.parts import (
+    HOST_CELL,
+    SUPERCELL,
+    EngineChoice,
+    HostCell,
+    HostChoice,
+    QuantityRecipe,
+    SlabChoice,
+    Supercell,
+)
+
+if TYPE_CHECKING:
+    from jobflow import Flow
+
+    from defectflow.recipes.order import Order
+
+_SLAB = "a surface of the host; the bulk if left out"
+_GEOMETRY = (
+    "engine that relaxes the atoms, e.g. a potential where only the electrons are worth the price "
+    "of a density functional code; the recipe's engine by default"
+)
+_RELAX = "relax the atoms of the slab or of the cell with the defect"
+
+
+class DBandCenterRecipe(QuantityRecipe):
+    """Centre of the d band of an atom at a surface or in the bulk, relative to the Fermi level.
+
+    The first moment of the d-projected density of states within a window that is fixed in advance;
+    width and filling stand beside it in the document.
+    """
+
+    quantity: Literal["d_band_center"]
+    host: HostChoice = Field(description="the bulk crystal")
+    slab: SlabChoice | None = Field(None, description=_SLAB)
+    element: str | None = Field(
+        None, description="whose d band; needed if the host holds several elements"
+    )
+    window_eV: tuple[float, float] = Field(
+        D_BAND_WINDOW_EV, description="ends of the energy window, relative to the Fermi level, eV"
+    )
+    host_cell: HostCell = Field("relax", description=HOST_CELL)
+    relax_atoms: bool = Field(True, description=_RELAX)
+    geometry: EngineChoice | None = Field(None, description=_GEOMETRY)
+
+    @model_validator(mode="after")
+    def _increasing(self) -> DBandCenterRecipe:
+        if self.window_eV[0] >= self.window_eV[1]:
+            message = "`window_eV` must be [lower, upper]"
+            raise ValueError(message)
+        return self
+
+
+class BandGapRecipe(QuantityRecipe):
+    """Gap between occupied and empty levels of the host, a slab or a cell with a vacancy, eV."""
+
+    quantity: Literal["band_gap"]
+    host: HostChoice = Field(description="the perfect crystal")
+    slab: SlabChoice | None = Field(None, description=_SLAB)
+    defect: Literal["vacancy"] | None = Field(None, description="kind of defect; none by default")
+    species: str | None = Field(None, description="element that is taken out")
+    label: str | None = Field(None, description="which of several distinct vacancies, e.g. `V_O_2`")
+    host_cell: HostCell = Field("relax", description=HOST_CELL)
+    supercell: Supercell | None = Field(None, description=SUPERCELL)
+    min_image_distance_A: float = Field(
+        8.0, gt=0, description="least distance of the defect from its periodic image, Å"
+    )
+    relax_atoms: bool = Field(True, description=_RELAX)
+    geometry: EngineChoice | None = Field(None, description=_GEOMETRY)
+
+    @model_validator(mode="after")
+    def _complete(self) -> BandGapRecipe:
+        if (self.defect is None) != (self.species is None):
+            message = "`defect` and `species` belong together, e.g. `defect: vacancy, species: O`"
+            raise ValueError(message)
+        return self
+
+    def subject(self) -> tuple[str, str]:
+        """Return host and defect, for a table of what could not be computed."""
+        return str(self.host), f"V_{self.species}" if self.species else ""
+
+
+def build_d_band_center(recipe: DBandCenterRecipe, order: Order) -> Flow:
+    """Return the flow of a d-band centre."""
+    from defectflow.flows import CellPlan, DBandCenterMaker
+
+    maker = DBandCenterMaker(
+        **_shared(recipe, order),
+        cell=CellPlan(slab=plan(recipe.slab) if recipe.slab else None),
+        window_eV=recipe.window_eV,
+        element=recipe.element,
+    )
+    return maker.make(order.host(recipe.host), order.provenance)
+
+
+def build_band_gap(recipe: BandGapRecipe, order: Order) -> Flow:
+    """Return the flow of a band gap."""
+    from defectflow.flows import BandGapMaker, CellPlan
+
+    cell = CellPlan(
+        slab=plan(recipe.slab) if recipe.slab else None,
+        vacancy=recipe.species,
+        label=recipe.label,
+        matrix=recipe.supercell,
+        min_image_distance_A=recipe.min_image_distance_A,
+    )
+    maker = BandGapMaker(**_shared(recipe, order), cell=cell)
+    return maker.make(order.host(recipe.host), order.provenance)
+
+
+def _shared(recipe: DBandCenterRecipe | BandGapRecipe, order: Order) -> dict[str, Any]:
+    return {
+        "engine": order.engine,
+        "host_cell": recipe.host_cell,
+        "relax_atoms": recipe.relax_atoms,
+        "geometry": order.other_engine(recipe.geometry) if recipe.geometry else None,
+    }

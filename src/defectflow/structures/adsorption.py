@@ -1,0 +1,281 @@
+"""Where an atom can sit on a surface, and where it went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from monty.json import MSONable
+
+from defectflow.errors import StructureError, did_you_mean
+from defectflow.structures.layers import covalent_radius_A
+from defectflow.structures.symmetry import operations
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pymatgen.core.structure import Structure
+
+    from defectflow.structures.surfaces import Slab
+
+#: Two places of a surface closer than this (Å) are one.
+_SAME_A: Final = 0.2
+#: An adsorbate farther from every atom than this many bond lengths has left the surface.
+_LEFT: Final = 1.6
+#: Lowest height (Å) above the top layer at which an adsorbate is put.
+_LOWEST_A: Final = 0.8
+#: An edge of the surface's triangles that is longer than this many nearest distances bridges none.
+_LONG_EDGE: Final = 1.3
+_TRIANGLE: Final = 3
+#: Half a cell (fraction) and a margin for rounding.
+_HALF_CELL: Final = 0.501
+
+
+@dataclass(frozen=True)
+class SurfaceSite(MSONable):
+    """One symmetry-distinct place on the top side of a slab.
+
+    Attributes
+    ----------
+    label
+        ``top``, ``bridge``, ``fcc``, ``hcp`` (a hollow above an atom of the third, second layer of
+        a close-packed surface), ``hollow``; numbered where there are several.
+    places_A
+        Cartesian coordinates (x, y) of all equivalent places in the slab's cell.
+    height_A
+        Above the mean height of the top layer at which an adsorbate starts.
+    """
+
+    label: str
+    places_A: list[list[float]]
+    height_A: float
+
+    @property
+    def multiplicity(self) -> int:
+        """Number of equivalent places in the slab's cell."""
+        return len(self.places_A)
+
+
+def surface_sites(slab: Slab, adsorbate: str) -> tuple[SurfaceSite, ...]:
+    """Return the distinct sites on the top side, found from the top layer alone.
+
+    The atoms of the top layer are joined to triangles (Delaunay); atoms, middles of edges and
+    centres of triangles are the candidates. Symmetry operations of the whole slab that keep the top
+    side up tell which are equivalent.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts
+    >>> from defectflow.structures.surfaces import slab_of
+    >>> slab = slab_of(hosts.load("fcc-Pt").structure, (1, 1, 1), layers=4)
+    >>> [(site.label, site.multiplicity) for site in surface_sites(slab, "H")]
+    [('top', 1), ('bridge', 3), ('fcc', 1), ('hcp', 1)]
+    """
+    sites: list[SurfaceSite] = []
+    counts: dict[str, int] = {}
+    found = [
+        (_hollow_kind(slab, orbit[0]) if kind == "hollow" else kind, orbit)
+        for kind, candidates in _candidates(slab).items()
+        for orbit in _orbits(slab.structure, candidates)
+    ]
+    for kind, orbit in found:
+        several = sum(other == kind for other, _ in found) > 1
+        counts[kind] = counts.get(kind, 0) + 1
+        label = f"{kind} {counts[kind]}" if several else kind
+        sites.append(SurfaceSite(label, orbit.tolist(), _height_A(slab, orbit[0], adsorbate)))
+    return tuple(sites)
+
+
+def named_site(sites: Sequence[SurfaceSite], label: str) -> SurfaceSite:
+    """Return the site of that name.
+
+    Raises
+    ------
+    StructureError
+        If the surface has none.
+    """
+    for site in sites:
+        if site.label == label:
+            return site
+    labels = [site.label for site in sites]
+    message = f"site {label!r} does not exist on this surface; {did_you_mean(label, labels)}"
+    raise StructureError(message)
+
+
+def placed(slab: Slab, clean: Structure, site: SurfaceSite, adsorbate: str) -> Structure:
+    """Return a slab with an atom above the first place of a site.
+
+    Parameters
+    ----------
+    clean
+        The slab as it is, perhaps relaxed; atoms in the order of `slab`.
+    """
+    x, y = site.places_A[0]
+    z = _top_height_A(slab, clean) + site.height_A
+    structure = clean.copy()
+    properties = {"magmom": 0.0} if "magmom" in clean.site_properties else {}
+    structure.append(adsorbate, [x, y, z], coords_are_cartesian=True, properties=properties)
+    return structure
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """What became of an adsorbate.
+
+    Attributes
+    ----------
+    outcome
+        ``stays``, ``moved``, ``desorbed`` or ``below the surface``.
+    where
+        Label of the nearest site; empty if it left the surface.
+    height_A
+        Above the mean height of the top layer.
+    """
+
+    outcome: str
+    where: str
+    height_A: float
+
+
+def whereabouts(
+    slab: Slab, sites: Sequence[SurfaceSite], start: SurfaceSite, relaxed: Structure
+) -> Whereabouts:
+    """Tell where the last atom of a relaxed slab is, which was put at `start`."""
+    index = len(relaxed) - 1
+    adsorbate = relaxed[index]
+    radius = covalent_radius_A(adsorbate.specie.symbol)
+    bonds = [
+        distance / (radius + covalent_radius_A(relaxed[k].specie.symbol))
+        for k, distance in enumerate(relaxed.distance_matrix[index][:index])
+    ]
+    height = float(adsorbate.coords[2]) - _top_height_A(slab, relaxed)
+    if min(bonds) > _LEFT:
+        return Whereabouts("desorbed", "", height)
+    if height < 0:
+        return Whereabouts("below the surface", "", height)
+    nearest = min(sites, key=lambda site: _distance_A(relaxed, site, adsorbate.coords[:2]))
+    return Whereabouts("stays" if nearest.label == start.label else "moved", nearest.label, height)
+
+
+def _candidates(slab: Slab) -> dict[str, np.ndarray]:
+    """Return Cartesian (x, y) of atoms, bridges and hollows in the slab's cell, by kind."""
+    from scipy.spatial import Delaunay
+
+    top = slab.structure.cart_coords[list(slab.top())][:, :2]
+    plane = slab.structure.lattice.matrix[:2, :2]
+    shifts = np.array([[i, j] for i in range(-3, 4) for j in range(-3, 4)]) @ plane
+    # A tiny shear decides, the same way everywhere, how rectangles fall into triangles.
+    points = (top[None, :, :] + shifts[:, None, :]).reshape(-1, 2)
+    triangles = points[Delaunay(points @ np.array([[1.0, 1e-5], [0.0, 1.0]])).simplices]
+    hollows = np.array([_circumcentre(triangle) for triangle in triangles])
+    edges = np.concatenate([triangles[:, [i, j]] for i, j in ((0, 1), (1, 2), (2, 0))])
+    lengths = np.linalg.norm(edges[:, 0] - edges[:, 1], axis=1)
+    edges = edges[lengths < _LONG_EDGE * lengths.min()]
+    bridges = edges.mean(axis=1)
+    return {
+        "top": _unique(top, plane),
+        "bridge": _unique(bridges, plane, apart_from=hollows),
+        "hollow": _unique(hollows, plane, apart_from=top),
+    }
+
+
+def _circumcentre(triangle: np.ndarray) -> np.ndarray:
+    a, b = triangle[1] - triangle[0], triangle[2] - triangle[0]
+    rows = 2 * np.array([a, b])
+    if abs(np.linalg.det(rows)) < 1e-3:  # noqa: PLR2004 - a sliver at the rim of the points
+        far: np.ndarray = triangle.mean(axis=0)
+        return far
+    centre: np.ndarray = triangle[0] + np.linalg.solve(rows, [a @ a, b @ b])
+    return centre
+
+
+def _unique(
+    points: np.ndarray, plane: np.ndarray, apart_from: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the points of one cell, each once; without those that coincide with others."""
+    inside: list[np.ndarray] = []
+    taken = [] if apart_from is None else list(_wrapped(apart_from, plane))
+    for point in _wrapped(points, plane):
+        if all(_gap_A(point - other, plane) > _SAME_A for other in [*inside, *taken]):
+            inside.append(point)
+    return np.array(inside).reshape(-1, 2)
+
+
+def _wrapped(points: np.ndarray, plane: np.ndarray) -> np.ndarray:
+    """Return those points that lie in the cell at the origin, with a margin at its upper ends."""
+    frac = points @ np.linalg.inv(plane)
+    inside: np.ndarray = points[np.all(np.abs(frac - 0.5) < _HALF_CELL, axis=1)]
+    return inside
+
+
+def _gap_A(vector: np.ndarray, plane: np.ndarray) -> float:
+    """Return the length (Å) of the shortest periodic image of a vector in the plane."""
+    frac = vector @ np.linalg.inv(plane)
+    frac -= np.round(frac)
+    images = (frac + np.array([[i, j] for i in (-1, 0, 1) for j in (-1, 0, 1)])) @ plane
+    return float(np.linalg.norm(images, axis=1).min())
+
+
+def _orbits(structure: Structure, points: np.ndarray) -> list[np.ndarray]:
+    """Return the points in groups of equivalent ones."""
+    plane = structure.lattice.matrix[:2, :2]
+    rotations, translations = operations(structure)
+    flat = [
+        (rotation[:2, :2], translation[:2])
+        for rotation, translation in zip(rotations, translations, strict=True)
+        if rotation[2, 2] == 1
+    ]
+    frac = points @ np.linalg.inv(plane)
+    left, orbits = list(range(len(points))), []
+    while left:
+        images = [rotation @ frac[left[0]] + shift for rotation, shift in flat]
+        members = [
+            k
+            for k in left
+            if any(_gap_A((image - frac[k]) @ plane, plane) < _SAME_A for image in images)
+        ]
+        orbits.append(points[members])
+        left = [k for k in left if k not in members]
+    return orbits
+
+
+def _hollow_kind(slab: Slab, place: np.ndarray) -> str:
+    """Return ``hcp`` or ``fcc`` for a threefold hollow with an atom below it, else ``hollow``."""
+    plane = slab.structure.lattice.matrix[:2, :2]
+    shifts = np.array([[i, j] for i in range(-2, 3) for j in range(-2, 3)]) @ plane
+    aside: dict[int, np.ndarray] = {}
+    for depth in range(min(slab.layers, 3)):
+        atoms = [k for k, n in enumerate(slab.layer) if n == slab.layers - 1 - depth]
+        vectors = slab.structure.cart_coords[atoms][None, :, :2] + shifts[:, None] - place
+        aside[depth] = np.linalg.norm(vectors, axis=2).ravel()
+    if np.count_nonzero(aside[0] < aside[0].min() + _SAME_A) != _TRIANGLE:
+        return "hollow"
+    below = {depth: distances.min() < _SAME_A for depth, distances in aside.items()}
+    if below.get(1):
+        return "hcp"
+    return "fcc" if below.get(2) else "hollow"
+
+
+def _height_A(slab: Slab, place: np.ndarray, adsorbate: str) -> float:
+    """Return the height at which the adsorbate touches the nearest atom of the top layer."""
+    structure = slab.structure
+    plane = structure.lattice.matrix[:2, :2]
+    heights = []
+    for k in slab.top():
+        bond = covalent_radius_A(adsorbate) + covalent_radius_A(structure[k].specie.symbol)
+        aside = _gap_A(structure[k].coords[:2] - place, plane)
+        above = float(structure[k].coords[2]) - _top_height_A(slab, structure)
+        heights.append(above + np.sqrt(max(bond**2 - aside**2, 0.0)))
+    return float(max(_LOWEST_A, *heights))
+
+
+def _top_height_A(slab: Slab, structure: Structure) -> float:
+    """Return the mean height (Å) of the atoms of the top layer."""
+    return float(structure.cart_coords[list(slab.top()), 2].mean())
+
+
+def _distance_A(structure: Structure, site: SurfaceSite, place: np.ndarray) -> float:
+    """Return the lateral distance (Å) of a place from the nearest place of a site."""
+    plane = structure.lattice.matrix[:2, :2]
+    return min(_gap_A(place - np.array(one), plane) for one in site.places_A)

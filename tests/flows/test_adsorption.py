@@ -1,0 +1,135 @@
+"""Adsorption on EMT: references, sites, pre-screen, and adsorbates that do not stay."""
+
+from __future__ import annotations
+
+import pytest
+
+from defectflow import hosts
+from defectflow.documents import AdsorptionDocument, load_result
+from defectflow.engines import engine
+from defectflow.errors import EngineError, RecipeError, StructureError
+from defectflow.flows import AdsorptionMaker, SlabPlan
+from defectflow.launch import run
+
+EMT = engine("emt")
+PLAN = SlabPlan((1, 1, 1), layers=4, repeat=(2, 2))
+
+
+@pytest.fixture(scope="module")
+def hydrogen(tmp_path_factory) -> AdsorptionDocument:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("h"))
+        maker = AdsorptionMaker(
+            EMT, PLAN, quantity="adsorption_free_energy", correction="norskov_2005"
+        )
+        return run(maker.make(hosts.load("fcc-Pt"), "H"))
+
+
+def test_the_lowest_site_is_the_value_and_the_parts_add_up(hydrogen):
+    best = min(
+        (site for site in hydrogen.sites if site.energy_eV is not None),
+        key=lambda site: site.energy_eV,
+    )
+    (gas,) = hydrogen.gas
+    assert (gas.molecule, gas.count) == ("H2", 0.5)
+    expected = best.relaxed.energy_eV - hydrogen.slab.energy_eV - gas.relaxed.energy_eV / 2
+    assert hydrogen.converged
+    assert hydrogen.site == best.label
+    assert hydrogen.adsorption_energy_eV == pytest.approx(expected, abs=1e-9)
+    assert hydrogen.value == pytest.approx(expected + 0.24, abs=1e-9)
+    assert hydrogen.correction.value_eV == 0.24
+    assert "J. Electrochem. Soc. 152" in hydrogen.correction.source
+
+
+def test_every_distinct_site_was_tried_and_labelled(hydrogen):
+    assert [site.label for site in hydrogen.sites] == ["top", "bridge", "hcp", "fcc"]
+    for site in hydrogen.sites:
+        assert (site.energy_eV is None) == (site.outcome != "stays")
+
+
+def test_coverage_and_slab_are_said(hydrogen):
+    assert hydrogen.coverage_ML == 0.25
+    assert (hydrogen.facet, hydrogen.layers, hydrogen.frozen_layers) == ("111", 4, 2)
+    assert hydrogen.defect == f"H on (111), {hydrogen.site}"
+    assert hydrogen.species == "H"
+    assert hydrogen.slab.frozen == tuple(range(8))
+
+
+def test_frozen_atoms_stay_as_in_the_bulk(hydrogen):
+    clean = hydrogen.slab.structure
+    for site in hydrogen.sites:
+        assert site.relaxed.structure.cart_coords[:8] == pytest.approx(clean.cart_coords[:8])
+
+
+def test_the_slab_takes_its_cell_from_the_relaxed_bulk(hydrogen):
+    bulk = hydrogen.relaxed_host.structure.lattice.a
+    assert hydrogen.slab.structure.lattice.a == pytest.approx(2 * bulk / 2**0.5, abs=1e-4)
+
+
+def test_the_document_survives_the_store(hydrogen):
+    again = load_result(hydrogen.model_dump(mode="json"))
+    assert (again.value, again.quantity) == (hydrogen.value, "adsorption_free_energy")
+
+
+def test_one_named_site_alone(hydrogen):
+    maker = AdsorptionMaker(EMT, PLAN, site="hcp")
+    document = run(maker.make(hosts.load("fcc-Pt"), "H"))
+    assert len(document.sites) == 1
+    before = next(one for one in hydrogen.sites if one.label == "hcp")
+    assert document.quantity == "adsorption_energy"
+    assert document.correction is None
+    assert document.value == pytest.approx(before.energy_eV, abs=1e-6)
+
+
+def test_a_screen_saves_calls_of_the_engine_and_keeps_the_result(hydrogen):
+    maker = AdsorptionMaker(EMT, PLAN, screen=engine("emt", level="fast"), keep=1)
+    document = run(maker.make(hosts.load("fcc-Pt"), "H"))
+    assert document.value == pytest.approx(hydrogen.adsorption_energy_eV, abs=2e-3)
+    assert sum(site.relaxed is not None for site in document.sites) == 1
+    assert all(site.screened_eV is not None for site in document.sites)
+    assert document.screen.level == "fast"
+    of_engine = sum(site.relaxed.force_calls for site in document.sites if site.relaxed)
+    assert of_engine < sum(site.relaxed.force_calls for site in hydrogen.sites)
+
+
+def test_an_adsorbate_that_leaves_its_site_gives_no_value(monkeypatch):
+    from defectflow.flows import adsorption
+    from defectflow.structures.adsorption import Whereabouts
+
+    gone = Whereabouts("desorbed", "", 4.0)
+    monkeypatch.setattr(adsorption, "whereabouts", lambda *_: gone)
+    document = run(AdsorptionMaker(EMT, PLAN, site="fcc").make(hosts.load("fcc-Pt"), "H"))
+    assert (document.converged, document.value) == (False, None)
+    assert document.notes[-1] == "put at fcc: desorbed"
+    assert document.sites[0].energy_eV is None
+
+
+def test_an_unconverged_slab_gives_no_value():
+    maker = AdsorptionMaker(EMT, PLAN, site="fcc", relax={"max_steps": 0})
+    document = run(maker.make(hosts.load("fcc-Pt"), "H"))
+    assert (document.converged, document.value) == (False, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "adsorbate", "kind", "says"),
+    [
+        ({}, "Xe", RecipeError, "adsorbate 'Xe': no gas is known"),
+        ({"site": "fc"}, "H", StructureError, "did you mean fcc"),
+        ({"quantity": "adsorption_free_energy"}, "H", RecipeError, "needs a correction"),
+        ({"correction": "norskov_2005"}, "H", RecipeError, "an energy has none"),
+        (
+            {"quantity": "adsorption_free_energy", "correction": "norskov"},
+            "H",
+            RecipeError,
+            "did you mean norskov_2005",
+        ),
+    ],
+)
+def test_mistakes_are_found_before_anything_runs(changes, adsorbate, kind, says):
+    with pytest.raises(kind, match=says):
+        AdsorptionMaker(EMT, PLAN, **changes).make(hosts.load("fcc-Pt"), adsorbate)
+
+
+def test_an_engine_that_lacks_the_metal_is_refused():
+    with pytest.raises(EngineError, match="does not know Fe"):
+        AdsorptionMaker(EMT, SlabPlan((1, 1, 0))).make(hosts.load("bcc-Fe"), "H")
