@@ -19,6 +19,8 @@ _CLASSES: Final[dict[str, tuple[str, str]]] = {
     "sevennet": ("defectflow.engines.potentials", "SevenNet"),
     "gpaw": ("defectflow.engines.gpaw", "Gpaw"),
     "espresso": ("defectflow.engines.espresso", "Espresso"),
+    "vasp": ("defectflow.engines.vasp", "Vasp"),
+    "vasp-standin": ("defectflow.engines.vasp", "VaspStandin"),
     "ase": ("defectflow.engines.imported", "ImportedCalculator"),
 }
 

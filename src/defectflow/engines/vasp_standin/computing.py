@@ -63,11 +63,10 @@ class Computer:
             If the engine is none of a calculator, is not installed, or lacks an element.
         """
         wanted = os.environ.get(VARIABLE, "")
-        name, _, model = wanted.partition(":")
-        if not name:
-            known = getattr(_engine("emt").model(), "elements", None) or frozenset()
-            name = "emt" if set(elements) <= known else "chgnet"
-        chosen = _engine(name, model)
+        if not wanted:
+            known = getattr(named("emt").model(), "elements", None) or frozenset()
+            wanted = "emt" if set(elements) <= known else "chgnet"
+        chosen = named(wanted)
         chosen.check(elements)
         return cls(chosen)
 
@@ -100,7 +99,17 @@ class Computer:
         )
 
 
-def _engine(name: str, model: str = "") -> CalculatorEngine:
+def named(text: str) -> CalculatorEngine:
+    """Return the engine that `text` names: ``name`` or ``name:model``.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such engine or model.
+    EngineError
+        If it does not compute in this process.
+    """
+    name, _, model = text.partition(":")
     options: dict[str, Any] = {}
     if model:
         options = {"calculator" if name == "ase" else "model": model}

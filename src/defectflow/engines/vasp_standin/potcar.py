@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _F_BLOCK_TRIVALENT: Final = 9.0
 _F_BLOCK_DIVALENT: Final = 8.0
+#: Ce to Sm: their trivalent potentials treat the 5s shell too.
+_LIGHT_LANTHANOIDS: Final = range(58, 63)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ def nominal_valence(symbol: str) -> float:
     name, *kinds = symbol.split("_")
     element = Element(name)
     if element.is_lanthanoid or element.is_actinoid:
-        held = {"2": _F_BLOCK_DIVALENT, "3": _F_BLOCK_TRIVALENT}
+        shell = 2 if element.Z in _LIGHT_LANTHANOIDS else 0
+        held = {"2": _F_BLOCK_DIVALENT, "3": _F_BLOCK_TRIVALENT + shell}
         core = 46 if element.is_lanthanoid else 78
         return next((held[kind] for kind in kinds if kind in held), float(element.Z - core))
     light = element.symbol in {"Li", "Be"}

@@ -1,0 +1,69 @@
+"""The input files of VASP as text, as atomate2 writes them; runs nothing."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+from defectflow.engines.vasp_input import band_tags, dos_tags, relax_tags, static_tags
+from defectflow.engines.vasp_run import generator, to_poscar
+from defectflow.errors import RecipeError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from defectflow.engines.contract import FreeCell
+    from defectflow.engines.vasp_run import VaspTask
+
+
+def step_tags(
+    task: VaspTask, settings: Mapping[str, Any], step: str, cell: FreeCell = "fixed"
+) -> dict[str, Any]:
+    """Return the tags that a step adds to those of the electrons.
+
+    Parameters
+    ----------
+    step
+        Name of the step's file in ``templates/input/vasp``. An image of a band (``neb``) and a
+        displaced geometry (``vibrations``) are evaluations; a band by VTST is ``vtst``.
+
+    Raises
+    ------
+    RecipeError
+        If there is no such step.
+    """
+    electrons = task.inputs["neutral_valence_electrons"] - task.electrons.charge
+    atoms = len(task.structure)
+    known: dict[str, Any] = {
+        "static": static_tags,
+        "neb": static_tags,
+        "vibrations": static_tags,
+        "relax": lambda: relax_tags(settings, cell, task.structure),
+        "dos": lambda: (
+            static_tags() | dos_tags(settings, electrons, atoms, spin=task.electrons.spin)
+        ),
+        "vtst": lambda: band_tags(settings, max(1, settings["images"]), climb=True),
+    }
+    if step not in known:
+        message = f"VASP: no step {step!r}; {did_you_mean(step, known)}"
+        raise RecipeError(message)
+    tags: dict[str, Any] = known[step]()
+    return tags
+
+
+def input_files(
+    task: VaspTask, settings: Mapping[str, Any], step: str, cell: FreeCell = "fixed"
+) -> dict[str, str]:
+    """Return the text of each input file by its name; potentials by name only."""
+    tags = task.tags | step_tags(task, settings, step, cell)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        built = generator(task, tags).get_input_set(
+            to_poscar(task, task.structure), potcar_spec=True
+        )
+    return {
+        "INCAR": str(built["INCAR"]),
+        "KPOINTS": str(built["KPOINTS"]),
+        "POSCAR": built["POSCAR"].get_str(significant_figures=10),
+        "POTCAR.spec": str(built["POTCAR.spec"]),
+    }

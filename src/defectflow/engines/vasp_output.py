@@ -1,0 +1,155 @@
+"""From a VASP document of emmet to numbers in Å, eV and the atoms' own order."""
+
+from __future__ import annotations
+
+import io
+import re
+import tarfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pymatgen.core.lattice import Lattice
+from pymatgen.core.structure import Structure
+
+from defectflow.engines.vasp_input import poscar_order
+from defectflow.engines.vasp_repairs import stopped_for_time
+from defectflow.errors import NotConverged
+from defectflow.units import GPA_PER_EV_A3
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from defectflow.engines.vasp_run import VaspTask
+
+Array = NDArray[np.float64]
+_KBAR_PER_EV_A3: Final = 10.0 * GPA_PER_EV_A3
+
+
+@dataclass(frozen=True)
+class VaspResult:
+    """The last geometry that a run has evaluated, atoms in their own order.
+
+    Attributes
+    ----------
+    structure
+        Not wrapped into the cell: each atom is where it went from the run's start.
+    energy_eV
+        Extrapolated to zero width of the smearing (E0), with VASP's own dispersion.
+    free_energy_eV
+        Whose derivatives the forces are (TOTEN).
+    stress_eV_per_A3
+        3x3, positive where the crystal wants to shrink; VASP's sign and unit turned round.
+    moments
+        Of each atom inside its sphere, Bohr magnetons; None without spin.
+    steps
+        Number of geometries that were evaluated.
+    stopped
+        Whether STOPCAR ended the run.
+    """
+
+    structure: Structure
+    energy_eV: float
+    free_energy_eV: float
+    forces_eV_per_A: Array
+    stress_eV_per_A3: Array | None
+    moments: tuple[float, ...] | None
+    steps: int
+    scf_steps: int
+    stopped: bool
+    version: str
+
+
+def read(task: VaspTask, start: Structure, found: Mapping[str, Any]) -> VaspResult:
+    """Return what `defectflow.engines.vasp_run.run` has found.
+
+    Parameters
+    ----------
+    start
+        What the run was given, atoms in their own order.
+
+    Raises
+    ------
+    NotConverged
+        If the electrons of the last geometry did not converge.
+    """
+    output = found["output"]
+    last = output["ionic_steps"][-1]
+    scf_steps = len(last["electronic_steps"])
+    outcar = output["outcar"] or {}
+    stopped = bool(outcar.get("is_stopped")) or stopped_for_time(task.folder)
+    if scf_steps >= task.tags["NELM"] and not stopped:
+        message = (
+            f"VASP in {task.folder}: the SCF did not converge in {scf_steps} steps; raise "
+            "max_scf_steps or smearing_eV, or give better starting moments"
+        )
+        raise NotConverged(message)
+    order = poscar_order(task.structure)
+    stress = last["stress"]
+    return VaspResult(
+        structure=to_own_order(task, start, _structure(last["structure"])),
+        energy_eV=found["energy_eV"],
+        free_energy_eV=float(last["e_fr_energy"]),
+        forces_eV_per_A=_own(np.array(last["forces"], dtype=float), order),
+        stress_eV_per_A3=None if stress is None else -np.array(stress) / _KBAR_PER_EV_A3,
+        moments=_moments(task, outcar, order),
+        steps=len(output["ionic_steps"]),
+        scf_steps=scf_steps,
+        stopped=stopped,
+        version=str(found["vasp_version"]),
+    )
+
+
+def to_own_order(task: VaspTask, start: Structure, computed: Structure) -> Structure:
+    """Return `start` with cell and positions of `computed`, whose atoms are in POSCAR's order.
+
+    VASP wraps positions into the cell; each atom is put back to the image nearest to its start.
+    """
+    places = _own(np.array(computed.frac_coords), poscar_order(task.structure))
+    places -= np.round(places - start.frac_coords)
+    return Structure(
+        Lattice(computed.lattice.matrix, pbc=start.lattice.pbc),
+        start.species_and_occu,
+        places,
+        site_properties=start.site_properties,
+        labels=start.labels,
+    )
+
+
+def evaluations(folder: Path) -> int:
+    """Return the number of geometries that VASP has evaluated, failed attempts included.
+
+    Custodian keeps the files of attempts that it repaired in ``error.N.tar.gz``.
+    """
+    texts = []
+    if (folder / "OSZICAR").is_file():
+        texts.append((folder / "OSZICAR").read_text(encoding="utf-8", errors="replace"))
+    for path in folder.glob("error.*.tar.gz"):
+        with tarfile.open(path) as archive:
+            for member in archive.getmembers():
+                file = archive.extractfile(member) if member.name.endswith("OSZICAR") else None
+                if file is not None:
+                    texts.append(io.TextIOWrapper(file, errors="replace").read())
+    return sum(len(re.findall(r"^\s*\d+ F=", text, re.MULTILINE)) for text in texts)
+
+
+def _own(rows: Array, order: list[int]) -> Array:
+    back = np.empty_like(rows)
+    back[order] = rows
+    return back
+
+
+def _structure(value: Any) -> Structure:
+    return value if isinstance(value, Structure) else Structure.from_dict(value)
+
+
+def _moments(
+    task: VaspTask, outcar: Mapping[str, Any], order: list[int]
+) -> tuple[float, ...] | None:
+    listed = outcar.get("magnetization")
+    if not task.electrons.spin or not listed or len(listed) != len(order):
+        return None
+    totals = np.array([float(one["tot"]) for one in listed])
+    return tuple(_own(totals, order).tolist())

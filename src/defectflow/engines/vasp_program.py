@@ -1,0 +1,163 @@
+"""Which VASP there is: its commands, its version, and whether VTST is built into it.
+
+``DEFECTFLOW_VASP_STD_COMMAND`` and ``DEFECTFLOW_VASP_GAM_COMMAND`` replace the commands that
+`defectflow.engines.programs` makes of ``vasp_std`` and ``vasp_gam``. Version and VTST are read from
+the texts inside the executable; ``DEFECTFLOW_VASP_VERSION`` and ``DEFECTFLOW_VASP_VTST`` (1 or 0)
+say them where the executable cannot be read.
+"""
+
+from __future__ import annotations
+
+import functools
+import mmap
+import os
+import re
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from defectflow.engines import programs, vasp_standin
+from defectflow.errors import EngineError, RecipeError
+
+REMEDY: Final = (
+    "VASP needs a licence (www.vasp.at); put vasp_std on the PATH or set "
+    "DEFECTFLOW_VASP_STD_COMMAND; without one the engine vasp-standin runs the same road with a "
+    "potential"
+)
+VTST_VARIABLE: Final = "DEFECTFLOW_VASP_VTST"
+VERSION_VARIABLE: Final = "DEFECTFLOW_VASP_VERSION"
+#: The first version that moves the atoms while it scales the cell (ISIF = 8).
+SCALES_SINCE: Final = (6, 4, 1)
+_STARTER: Final = Path(__file__).with_name("vasp_start.py")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an executable says of itself.
+
+    Attributes
+    ----------
+    version
+        E.g. ``6.4.2``; None if it is not known.
+    vtst
+        Whether the tools of the Henkelman group (climbing images, L-BFGS) are built in.
+    """
+
+    version: str | None
+    vtst: bool
+
+    @property
+    def scales(self) -> bool:
+        """Whether it relaxes atoms and volume together."""
+        if self.version is None:
+            return False
+        return tuple(int(number) for number in self.version.split(".")) >= SCALES_SINCE
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often a run is looked at.
+
+    Attributes
+    ----------
+    poll_s, checks_every
+        Seconds between two looks whether it has ended; each so many looks custodian's monitors
+        read its files.
+    closing_s
+        It is asked to stop at the latest so long before the end of the wall time.
+    """
+
+    poll_s: float = 1.0
+    checks_every: int = 30
+    closing_s: float = 120.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """How VASP is started.
+
+    Attributes
+    ----------
+    standard, gamma
+        Commands for any k-points and for the Gamma point alone, as words.
+    environment
+        Variables that it needs.
+    facts
+        Of the executable.
+    """
+
+    standard: tuple[str, ...]
+    gamma: tuple[str, ...]
+    environment: dict[str, str]
+    facts: Facts
+    pace: Pace = Pace()
+
+    def started(self, *, gamma: bool = False) -> str:
+        """Return the command for custodian: the program ends with us, however we end."""
+        words = self.gamma if gamma else self.standard
+        return shlex.join([sys.executable, "-I", "-S", str(_STARTER), *words])
+
+
+def find() -> Program:
+    """Return how VASP is started here.
+
+    Raises
+    ------
+    EngineError
+        If vasp_std, or what starts MPI, is not found. A missing vasp_gam is none: the standard
+        program computes the Gamma point too.
+    """
+    standard = tuple(programs.command("vasp_std", remedy=REMEDY))
+    try:
+        gamma = tuple(programs.command("vasp_gam", remedy=REMEDY))
+    except EngineError:
+        gamma = standard
+    return Program(standard, gamma, {}, _facts(standard))
+
+
+def standin(potential: str) -> Program:
+    """Return how the stand-in is started; it computes with `potential`, ``name`` or ``name:model``.
+
+    It moves the atoms while it scales the cell, as VASP has since 6.4.1.
+    """
+    words = tuple(shlex.split(vasp_standin.command()))
+    environment = {"DEFECTFLOW_STANDIN_ENGINE": potential}
+    newest = ".".join(map(str, SCALES_SINCE))
+    facts = Facts(newest, _said_vtst() or False)
+    return Program(words, words, environment, facts, Pace(0.05, 10, 10.0))
+
+
+def _facts(words: tuple[str, ...]) -> Facts:
+    version, vtst = os.environ.get(VERSION_VARIABLE) or None, _said_vtst()
+    if version is not None and not re.fullmatch(r"\d+(\.\d+)*", version):
+        message = f"environment variable {VERSION_VARIABLE}={version}: write it as 6.4.2"
+        raise RecipeError(message)
+    found = next((shutil.which(word) for word in reversed(words) if shutil.which(word)), None)
+    path = Path(found).resolve() if found else None
+    if path is not None and path.is_file() and (version is None or vtst is None):
+        read = _read(path, path.stat().st_mtime_ns)
+        version, vtst = version or read.version, read.vtst if vtst is None else vtst
+    return Facts(version, bool(vtst))
+
+
+def _said_vtst() -> bool | None:
+    text = os.environ.get(VTST_VARIABLE, "")
+    if text not in {"", "0", "1"}:
+        message = f"environment variable {VTST_VARIABLE}={text}: write 1 or 0"
+        raise RecipeError(message)
+    return None if not text else text == "1"
+
+
+@functools.lru_cache(maxsize=8)
+def _read(path: Path, _modified_ns: int) -> Facts:
+    """Look for the texts that VASP and VTST write into OUTCAR."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            version = re.search(rb"vasp\.(\d+\.\d+\.\d+)", data)
+            vtst = re.search(rb"VTST:", data) is not None
+    except (OSError, ValueError):
+        return Facts(None, vtst=False)
+    return Facts(version[1].decode() if version else None, vtst)
