@@ -79,8 +79,8 @@ BALANCED = """\
   ibrav = 0
   nat = 2
   ntyp = 2
-  ecutwfc = 85.25842745
-  ecutrho = 341.0337098
+  ecutwfc = 94.81325121
+  ecutrho = 379.2530049
   occupations = 'smearing'
   smearing = 'fermi-dirac'
   degauss = 0.003674932218
@@ -114,8 +114,8 @@ def test_the_input_of_the_balanced_level(oxide):
 @pytest.mark.parametrize(
     ("level", "ecutwfc", "degauss", "conv_thr", "mesh"),
     [
-        ("fast", "64.67880703", "0.007349864435", "1.469972887e-07", "8 8 8 0 0 0"),
-        ("stringent", "99.95815632", "0.003674932218", "1.469972887e-08", "15 15 15 0 0 0"),
+        ("fast", "85.25842745", "0.007349864435", "1.469972887e-07", "8 8 8 0 0 0"),
+        ("stringent", "115.0253784", "0.003674932218", "1.469972887e-08", "15 15 15 0 0 0"),
     ],
 )
 def test_the_other_levels_are_differences(oxide, level, ecutwfc, degauss, conv_thr, mesh):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import sys
@@ -98,6 +99,7 @@ class PwCalculator(Calculator):
         self.scf_steps: list[int] = []
         self.folder = task.folder / _FOLDER
         self._rung = 0
+        self._made_folder = not task.folder.exists()
 
     def calculate(
         self,
@@ -175,6 +177,9 @@ class PwCalculator(Calculator):
     def finish(self) -> None:
         """Remove what only an interrupted run would need: the calculation is done."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self._made_folder:
+            with contextlib.suppress(OSError):
+                self.task.folder.rmdir()
 
     def close(self) -> None:
         """Keep the files of an unfinished calculation, the large ones only if they can be used."""
