@@ -22,6 +22,7 @@ import contextlib
 import math
 import tempfile
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,26 +44,41 @@ from defectflow.store import open_store
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CHGNET = {"@module": "chgnet.model.dynamics", "@callable": "CHGNetCalculator"}
+
+@dataclass(frozen=True)
+class ForceField:
+    """How atomate2 is told of a potential, and the class whose evaluations are counted."""
+
+    calculator: type[Any]
+    arguments: dict[str, Any] = field(default_factory=dict)
+
+    def named(self) -> dict[str, Any]:
+        """Return the arguments of atomate2's makers."""
+        kind = self.calculator
+        name = {"@module": kind.__module__, "@callable": kind.__qualname__}
+        return {"force_field_name": name, "calculator_kwargs": dict(self.arguments)}
+
+
+CHGNET = ForceField(CHGNetCalculator)
 END_FMAX, BAND_FMAX = 0.03, 0.05
 AGREE_EV = 0.010
 
 
 @contextlib.contextmanager
-def counted() -> Iterator[list[int]]:
-    """Count CHGNet's evaluations while the block runs."""
+def counted(kind: type[Any]) -> Iterator[list[int]]:
+    """Count the evaluations of a calculator's class while the block runs."""
     count = [0]
-    original = CHGNetCalculator.calculate
+    original = kind.calculate
 
     def calculate(self: Any, *args: Any, **kwargs: Any) -> Any:
         count[0] += 1
         return original(self, *args, **kwargs)
 
-    CHGNetCalculator.calculate = calculate
+    kind.calculate = calculate
     try:
         yield count
     finally:
-        CHGNetCalculator.calculate = original
+        kind.calculate = original
 
 
 def ours(hop: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -72,7 +88,7 @@ def ours(hop: dict[str, Any], folder: Path) -> dict[str, Any]:
     )
     origin = Provenance.of(hop["system"], "band_force_calls")
     started = time.perf_counter()
-    with counted() as count, open_store("memory://") as store:
+    with counted(CHGNET.calculator) as count, open_store("memory://") as store:
         flow = maker.make(structure(hop["initial"]), structure(hop["final"]), provenance=origin)
         summary = run_flow(flow, store, root=folder)
         if summary.state != "completed":
@@ -88,9 +104,11 @@ def ours(hop: dict[str, Any], folder: Path) -> dict[str, Any]:
     }
 
 
-def peers(hop: dict[str, Any], images: int, folder: Path) -> dict[str, Any]:
+def peers(
+    hop: dict[str, Any], images: int, folder: Path, force_field: ForceField = CHGNET
+) -> dict[str, Any]:
     """Run atomate2's road with the same number of images."""
-    shared = {"force_field_name": CHGNET, "relax_kwargs": {"fmax": END_FMAX}}
+    shared = {**force_field.named(), "relax_kwargs": {"fmax": END_FMAX}}
     ends = [
         ForceFieldRelaxMaker(**shared, relax_cell=False, steps=500).make(structure(hop[name]))
         for name in ("initial", "final")
@@ -99,14 +117,14 @@ def peers(hop: dict[str, Any], images: int, folder: Path) -> dict[str, Any]:
         [end.output.structure for end in ends], images, interpolation_method="IDPP"
     )
     band = ForceFieldNebFromImagesMaker(
-        force_field_name=CHGNET,
+        **force_field.named(),
         neb_kwargs=dict(DEFAULT_NEB_KWARGS),
         relax_kwargs={"fmax": BAND_FMAX},
         steps=300,
     ).make(path.output)
     store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
     started = time.perf_counter()
-    with counted() as count:
+    with counted(force_field.calculator) as count:
         run_locally(
             Flow([*ends, path, band]), store=store, ensure_success=True, log=False, root_dir=folder
         )

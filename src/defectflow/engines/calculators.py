@@ -36,11 +36,12 @@ if TYPE_CHECKING:
 
     from defectflow.documents.base import Fidelity
     from defectflow.engines.request import Request
+    from defectflow.engines.vibrations import VibrationsMaker
 
 #: So many elements still fit into an error message.
 _FEW: Final = 20
 #: What every calculator engine can be asked for.
-BASIC = frozenset({Capability.ENERGY, Capability.FORCES, Capability.BAND})
+BASIC = frozenset({Capability.ENERGY, Capability.FORCES, Capability.BAND, Capability.VIBRATIONS})
 
 
 class CalculatorOptions(EngineOptions):
@@ -421,3 +422,8 @@ class CalculatorEngine(Engine):
         from defectflow.engines.band_maker import CalculatorBandMaker
 
         return CalculatorBandMaker(engine=self, settings=settings)
+
+    def _vibrations_maker(self, settings: dict[str, Any]) -> VibrationsMaker:
+        from defectflow.engines.vibrations import VibrationsMaker
+
+        return VibrationsMaker(engine=self, settings=settings)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from defectflow.documents.base import EngineStamp, Level
     from defectflow.documents.steps import Image
+    from defectflow.engines.vibrations import VibrationsMaker
 
 #: What is free beside the atoms: nothing, all six components of the cell, or its volume.
 FreeCell = Literal["fixed", "relax", "scale"]
@@ -213,6 +214,11 @@ class Engine(MSONable, ABC):
         )
         raise NotImplementedError(message)
 
+    def _vibrations_maker(self, settings: dict[str, Any]) -> VibrationsMaker:
+        what = f"{Capability.VIBRATIONS} and has no maker of it ({settings})"
+        message = f"engine {self.name} declares {what}"
+        raise NotImplementedError(message)
+
     def require(self, *capabilities: Capability) -> Self:
         """Return the engine itself if it can do all of `capabilities`.
 
@@ -288,6 +294,17 @@ class Engine(MSONable, ABC):
         """
         self.require(Capability.DOS)
         return self._dos_maker(self.settings("dos", **overrides))
+
+    def vibrations_maker(self, **overrides: object) -> VibrationsMaker:
+        """Return a maker of vibrations by finite displacements.
+
+        Raises
+        ------
+        EngineError
+            If the engine has no forces.
+        """
+        self.require(Capability.FORCES, Capability.VIBRATIONS)
+        return self._vibrations_maker(self.settings("vibrations", **overrides))
 
     def check_request(
         self,

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from defectflow.documents.base import EngineStamp
     from defectflow.engines.calculators import CalculatorEngine
+    from defectflow.engines.vibrations import VibrationsMaker
 
 GuidedPath = Literal["refined", "dft"]
 
@@ -144,6 +145,9 @@ class GuidedEngine(Engine):
 
     def _dos_maker(self, settings: dict[str, Any]) -> CalculationMaker:
         return self._dear.dos_maker(**settings)
+
+    def _vibrations_maker(self, settings: dict[str, Any]) -> VibrationsMaker:
+        return self._dear.vibrations_maker(**settings)
 
     def relax(self, request: Request, frozen: Sequence[int] = ()) -> RelaxDocument:
         """Relax the atoms of a request in their cell."""

@@ -1,0 +1,129 @@
+"""Barriers of a dear engine for few of its evaluations, against a full band from a straight line.
+
+    python benchmarks/guided_barriers.py                       # the 14 published hops
+    python benchmarks/guided_barriers.py --systems Na3OCl KNiF3
+    python benchmarks/guided_barriers.py --table               # what is in results/
+
+SevenNet 7net-l3i5 stands for the dear engine, 7net-0 for the guide. Three roads per hop, each from
+the published end points: `refined` and `dft` as a recipe asks for them, and atomate2's makers with
+the dear engine alone (see band_force_calls.py): both ends relaxed, as many images as `dft` has,
+interpolated with IDPP, climbing, the same force on the climbing image. Counted are the evaluations
+of the dear engine, ends included. Written to results/guided_barriers.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from band_force_calls import END_FMAX, ForceField, peers
+from published_hops import RESULTS, file_row, hops, structure
+from sevenn.calculator import SevenNetCalculator
+
+from defectflow.engines.guided import GuidedEngine
+from defectflow.engines.registry import engine
+from defectflow.flows import EndpointsBarrierMaker, Provenance
+from defectflow.launch import run_flow
+from defectflow.store import open_store
+
+DEAR, GUIDE = "7net-l3i5", "7net-0"
+TARGET = RESULTS / "guided_barriers.json"
+#: What counts as the same barrier, eV.
+AGREE_EV = {"dft": 0.010, "refined": 0.040}
+
+
+def guided(hop: dict[str, Any], path: Any, folder: Path) -> dict[str, Any]:
+    """Run one guided road; return barrier, evaluations of both engines, and the error estimate."""
+    dear, guide = engine("sevennet", model=DEAR), engine("sevennet", model=GUIDE)
+    maker = EndpointsBarrierMaker(
+        GuidedEngine.of(dear, guide, path), explore=False, relax={"fmax_eV_per_A": END_FMAX}
+    )
+    origin = Provenance.of(hop["system"], "guided_barriers", path)
+    with open_store("memory://") as store:
+        flow = maker.make(structure(hop["initial"]), structure(hop["final"]), provenance=origin)
+        summary = run_flow(flow, store, root=folder)
+        found = store.find(key=origin.key)
+        if not found:
+            return {"error": str(summary.failures[0].error)[:200]}
+    document, band = found[0], found[0].hops[0].band
+    return {
+        "barrier_eV": document.hops[0].span_eV,
+        "converged": document.converged,
+        "calls": document.force_calls,
+        "guide_calls": band.guidance.guide_calls,
+        "images": len(band.images) - 2,
+        "error_estimate_eV": document.error_eV,
+        "seconds": document.wall_time_s,
+    }
+
+
+def compared(hop: dict[str, Any]) -> dict[str, Any]:
+    """Run all three roads on one hop."""
+    row: dict[str, Any] = {"system": hop["system"], "atoms": len(hop["initial"]["coords"])}
+    field = ForceField(SevenNetCalculator, {"model": DEAR, "device": "cpu"})
+    with tempfile.TemporaryDirectory() as folder:
+        for path in AGREE_EV:
+            row[path] = guided(hop, path, Path(folder))
+        try:
+            row["atomate2"] = peers(hop, row["dft"].get("images", 5), Path(folder), field)
+        except Exception as error:  # noqa: BLE001 - a peer's failure is a row of the table
+            row["atomate2"] = {"error": f"{type(error).__name__}: {error}"[:200]}
+    return row
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    """Print one line per hop, and per road the mean ratio of the hops of equal barrier."""
+    ratios: dict[str, list[float]] = {path: [] for path in AGREE_EV}
+    for row in rows:
+        full = row["atomate2"]
+        line = f"{row['system']:12s} atomate2 {_shown(full)}"
+        for path, agree_eV in AGREE_EV.items():
+            road = row[path]
+            line += f"   {path} {_shown(road)}"
+            if "calls" in full and road.get("converged"):
+                ratio = full["calls"] / road["calls"]
+                same = abs(full["barrier_eV"] - road["barrier_eV"]) < agree_eV
+                line += f" {ratio:5.1f}x{'' if same else ' DIFFERS'}"
+                if same:
+                    ratios[path].append(ratio)
+        print(line)
+    for path, found in ratios.items():
+        if found:
+            mean = math.exp(sum(map(math.log, found)) / len(found))
+            print(
+                f"{path}: {len(found)} of {len(rows)} hops within {1000 * AGREE_EV[path]:.0f} meV, "
+                f"geometric mean of the ratio {mean:.1f}"
+            )
+
+
+def _shown(road: dict[str, Any]) -> str:
+    if "calls" not in road:
+        return "failed"
+    mark = "" if road.get("converged", True) else " not converged"
+    return f"{road['barrier_eV']:.3f} eV {road['calls']:4d} calls{mark}"
+
+
+def main() -> None:
+    """Run the hops asked for; rows are written as they are finished."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--systems", nargs="*")
+    parser.add_argument("--table", action="store_true")
+    asked = parser.parse_args()
+    if asked.table:
+        print_table(json.loads(TARGET.read_text(encoding="utf-8"))["hops"])
+        return
+    for hop in hops():
+        if asked.systems and hop["system"] not in asked.systems:
+            continue
+        row = compared(hop)
+        print_table([row])
+        record = {"command": "python benchmarks/guided_barriers.py", "dear": DEAR, "guide": GUIDE}
+        file_row(TARGET, record, row)
+
+
+if __name__ == "__main__":
+    main()

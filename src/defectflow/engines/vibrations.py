@@ -1,0 +1,178 @@
+"""Vibrations by finite displacements, with any engine made of a calculator."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jobflow.core.job import Job, job
+from jobflow.core.maker import Maker
+
+from defectflow.analysis.vibrations import modes
+from defectflow.documents.base import content_key
+from defectflow.documents.vibrations import VibrationsDocument
+from defectflow.engines.checkpoint import Checkpoint
+from defectflow.engines.conversion import to_atoms
+from defectflow.engines.deadline import Deadline
+from defectflow.engines.request import Request
+from defectflow.errors import RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from pymatgen.core.structure import Structure
+
+    from defectflow.engines.calculators import CachingCalculator, CalculatorEngine
+
+    Array = NDArray[np.float64]
+
+
+def vibrations(
+    request: Request, engine: CalculatorEngine, displaced: Sequence[int]
+) -> VibrationsDocument:
+    """Return the modes of the atoms `displaced`, by central differences of forces.
+
+    An interrupted run goes on from ``vibrations.checkpoint.json`` in the request's folder.
+
+    Raises
+    ------
+    OutOfTime
+        If another displacement may not fit into the job's wall time; the state is on disk.
+    """
+    begun = time.monotonic()
+    key = content_key(
+        "vibrations",
+        engine.stamp(),
+        request.structure,
+        dict(request.settings),
+        [request.charge, request.moments],
+        list(displaced),
+    )
+    checkpoint = Checkpoint(request.folder / "vibrations.checkpoint.json", key, interval_s=0.0)
+    calculator = engine.caching_calculator(request)
+    try:
+        forces = _measured(request, calculator, displaced, checkpoint)
+        document = _document(request, engine, calculator, list(displaced), forces)
+    finally:
+        calculator.close()
+    checkpoint.clear()
+    return document.model_copy(update={"wall_time_s": time.monotonic() - begun})
+
+
+def _measured(
+    request: Request,
+    calculator: CachingCalculator,
+    displaced: Sequence[int],
+    checkpoint: Checkpoint,
+) -> dict[str, Any]:
+    """Return energy and forces at rest, and the forces at each displacement, by a short name."""
+    known: dict[str, Any] = checkpoint.load() or {}
+    atoms = to_atoms(request.structure)
+    atoms.calc = calculator
+    rest = atoms.get_positions()
+    deadline = Deadline(f"vibrations of {request.structure.composition.formula}")
+    names = ["rest", *(f"{n} {axis} {sign}" for n in displaced for axis in "xyz" for sign in "+-")]
+    for name in names:
+        if name in known:
+            continue
+        positions = rest.copy()
+        if name != "rest":
+            atom, axis, sign = name.split()
+            step = request.settings["displacement_A"]
+            positions[int(atom), "xyz".index(axis)] += step if sign == "+" else -step
+        atoms.set_positions(positions)
+        known[name] = atoms.get_forces()[list(displaced)].tolist()
+        if name == "rest":
+            known["energy"] = float(atoms.get_potential_energy())
+        checkpoint.save(known)
+        if deadline.near() and name != names[-1]:
+            raise deadline.stop()
+    return known
+
+
+def _document(
+    request: Request,
+    engine: CalculatorEngine,
+    calculator: CachingCalculator,
+    displaced: list[int],
+    known: dict[str, Any],
+) -> VibrationsDocument:
+    step = request.settings["displacement_A"]
+    rows = [
+        -(np.array(known[f"{n} {axis} +"]) - np.array(known[f"{n} {axis} -"])).ravel() / (2 * step)
+        for n in displaced
+        for axis in "xyz"
+    ]
+    hessian = np.array(rows)
+    masses = np.array([float(request.structure[n].specie.atomic_mass) for n in displaced])
+    return VibrationsDocument(
+        structure=request.structure,
+        atoms=tuple(displaced),
+        hessian_eV_per_A2=tuple(map(tuple, ((hessian + hessian.T) / 2).tolist())),
+        asymmetry_eV_per_A2=float(np.abs(hessian - hessian.T).max()),
+        energies_eV=tuple(modes(hessian, masses).energies_eV.tolist()),
+        energy_eV=known["energy"],
+        fmax_eV_per_A=float(np.linalg.norm(known["rest"], axis=1).max()),
+        displacement_A=step,
+        force_calls=1 + 6 * len(displaced),
+        wall_time_s=0.0,
+        charge=request.charge,
+        inputs=calculator.inputs,
+        repairs=calculator.repairs,
+        engine=engine.stamp(),
+    )
+
+
+@dataclass
+class VibrationsMaker(Maker):
+    """Makes vibrations of some atoms of a relaxed structure.
+
+    Attributes
+    ----------
+    settings
+        Numbers that differ from those of the engine's level; all of them after construction.
+    """
+
+    engine: CalculatorEngine
+    settings: dict[str, Any] = field(default_factory=dict)
+    name: str = "vibrations"
+
+    def __post_init__(self) -> None:
+        """Fill in the numbers of the engine's level."""
+        self.settings = self.engine.settings("vibrations", **self.settings)
+
+    def make(
+        self,
+        structure: Structure,
+        displaced: Sequence[int],
+        charge: int = 0,
+        magnetic_moments: Sequence[float] | None = None,
+    ) -> Job:
+        """Return the job that displaces the atoms `displaced`; its output is the document."""
+        self._check(structure, displaced, charge, magnetic_moments)
+        return self.calculate(structure, displaced, charge, magnetic_moments)
+
+    @job(output_schema=VibrationsDocument)
+    def calculate(
+        self,
+        structure: Structure,
+        displaced: Sequence[int],
+        charge: int,
+        magnetic_moments: Sequence[float] | None,
+    ) -> VibrationsDocument:
+        """Do what the job does, in the working directory."""
+        self._check(structure, displaced, charge, magnetic_moments)
+        moments = None if magnetic_moments is None else tuple(map(float, magnetic_moments))
+        request = Request(structure, self.settings, charge, moments)
+        return vibrations(request, self.engine, [int(n) for n in displaced])
+
+    def _check(
+        self, structure: object, displaced: object, charge: object, magnetic_moments: object | None
+    ) -> None:
+        self.engine.check_request(structure, displaced, charge, magnetic_moments)
+        if isinstance(displaced, (list, tuple)) and not displaced:
+            message = "vibrations of no atom: name the indices of the atoms to displace"
+            raise RecipeError(message)

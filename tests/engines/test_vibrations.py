@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.vibrations import Vibrations
+from jobflow import Flow, run_locally
+
+from defectflow.documents.vibrations import VibrationsDocument
+from defectflow.engines import engine
+from defectflow.engines import vibrations as module
+from defectflow.engines.calculators import CachingCalculator
+from defectflow.engines.conversion import to_atoms
+from defectflow.engines.relax import relax
+from defectflow.engines.request import Request
+from defectflow.errors import RecipeError
+
+EMT = engine("emt")
+
+
+@pytest.fixture
+def request_(copper, tmp_path) -> Request:
+    relaxed = relax(
+        Request(copper, EMT.settings("relax", fmax_eV_per_A=1e-3), folder=tmp_path), EMT
+    )
+    return Request(relaxed.structure, EMT.settings("vibrations"), folder=tmp_path)
+
+
+def test_frequencies_are_those_of_ase(request_, tmp_path):
+    document = module.vibrations(request_, EMT, [0, 2])
+    atoms = to_atoms(request_.structure)
+    atoms.calc = EMT.caching_calculator(request_)
+    peer = Vibrations(atoms, indices=[0, 2], delta=0.01, name=str(tmp_path / "peer"))
+    peer.run()
+    energies = np.array(peer.get_energies())
+    expected = np.sort(np.where(np.abs(energies.imag) > 0, -np.abs(energies.imag), energies.real))
+    assert np.allclose(document.energies_eV, expected, atol=1e-5)
+    assert document.force_calls == 13
+    assert document.imaginary == 0
+    assert document.asymmetry_eV_per_A2 < 0.05
+
+
+def test_a_killed_run_goes_on(request_, monkeypatch):
+    whole = module.vibrations(request_, EMT, [1])
+    calculate = CachingCalculator.calculate
+
+    class Killed(BaseException):
+        """Stands for the signal that ends a job."""
+
+    def dying(self, *args, **kwargs):
+        if self.evaluations == 4:
+            raise Killed
+        calculate(self, *args, **kwargs)
+
+    monkeypatch.setattr(CachingCalculator, "calculate", dying)
+    with pytest.raises(Killed):
+        module.vibrations(request_, EMT, [1])
+    rest = module.vibrations(request_, EMT, [1])  # three are left: it does not die again
+    assert np.allclose(rest.energies_eV, whole.energies_eV, atol=1e-9)
+
+
+def test_it_runs_through_jobflow(request_, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    job = EMT.vibrations_maker().make(request_.structure, [3])
+    output = run_locally(Flow([job]), log=False, ensure_success=True)[job.uuid][1].output
+    document = VibrationsDocument.model_validate(output)
+    assert document.atoms == (3,)
+    assert len(document.energies_eV) == 3
+    assert not list(tmp_path.glob("*.json"))
+
+
+def test_no_atom_and_no_such_atom_are_refused(copper):
+    with pytest.raises(RecipeError, match="vibrations of no atom"):
+        EMT.vibrations_maker().make(copper, [])
+    with pytest.raises(RecipeError, match="atom 9"):
+        EMT.vibrations_maker().make(copper, [9])
