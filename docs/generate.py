@@ -25,6 +25,8 @@ Every key that has a default may be left out. Paths are relative to the recipe.
 """
 #: Keys whose meaning is the same everywhere.
 MEANINGS = {"quantity": "what is computed"}
+#: Quantity of each recipe model: a recipe within a recipe is described in its own section.
+RECIPES = {model.__name__: quantity for quantity, model in MODELS.items()}
 WORDS = {
     "string": "text",
     "integer": "whole number",
@@ -66,7 +68,7 @@ def parts(model: type[BaseModel]) -> list[str]:
     return [
         f"### `{name}`\n\n{definition.get('description', '').strip()}\n\n{table(definition)}"
         for name, definition in sorted(schema.get("$defs", {}).items())
-        if definition.get("type") == "object"
+        if definition.get("type") == "object" and name not in RECIPES
     ]
 
 
@@ -103,9 +105,12 @@ def kind(entry: dict[str, Any]) -> str:
     """Return the type of a key in words."""
     if "$ref" in entry:
         name = entry["$ref"].rpartition("/")[2]
+        if name in RECIPES:
+            return f"[{RECIPES[name]}](#quantity-{RECIPES[name]})"
         return f"[{name}](#{name.lower()})"
-    if "anyOf" in entry:
-        return " or ".join(dict.fromkeys(kind(choice) for choice in entry["anyOf"]))
+    choices = entry.get("anyOf", entry.get("oneOf"))
+    if choices:
+        return " or ".join(dict.fromkeys(kind(choice) for choice in choices))
     if "const" in entry:
         return f"`{entry['const']}`"
     if "enum" in entry:
@@ -117,7 +122,10 @@ def simple_kind(entry: dict[str, Any]) -> str:
     """Return a JSON type in words, with the range of a number."""
     word = "path" if entry.get("format") == "path" else str(entry.get("type", "any value"))
     if word == "array":
-        return f"list of {kind(entry.get('items', {}))}"
+        items = entry.get("items") or next(iter(entry.get("prefixItems", ())), {})
+        return f"list of {kind(items)}"
+    if word == "object" and isinstance(entry.get("additionalProperties"), dict):
+        return f"mapping to {kind(entry['additionalProperties'])}"
     return WORDS.get(word, word) + bounds(entry)
 
 

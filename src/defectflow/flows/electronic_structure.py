@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jobflow import Flow, Maker, Response, job
@@ -127,6 +127,9 @@ class _ElectronicMaker(Maker):
     geometry: Engine | None = None
     relax: dict[str, Any] = field(default_factory=dict)
 
+    #: What is computed, in words.
+    title: ClassVar[str]
+
     def make(self, host: Host | Structure, provenance: Provenance | None = None) -> Flow:
         """Return the flow; its output is the document of the quantity.
 
@@ -144,7 +147,7 @@ class _ElectronicMaker(Maker):
         self.cell.check(host.structure)
         self.check_host(host.structure)
         origin = provenance or Provenance.of(
-            f"{self.name} of {host.name}", self.as_dict(), host.structure.as_dict()
+            f"{self.title} of {host.name}", self.as_dict(), host.structure.as_dict()
         )
         bulk = relax_host(self._mover(), host, self.host_cell, self.relax)
         said = {**about(host), "notes": list(cautions(self._mover(), host))}
@@ -177,7 +180,7 @@ class _ElectronicMaker(Maker):
         jobs[-1].name = "density of states"
         steps = [host, relaxed]
         last = self.conclude(steps, jobs[-1].output, cut, about, provenance)  # type: ignore[attr-defined]
-        last.name = self.name
+        last.name = self.title
         return Response(replace=Flow([*jobs, last], output=last.output))
 
     def fields(
@@ -223,6 +226,8 @@ class BandGapMaker(_ElectronicMaker):
 
     name: str = "band gap"
 
+    title: ClassVar[str] = "band gap"
+
     @job(output_schema=BandGapDocument, metadata={"defectflow": "result"})
     def conclude(
         self,
@@ -267,6 +272,8 @@ class DBandCenterMaker(_ElectronicMaker):
     name: str = "d-band centre"
     window_eV: tuple[float, float] = D_BAND_WINDOW_EV
     element: str | None = None
+
+    title: ClassVar[str] = "d-band centre"
 
     def check_host(self, host: Structure) -> None:
         """Refuse a host without the element, or of several without saying which."""

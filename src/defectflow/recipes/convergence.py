@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from defectflow.documents.base import Level
 from defectflow.recipes.adsorption import AdsorptionEnergyRecipe, AdsorptionFreeEnergyRecipe
@@ -55,12 +55,17 @@ class ConvergenceRecipe(QuantityRecipe):
     )
     tolerance: float = Field(gt=0, description="in the unit of the quantity, e.g. 0.02")
 
-    @model_validator(mode="after")
-    def _complete(self) -> ConvergenceRecipe:
+    @field_validator("of")
+    @classmethod
+    def _without_engine(cls, of: QuantityRecipe) -> QuantityRecipe:
         for name in ("engine", "level", "name"):
-            if name in self.of.model_fields_set:
+            if name in of.model_fields_set:
                 message = f"`of` holds `{name}`; write it beside `of`, not within"
                 raise ValueError(message)
+        return of
+
+    @model_validator(mode="after")
+    def _complete(self) -> ConvergenceRecipe:
         short = [name for name, values in self.scan.items() if len(set(values)) < _FEWEST]
         if short or (not self.scan and len(set(self.levels)) < _FEWEST):
             message = f"`{short[0] if short else 'levels'}` needs at least two different values"

@@ -162,8 +162,11 @@ def _model(data: dict[str, Any], file: Path, lines: Lines) -> QuantityRecipe:
 
 
 def _explained(error: ValidationError, model: type[BaseModel], file: Path, lines: Lines) -> str:
-    """Say the first problem in one line: file, line, field, value, remedy."""
-    first = error.errors()[0]
+    """Say the first problem in one line: file, line, field, value, remedy.
+
+    An unknown key comes before a missing one: it is likely the missing one, misspelt.
+    """
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     # The location within a union also names the member that was tried.
     place = tuple(str(part) for part in first["loc"] if part not in MODELS)
     known = [place[:length] for length in range(len(place), 0, -1) if place[:length] in lines]

@@ -1,0 +1,254 @@
+"""Results of every quantity meet the published values that are of the same thing."""
+
+from __future__ import annotations
+
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from defectflow.documents import (
+    AdsorptionDocument,
+    AtomDos,
+    BandDescription,
+    BandGapDocument,
+    DBandCenterDocument,
+    DefectFormationEnergyDocument,
+    DosDocument,
+    EngineStamp,
+    EquationOfStateDocument,
+    RelaxDocument,
+    now,
+)
+from defectflow.reference import compare, match, published
+
+STAMP = EngineStamp(name="gpaw", functional="PBE", fidelity="dft", level="balanced")
+CRYSTAL = Structure(Lattice.cubic(4.0), ["Al"], [[0, 0, 0]])
+STEP = RelaxDocument(
+    structure=CRYSTAL,
+    energy_eV=-3.7,
+    forces_eV_per_A=((0.0, 0.0, 0.0),),
+    fmax_eV_per_A=0.0,
+    force_threshold_eV_per_A=0.03,
+    converged=True,
+    steps=0,
+    force_calls=1,
+    wall_time_s=1.0,
+    cell="fixed",
+    engine=STAMP,
+)
+DOS = DosDocument(
+    structure=CRYSTAL,
+    energy_eV=-3.7,
+    energies_eV=(-1.0, 0.0, 1.0),
+    total=((1.0, 1.0, 1.0),),
+    atoms=(AtomDos(symbol="Al", orbitals={}),),
+    fermi_eV=0.0,
+    width_eV=0.1,
+    gap_eV=0.0,
+    direct=None,
+    vbm_eV=None,
+    cbm_eV=None,
+    force_calls=1,
+    wall_time_s=1.0,
+    engine=STAMP,
+)
+
+
+def shared(**changes):
+    return {
+        "recipe": "r",
+        "key": "0" * 64,
+        "created": now(),
+        "engine": STAMP,
+        "converged": True,
+        "host_cell": "relax",
+        "force_calls": 1,
+        "wall_time_s": 1.0,
+    } | changes
+
+
+def formation(element, family, value=0.6):
+    return DefectFormationEnergyDocument(
+        **shared(
+            host=f"{family}-{element}",
+            host_formula=element,
+            prototype=f"{family}-{element}",
+            defect=f"V_{element}",
+            species=element,
+            value=value,
+            host_lattice=((4.0, 0, 0), (0, 4.0, 0), (0, 0, 4.0)),
+            supercell_matrix=((2, 0, 0), (0, 2, 0), (0, 0, 2)),
+            nearest_image_A=8.0,
+            relaxed_host=STEP,
+            pristine=STEP,
+            defects=(),
+            chemical_potentials=(),
+        )
+    )
+
+
+def adsorption(element, functional="RPBE", facet="111"):
+    return AdsorptionDocument(
+        **shared(
+            engine=STAMP.model_copy(update={"functional": functional}),
+            quantity="adsorption_free_energy",
+            host=f"fcc-{element}",
+            host_formula=element,
+            prototype=f"fcc-{element}",
+            defect="H on (111), fcc",
+            species="H",
+            value=0.0,
+            facet=facet,
+            site="fcc",
+            coverage_ML=0.25,
+            layers=4,
+            frozen_layers=2,
+            vacuum_A=12.0,
+            adsorption_energy_eV=-0.24,
+            relaxed_host=STEP,
+            slab=STEP,
+            gas=(),
+            sites=(),
+        )
+    )
+
+
+def d_band(element, cell="slab"):
+    band = BandDescription(center_eV=-2.0, width_eV=1.5, states=9.5, filling=0.9)
+    return DBandCenterDocument(
+        **shared(
+            host=f"fcc-{element}",
+            host_formula=element,
+            prototype=f"fcc-{element}",
+            defect="(111) surface atom" if cell == "slab" else "bulk atom",
+            species=element,
+            value=-2.0,
+            cell=cell,
+            facet="111" if cell == "slab" else "",
+            dos=DOS,
+            element=element,
+            atoms=(0,),
+            window_eV=(-10.0, 2.0),
+            total=band,
+        )
+    )
+
+
+def gap(defect="", species=""):
+    return BandGapDocument(
+        **shared(
+            host="anatase-TiO2",
+            host_formula="TiO2",
+            prototype="anatase-TiO2",
+            defect=defect,
+            species=species,
+            value=2.1,
+            cell="defect" if defect else "bulk",
+            dos=DOS,
+            direct=False,
+            vbm_eV=-1.0,
+            cbm_eV=1.1,
+        )
+    )
+
+
+def volume(element, family):
+    return EquationOfStateDocument(
+        **shared(
+            host=f"{family}-{element}",
+            host_formula=element,
+            prototype=f"{family}-{element}",
+            defect="",
+            species="",
+            value=16.5,
+            host_cell="keep",
+            atoms="fixed",
+            volumes_A3=(),
+            energies_eV=(),
+            bulk_modulus_GPa=78.0,
+            pressure_derivative=4.5,
+            energy_eV=-15.0,
+            residual_meV_per_atom=0.0,
+            points=(),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("element", "family", "expected"),
+    [("Al", "fcc", 0.61), ("Cu", "fcc", 1.07), ("Pt", "fcc", 0.61), ("Mg", "hcp", 0.78)],
+)
+def test_vacancies(element, family, expected):
+    best = match(formation(element, family))[0]
+    assert (best.value, best.quantity) == (expected, "vacancy_formation_energy")
+
+
+def test_a_vacancy_meets_no_other_defect_and_no_other_element():
+    assert match(formation("Al", "hcp")) == ()
+    (comparison,) = compare([formation("Xe", "fcc")])
+    assert comparison.note == "no published value for this host and defect"
+
+
+@pytest.mark.parametrize(("element", "expected"), [("Al", 0.58), ("Cu", 0.72)])
+def test_hops_of_vacancies_in_elements(barrier, element, expected):
+    document = barrier(
+        host=f"fcc-{element}",
+        prototype=f"fcc-{element}",
+        host_formula=element,
+        species=element,
+        limit="discharged",
+    )
+    (best,) = match(document)
+    assert (best.value, best.quantity) == (expected, "vacancy_migration_energy")
+
+
+@pytest.mark.parametrize(("element", "expected"), [("Pt", -0.085), ("Cu", 0.225), ("Au", 0.645)])
+def test_hydrogen_on_metals(element, expected):
+    (comparison,) = compare([adsorption(element)])
+    assert comparison.published.value == expected
+    assert "dE_H(0.25 ML) + 0.24" in comparison.note
+    assert "functional" not in comparison.note
+
+
+def test_oxygen_species_on_platinum_are_not_hydrogen():
+    assert {value.species for value in match(adsorption("Pt"))} == {"H*"}
+
+
+def test_another_facet_or_functional():
+    assert match(adsorption("Pt", facet="100")) == ()
+    (comparison,) = compare([adsorption("Pt", functional="PBE")])
+    assert "functional: ours PBE, published RPBE" in comparison.note
+
+
+@pytest.mark.parametrize(
+    ("element", "cell", "expected"),
+    [("Cu", "slab", -2.23), ("Pt", "slab", -1.884), ("Cu", "bulk", -2.359)],
+)
+def test_d_bands_of_surface_and_bulk(element, cell, expected):
+    (comparison,) = compare([d_band(element, cell)])
+    assert comparison.published.value == expected
+    assert "method not documented" in comparison.note
+
+
+def test_gaps_of_anatase_say_that_the_published_ones_are_of_nanosheets():
+    pristine, defective = compare([gap(), gap("V_O", "O")])
+    assert (pristine.published.value, defective.published.value) == (3.3, 1.79)
+    for comparison in (pristine, defective):
+        assert "nanosheet" in comparison.note
+    assert all(value.defect == "none" for value in match(gap()))
+
+
+@pytest.mark.parametrize(
+    ("element", "family", "expected"), [("Al", "fcc", 16.4796), ("Ti", "hcp", 17.39)]
+)
+def test_volumes(element, family, expected):
+    (comparison,) = compare([volume(element, family)])
+    assert comparison.published.value == expected
+    assert comparison.row()["unit"] == "A3/atom"
+
+
+def test_volumes_and_moduli_come_in_pairs():
+    for quantity in ("equilibrium_volume", "bulk_modulus"):
+        rows = {
+            v.host for v in published(quantity) if v.citation.doi == "10.1080/10408436.2013.772503"
+        }
+        assert len(rows) == 10
