@@ -83,7 +83,7 @@ def test_key_follows_the_content_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "said"),
     [
-        (GOOD + "speces: Mg\n", 6, "did you mean species?"),
+        (GOOD + "speces: Mg\n", 6, "did you mean species"),
         (GOOD.replace("prototype", "protoype"), 2, "did you mean prototype?"),
         (GOOD.replace("discharged", "full"), 4, "limit = 'full'"),
         (

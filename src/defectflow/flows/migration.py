@@ -68,6 +68,8 @@ class MigrationBarrierMaker(Maker):
         See 1.
     min_image_distance_A
         Least distance of an ion from its periodic image.
+    supercell
+        Rows give the supercell's vectors in those of the host; None to choose it by that distance.
     cutoff_A
         Longest hop; None to take the shortest hops that together cross the crystal.
     images
@@ -91,6 +93,7 @@ class MigrationBarrierMaker(Maker):
     limit: Literal["charged", "discharged"] = "charged"
     host_cell: HostCell = "relax"
     min_image_distance_A: float = 8.0
+    supercell: tuple[tuple[int, int, int], ...] | None = None
     cutoff_A: float | None = None
     images: int = 0
     explore: bool = True
@@ -147,7 +150,11 @@ class MigrationBarrierMaker(Maker):
         provenance: Provenance,
     ) -> Response[Any]:
         """Relax the ion at each distinct site of the relaxed host's supercell."""
-        matrix = supercell_matrix(host.structure, self.min_image_distance_A)
+        matrix = (
+            supercell_matrix(host.structure, self.min_image_distance_A)
+            if self.supercell is None
+            else np.array(self.supercell)
+        )
         scene = Scene(host.structure, matrix.tolist(), species, self.limit)
         stage = scene.stage()
         maker = self.engine.relax_maker("fixed", **self.relax)

@@ -10,11 +10,13 @@ from defectflow.errors import RecipeError
 from defectflow.recipes.parts import (
     DEFAULT_ENGINE,
     HOST_CELL,
+    SUPERCELL,
     EndpointChoice,
     EngineChoice,
     HostCell,
     HostChoice,
     QuantityRecipe,
+    Supercell,
 )
 
 if TYPE_CHECKING:
@@ -45,6 +47,7 @@ class MigrationBarrierRecipe(QuantityRecipe):
     min_image_distance_A: float = Field(
         8.0, gt=0, description="least distance of the ion from its periodic image, Å"
     )
+    supercell: Supercell | None = Field(None, description=SUPERCELL)
     cutoff_A: float | None = Field(
         None,
         gt=0,
@@ -144,6 +147,7 @@ def build(recipe: MigrationBarrierRecipe, order: Order) -> Flow:
         limit=recipe.limit,
         host_cell=recipe.host_cell,
         min_image_distance_A=recipe.min_image_distance_A,
+        supercell=recipe.supercell,
         cutoff_A=recipe.cutoff_A,
     )
     host = order.host(recipe.host)
