@@ -406,3 +406,27 @@ def test_a_missing_projwfc_is_named(aluminium, monkeypatch):
     monkeypatch.setenv("DEFECTFLOW_PROJWFC_X_COMMAND", "no_projwfc")
     with pytest.raises(EngineError, match="program no_projwfc"):
         espresso().density_of_states(request_of(aluminium, "dos"))
+
+
+def test_augmented_waves_from_a_folder_of_the_user(monkeypatch):
+    """Of Debian's mixed folder the one PAW file of copper for PBE fits; gold has none."""
+    folder = Path("/usr/share/espresso/pseudo")
+    if not folder.is_dir():
+        pytest.skip("the package quantum-espresso-data is not installed")
+    monkeypatch.setenv("DEFECTFLOW_PSEUDO_DIR", str(folder))
+    lattice = Lattice([[0, 1.81, 1.81], [1.81, 0, 1.81], [1.81, 1.81, 0]])
+    copper = Structure(lattice, ["Cu"], [[0, 0, 0]])
+    used = espresso(functional="PBE", kpoint_spacing_per_A=1.8)
+    atoms = to_atoms(copper)
+    atoms.calc = series = used.caching_calculator(request_of(copper, used=used))
+    atoms.get_potential_energy()
+    atoms.set_cell(atoms.cell * 1.01, scale_atoms=True)
+    second = atoms.get_potential_energy()
+    assert series.inputs["pseudopotentials"]["Cu"]["kind"] == "PAW"
+    assert "ecutrho = 293.99" in Path("espresso/pw.in").read_text()  # 10 times 400 eV
+    series.finish()
+    stretched = copper.copy()
+    stretched.scale_lattice(1.01**3 * copper.volume)
+    assert energies(used, stretched)[0] == pytest.approx(second, abs=1e-4)
+    with pytest.raises(EngineError, match=r"Au fits \(Au.pz-rrkjus_aewfc.UPF: made for LDA"):
+        used.check({"Au"})
