@@ -273,6 +273,10 @@ class Vasp(CalculatorEngine):
                 "use band: driven, or set DEFECTFLOW_VASP_VTST=1 if it is"
             )
             raise EngineError(message)
+        if facts is not None and facts.vtst:
+            from defectflow.engines.vasp_band import VaspBandMaker
+
+            return VaspBandMaker(engine=self, settings=settings)
         return super()._band_maker(settings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ase.calculators.calculator import Calculator, all_changes
@@ -20,7 +21,6 @@ from defectflow.errors import DefectflowError, OutOfTime
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from ase import Atoms
 
@@ -129,6 +129,9 @@ class VaspCalculator(Calculator):
         """Remove what only an interrupted run would need: the calculation is done."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self._checkpoint().clear()
+        place = self.folder.parent
+        if place != Path.cwd() and place.is_dir() and not any(place.iterdir()):
+            place.rmdir()
 
     def close(self) -> None:
         """Keep the files of an unfinished calculation, the large ones only if they can be used."""

@@ -19,8 +19,10 @@ from defectflow.errors import NotConverged
 from defectflow.units import GPA_PER_EV_A3
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from emmet.core.tasks import TaskDoc
 
     from defectflow.engines.vasp_run import VaspTask
 
@@ -62,7 +64,7 @@ class VaspResult:
     version: str
 
 
-def read(task: VaspTask, start: Structure, found: Mapping[str, Any]) -> VaspResult:
+def read(task: VaspTask, start: Structure, found: TaskDoc) -> VaspResult:
     """Return what `defectflow.engines.vasp_run.run` has found.
 
     Parameters
@@ -75,10 +77,9 @@ def read(task: VaspTask, start: Structure, found: Mapping[str, Any]) -> VaspResu
     NotConverged
         If the electrons of the last geometry did not converge.
     """
-    output = found["output"]
-    last = output["ionic_steps"][-1]
-    scf_steps = len(last["electronic_steps"])
-    outcar = output["outcar"] or {}
+    calculation: Any = found.calcs_reversed[0]  # type: ignore[index]
+    last, outcar = calculation.output.ionic_steps[-1], calculation.output.outcar or {}
+    scf_steps = len(last.electronic_steps)
     stopped = bool(outcar.get("is_stopped")) or stopped_for_time(task.folder)
     if scf_steps >= task.tags["NELM"] and not stopped:
         message = (
@@ -87,18 +88,18 @@ def read(task: VaspTask, start: Structure, found: Mapping[str, Any]) -> VaspResu
         )
         raise NotConverged(message)
     order = poscar_order(task.structure)
-    stress = last["stress"]
+    stress = last.stress
     return VaspResult(
-        structure=to_own_order(task, start, _structure(last["structure"])),
-        energy_eV=found["energy_eV"],
-        free_energy_eV=float(last["e_fr_energy"]),
-        forces_eV_per_A=_own(np.array(last["forces"], dtype=float), order),
+        structure=to_own_order(task, start, last.structure),
+        energy_eV=float(found.output.energy),  # type: ignore[union-attr, arg-type]
+        free_energy_eV=float(last.e_fr_energy),
+        forces_eV_per_A=_own(np.array(last.forces, dtype=float), order),
         stress_eV_per_A3=None if stress is None else -np.array(stress) / _KBAR_PER_EV_A3,
-        moments=_moments(task, outcar, order),
-        steps=len(output["ionic_steps"]),
+        moments=moments_of_atoms(task, outcar.get("magnetization"), order),
+        steps=len(calculation.output.ionic_steps),
         scf_steps=scf_steps,
         stopped=stopped,
-        version=str(found["vasp_version"]),
+        version=str(calculation.vasp_version),
     )
 
 
@@ -141,14 +142,10 @@ def _own(rows: Array, order: list[int]) -> Array:
     return back
 
 
-def _structure(value: Any) -> Structure:
-    return value if isinstance(value, Structure) else Structure.from_dict(value)
-
-
-def _moments(
-    task: VaspTask, outcar: Mapping[str, Any], order: list[int]
+def moments_of_atoms(
+    task: VaspTask, listed: Sequence[Mapping[str, Any]] | None, order: list[int]
 ) -> tuple[float, ...] | None:
-    listed = outcar.get("magnetization")
+    """Return what OUTCAR says of the moments, atoms in their own order; None without spin."""
     if not task.electrons.spin or not listed or len(listed) != len(order):
         return None
     totals = np.array([float(one["tot"]) for one in listed])

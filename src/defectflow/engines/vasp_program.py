@@ -156,8 +156,8 @@ def _read(path: Path, _modified_ns: int) -> Facts:
     """Look for the texts that VASP and VTST write into OUTCAR."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            version = re.search(rb"vasp\.(\d+\.\d+\.\d+)", data)
-            vtst = re.search(rb"VTST:", data) is not None
+            found = re.search(rb"vasp\.(\d+\.\d+\.\d+)", data)
+            version = bytes(found[1]).decode() if found else None
+            return Facts(version, vtst=data.find(b"VTST:") >= 0)
     except (OSError, ValueError):
         return Facts(None, vtst=False)
-    return Facts(version[1].decode() if version else None, vtst)

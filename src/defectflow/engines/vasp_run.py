@@ -20,13 +20,14 @@ from defectflow.engines.deadline import time_left_s
 from defectflow.engines.vasp_input import PER_KIND, poscar_order
 from defectflow.engines.vasp_repairs import check_decisive, explained
 from defectflow.engines.vasp_start import PID_FILE
-from defectflow.errors import EngineError
+from defectflow.errors import EngineError, MissingData
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from atomate2.vasp.jobs.base import BaseVaspMaker
     from atomate2.vasp.sets.base import VaspInputGenerator
+    from emmet.core.tasks import TaskDoc
 
     from defectflow.engines.electrons import ElectronicInput
     from defectflow.engines.vasp_potcars import Potcar
@@ -90,8 +91,8 @@ class VaspTask:
 
 def run(
     task: VaspTask, kind: type[BaseVaspMaker], structure: Structure, tags: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Run VASP on `structure` in the folder of `task` and return the calculation's document.
+) -> TaskDoc:
+    """Run VASP on `structure` in the folder of `task` and return emmet's document of it.
 
     Parameters
     ----------
@@ -125,14 +126,14 @@ def run(
     )
     with inside(task):
         try:
-            document = type(maker).make.original(maker, structure).output  # type: ignore[attr-defined]
+            document: TaskDoc = type(maker).make.original(maker, structure).output  # type: ignore[attr-defined]
         except Exception as error:
+            with contextlib.suppress(MissingData):
+                check_origin(task)
             raise explained(error, task.folder) from error
     check_origin(task)
     check_decisive(task.folder, tags)
-    found: dict[str, Any] = document.calcs_reversed[0].model_dump()
-    found["energy_eV"] = float(document.output.energy)
-    return found
+    return document
 
 
 def to_poscar(task: VaspTask, structure: Structure) -> Structure:
