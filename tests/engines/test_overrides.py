@@ -50,3 +50,16 @@ def test_whole_numbers_become_floats_where_floats_belong():
 def test_what_no_step_has_is_refused_at_once(settings, says):
     with pytest.raises(RecipeError, match=says):
         engine("emt", settings=settings)
+
+
+def test_a_free_cell_is_relaxed_with_more_plane_waves():
+    """With GPAW at 400 eV the cell of copper shrinks by 1.4 %."""
+    gpaw = engine("gpaw")
+    cutoff = gpaw.settings("relax")["cutoff_eV"]
+    factor = gpaw.settings("relax")["cell_cutoff_factor"]
+    assert factor > 1
+    assert gpaw.relax_maker("fixed").settings["cutoff_eV"] == cutoff
+    for cell in ("relax", "scale"):
+        assert gpaw.relax_maker(cell).settings["cutoff_eV"] == cutoff * factor
+    assert gpaw.relax_maker("relax", cutoff_eV=500.0).settings["cutoff_eV"] == 500.0
+    assert gpaw.static_maker().settings["cutoff_eV"] == cutoff

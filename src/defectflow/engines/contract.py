@@ -264,7 +264,13 @@ class Engine(MSONable, ABC):
         self.require(Capability.FORCES)
         if cell != "fixed":
             self.require(Capability.STRESS)
-        return self._relax_maker(cell, self.settings("relax", **overrides))
+        settings = self.settings("relax", **overrides)
+        if cell != "fixed" and "cutoff_eV" not in overrides:
+            # The plane waves of the first cell are too few for a smaller one: the stress is wrong
+            # (Pulay's) before energy differences at a fixed cell are.
+            factor = settings.get("cell_cutoff_factor", 1.0)
+            settings |= {"cutoff_eV": settings["cutoff_eV"] * factor} if factor != 1 else {}
+        return self._relax_maker(cell, settings)
 
     def static_maker(self, **overrides: object) -> CalculationMaker:
         """Return a maker of single evaluations: energy and forces of a structure as it is."""
