@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from defectflow.documents import ConvergenceDocument
+from defectflow.report.scans import scan_table
 from defectflow.report.tables import Column, duration, table
 
 if TYPE_CHECKING:
@@ -36,7 +38,12 @@ def comparison_table(
     rows: list[Mapping[str, object]] = [*map(_row, compared), *failed]
     kinds = {str(row["quantity"]) for row in rows}
     text = table(rows, _columns(next(iter(kinds)) if len(kinds) == 1 else None, rows))
-    return "\n".join([text, *_remarks(compared), *_sources(compared)])
+    scans = [
+        scan_table(one.document)
+        for one in compared
+        if isinstance(one.document, ConvergenceDocument)
+    ]
+    return "\n".join([text, *scans, *_remarks(compared), *_sources(compared)])
 
 
 def failed_row(quantity: str, host: str, what: str, engine: str) -> dict[str, object]:
