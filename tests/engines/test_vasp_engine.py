@@ -367,7 +367,7 @@ def test_numbers_of_the_stand_in_never_pass_for_vasp(alloy, tmp_path, monkeypatc
             f"{head}   VRHFIN ={symbol.split('_')[0]}: \n   LEXCH  = PE\n   TITEL  = {title}\n"
             f"   POMASS =    1.000; ZVAL   = {valence}    mass and valenz\n"
             "   ENMAX  =  300.000; ENMIN  =  200.000 eV\n"
-            "END of PSCTR-controll parameters\n"
+            "END of PSCTR-controll parameters\n local part\n  1.0 2.0 3.0\n End of Dataset\n"
         )
     from pymatgen.core import SETTINGS
 

@@ -344,6 +344,17 @@ def test_potentials_by_hand(oxide, licence):
     assert used.stamp().options["potentials"] == {"Mg": "Mg_sv"}
 
 
+def test_other_files_make_another_engine(licence, monkeypatch):
+    used = engine("vasp")
+    before = used.as_dict()
+    assert before == engine("vasp").as_dict()
+    assert type(used).from_dict(before) == used
+    potcar(licence, "O", 6.5)
+    assert engine("vasp").as_dict() != before
+    monkeypatch.delenv("PMG_VASP_PSP_DIR")
+    assert "potentials_sha256" not in used.as_dict()
+
+
 @pytest.mark.parametrize(
     ("options", "elements", "says"),
     [

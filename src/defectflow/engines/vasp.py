@@ -156,6 +156,14 @@ class Vasp(CalculatorEngine):
         versions = stamp.code_versions | ({"vasp": version} if version else {})
         return stamp.model_copy(update={"code_versions": versions})
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the engine as data, with a digest of the potentials' files.
+
+        With other files of the same names nothing that was computed before is taken over.
+        """
+        digest = self.potcars.fingerprint()
+        return super().as_dict() | ({"potentials_sha256": digest} if digest else {})
+
     def settings(self, step: str, **overrides: object) -> dict[str, Any]:
         """Return the numbers of `step`; a smearing that VASP does not have is refused."""
         settings = super().settings(step, **overrides)

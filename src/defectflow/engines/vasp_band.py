@@ -204,23 +204,12 @@ class NativeBand:
         forces = self._forces(chosen, points, climbing)
         top, all_images = largest_force(forces[climbing]), largest_force(forces)
         limit = settings.fmax_eV_per_A
-        inner = [
-            Image(
-                structure=point.structure,
-                energy_eV=point.energy_eV,
-                forces_eV_per_A=tuple(map(tuple, point.forces_eV_per_A.tolist())),
-                magnetic_moments=point.moments,
-                charge=self.task.initial.charge,
-            )
-            for point in points
-        ]
-        final = self.task.final.model_copy(update={"structure": self.last})
         failed = [
             Candidate(label=k, barrier_eV=np.nan, fmax_eV_per_A=np.nan, force_calls=0, error=v)
             for k, v in self.errors.items()
         ]
         return BandDocument(
-            images=(self.task.initial, *inner, final),
+            images=self._images(points),
             distances_A=tuple(arc_lengths_A(self.state.paths[chosen]).tolist()),
             climbing_index=climbing,
             climbing_fmax_eV_per_A=top,
@@ -237,6 +226,20 @@ class NativeBand:
             repairs=tuple(self.state.repairs),
             engine=engine.stamp(),
         )
+
+    def _images(self, points: Sequence[BandPoint]) -> tuple[Image, ...]:
+        inner = [
+            Image(
+                structure=point.structure,
+                energy_eV=point.energy_eV,
+                forces_eV_per_A=tuple(map(tuple, point.forces_eV_per_A.tolist())),
+                magnetic_moments=point.moments,
+                charge=self.task.initial.charge,
+            )
+            for point in points
+        ]
+        last = self.task.final.model_copy(update={"structure": self.last})
+        return (self.task.initial, *inner, last)
 
 
 @dataclass

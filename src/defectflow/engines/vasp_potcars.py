@@ -38,6 +38,7 @@ SETS: Final = tuple(_SETS)
 #: Its potentials carry no kinetic energy density of the core.
 WITHOUT_META_GGA: Final = frozenset({"PBE"})
 VARIABLE: Final = "PMG_VASP_PSP_DIR"
+_HEAD_BYTES: Final = 2048
 _SUFFIXES: Final = ("", ".gz", ".bz2", ".xz", ".Z")
 
 
@@ -149,13 +150,30 @@ class PotcarSet:
             )
             raise EngineError(message)
 
-    def sha256(self, elements: Collection[str]) -> str | None:
-        """Return one digest of the files of `elements`; None if one is missing."""
-        paths = [self.file(self.symbol(element)) for element in sorted(elements)]
-        if not paths or None in paths:
+    def fingerprint(self) -> str | None:
+        """Return a digest of which files there are; None without a licence.
+
+        It rests on names, sizes and heads, where TITEL and VASP's own checksum stand, so that it is
+        cheap; the documents of results carry the digests of the files that were used.
+        """
+        root = licensed_folder()
+        if root is None:
             return None
-        text = "".join(file_sha256(path) for path in paths if path)
-        return hashlib.sha256(text.encode()).hexdigest()
+        symbols = {**usual_symbols(self.name), **self.chosen}.values()
+        heads = []
+        for symbol in sorted(set(symbols)):
+            path = self.file(symbol)
+            if path is not None:
+                status = path.stat()
+                heads.append(_head(path, status.st_size, status.st_mtime_ns))
+        return hashlib.sha256("".join(heads).encode()).hexdigest()
+
+
+@functools.lru_cache(maxsize=256)
+def _head(path: Path, size: int, _modified_ns: int) -> str:
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(_HEAD_BYTES))
+    return f"{path.name} {size} {digest.hexdigest()}\n"
 
 
 def licensed_folder() -> Path | None:
