@@ -18,9 +18,9 @@ has_datasets = pytest.mark.skipif(not gpaw_data.folders(), reason="gpaw-data is 
 
 #: What the three levels give for fcc aluminium with four atoms, beside what they share.
 LEVELS = {
-    "fast": (350.0, 5, 0.1, 4e-6, 1e-5),
-    "balanced": (400.0, 7, 0.05, 4e-6, 1e-5),
-    "stringent": (600.0, 9, 0.05, 4e-7, 1e-6),
+    "fast": (350.0, 4, 0.1, 4e-6, 1e-5),
+    "balanced": (500.0, 7, 0.05, 4e-6, 1e-5),
+    "stringent": (700.0, 9, 0.05, 4e-7, 1e-6),
 }
 
 
@@ -118,9 +118,9 @@ def test_the_pure_function_needs_no_gpaw(monkeypatch):
 
 
 def test_settings_of_a_recipe_reach_the_input():
-    gpaw = engine("gpaw", settings={"cutoff_eV": 500, "smearing": "gaussian"})
+    gpaw = engine("gpaw", settings={"cutoff_eV": 550, "smearing": "gaussian"})
     keywords = gpaw.task(Request(ALUMINIUM, gpaw.settings("relax"))).keywords
-    assert keywords["mode"]["ecut"] == 500.0
+    assert keywords["mode"]["ecut"] == 550.0
     assert keywords["occupations"]["order"] == 0
     wrong = engine("gpaw", settings={"cutoff_eV": 30})
     request = Request(ALUMINIUM, wrong.settings("relax"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,8 @@ from defectflow.errors import EngineError
 _SERVER: Final = Path(__file__).with_name("gpaw_server.py")
 #: What MPI launchers set for their children. A GPAW without MPI refuses to start when it sees them.
 _LAUNCHED: Final = ("PMIX_RANK", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "I_MPI_MPIRUN")
+#: The line that ends Python's account of an error.
+_TELLING: Final = re.compile(r"[\w.]*(Error|Exception|TooClose)\b")
 _LAST_LINES: Final = 3
 _MPI_REMEDY: Final = "compute without MPI: DEFECTFLOW_DFT_PROCESSES=1"
 REMEDY: Final = "run `make dft-setup`, or pip install 'defectflow[gpaw]' beside libxc and BLAS"
@@ -153,7 +156,9 @@ class GpawProcess:
         self._errors.seek(0)
         text = self._errors.read().decode(errors="replace")
         lines = [line.strip() for line in text.splitlines() if line.strip(" -\t")]
-        last = " | ".join(lines[-_LAST_LINES:]) or "it wrote nothing"
+        telling = [line for line in lines if _TELLING.match(line)]
+        # mpiexec adds its own account after what the ranks said.
+        last = " | ".join(telling[-1:] or lines[-_LAST_LINES:]) or "it wrote nothing"
         return EngineError(f"GPAW ended with status {status}: {last}")
 
     def _advice(self) -> str:
