@@ -1,5 +1,6 @@
 # Every target does the set-up it needs. On a machine with nothing prepared:
 #   make demo    three published barriers with an embedded potential, compared with the literature
+#   make dft     install GPAW, then one barrier with density functional theory, compared likewise
 #   make test    the whole test suite
 #   make check   ruff, format check, mypy --strict
 #   make docs    rewrite the generated pages of docs/
@@ -8,12 +9,13 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check docs clean
+.PHONY: help setup demo dft-setup dft test check docs clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+GPAW_STAMP := $(VENV)/.installed-gpaw
 # An extra package index that has the CPU build of torch, where the default one has only the build
 # that brings several GB of CUDA: make demo TORCH_INDEX=<the CPU index named on pytorch.org>
 TORCH_INDEX ?=
@@ -22,9 +24,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 DEMO := migration_barrier-mg-tis2 migration_barrier-mg-mn2o4-spinel migration_barrier-li-mn2o4-spinel
 DEMO_RECIPES := $(DEMO:%=workflows/%.yaml)
+DFT_RECIPE := workflows/migration_barrier-al-vacancy.yaml
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 6
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 7
 
 setup: $(STAMP)
 
@@ -44,6 +47,16 @@ $(STAMP): pyproject.toml constraints.txt
 
 demo: $(STAMP)
 	@$(BIN)/defectflow run $(DEMO_RECIPES)
+
+# GPAW is compiled: tools/install-gpaw.sh brings what that needs, on Debian and Ubuntu by itself.
+dft-setup: $(STAMP) $(GPAW_STAMP)
+
+$(GPAW_STAMP): tools/install-gpaw.sh constraints.txt | $(STAMP)
+	@tools/install-gpaw.sh $(BIN)/python
+	@touch $@
+
+dft: dft-setup
+	@$(BIN)/defectflow run $(DFT_RECIPE) --engine gpaw --level fast
 
 # One thread per worker: the small matrices of the tests gain nothing from more.
 test: $(STAMP)
