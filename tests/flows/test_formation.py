@@ -130,6 +130,28 @@ def test_energies_of_two_engines_are_never_subtracted(aluminium):
         one_engine(aluminium.pristine, other)
 
 
+def test_energies_at_two_cutoffs_are_never_subtracted(aluminium):
+    """A cell is relaxed with more plane waves than the supercells are."""
+    coarse, fine = (
+        aluminium.pristine.model_copy(update={"inputs": {"cutoff_eV": cutoff}})
+        for cutoff in (400.0, 600.0)
+    )
+    with pytest.raises(EngineError, match="400 eV and emt balanced 600 eV"):
+        one_engine(coarse, fine)
+
+
+def test_a_crystal_reservoir_ends_at_the_settings_of_the_supercells():
+    oxide = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(4.2), ["Cu", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    )
+    gpaw = engine("gpaw")
+    flow = DefectFormationEnergyMaker(gpaw).make(oxide, "Cu")
+    jobs = {job.name: job for job in flow}
+    assert list(jobs) == ["relax host", "relax cell of fcc-Cu", "relax fcc-Cu", "relax defects"]
+    settings = [jobs[name].maker.settings["cutoff_eV"] for name in list(jobs)[1:3]]
+    assert settings[0] > settings[1] == gpaw.settings("relax")["cutoff_eV"]
+
+
 @pytest.mark.parametrize(
     ("species", "reference", "says"),
     [

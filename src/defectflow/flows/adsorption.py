@@ -302,7 +302,7 @@ class AdsorptionMaker(Maker):
         """Subtract the energies: step 5."""
         adsorbate = scene.about["species"]
         steps = [scene.host, clean, *gas, *relaxed.values()]
-        one_engine(*steps)
+        one_engine(*steps[1:])
         references = _references(adsorbate, gas)
         reservoir_eV = clean.energy_eV + sum(r.count * r.relaxed.energy_eV for r in references)
         settled = all(step.converged for step in (scene.host, clean, *gas))

@@ -116,7 +116,7 @@ class DefectFormationEnergyMaker(Maker):
         defects = self.relax_defects(
             relaxed.output,
             species,
-            reservoir[1].output if reservoir else None,
+            reservoir[1][-1].output if reservoir else None,
             {**about(host), "notes": self._notes(host, reservoir)},
             reservoir[0] if reservoir else "host",
             origin,
@@ -124,30 +124,38 @@ class DefectFormationEnergyMaker(Maker):
         defects.name = "relax defects"
         jobs: list[Job | Flow] = [relaxed, defects]
         if reservoir:
-            jobs.insert(1, reservoir[1])
+            jobs[1:1] = reservoir[1]
         return Flow(jobs, output=defects.output, name=origin.recipe)
 
     def _reservoir(
         self, host: Host, species: str, reference: Host | Structure | str | None
-    ) -> tuple[str, Job] | None:
-        """Return the name of the reservoir and the job that relaxes it; None if it is the host."""
+    ) -> tuple[str, list[Job]] | None:
+        """Return the name of the reservoir and the jobs that relax it; None if it is the host.
+
+        The last job has the cell fixed, like those of the supercells: a cell is relaxed with more
+        plane waves, whose energy must not be mixed with theirs.
+        """
         if reference is None:
             if {element.symbol for element in host.structure.elements} == {species}:
                 return None
             reference = _standard_state(species)
+        maker = self.engine.relax_maker("fixed", **self.relax)
         if isinstance(reference, str) and reference in molecules():
             gas = molecule(reference)
-            maker = self.engine.relax_maker("fixed", **self.relax)
             moments = moments_for(self.engine, gas.moments_muB)
-            name, made = gas.name, maker.make(gas.boxed(), magnetic_moments=moments)
-        else:
-            crystal = as_host(hosts.load(reference) if isinstance(reference, str) else reference)
-            name, made = crystal.name, relax_host(self.engine, crystal, "relax", self.relax)
-            _check_reservoir(crystal.structure, species, name)
-        made.name = f"relax {name}"
-        return name, made
+            boxed = maker.make(gas.boxed(), magnetic_moments=moments)
+            boxed.name = f"relax {gas.name}"
+            return gas.name, [boxed]
+        crystal = as_host(hosts.load(reference) if isinstance(reference, str) else reference)
+        _check_reservoir(crystal.structure, species, crystal.name)
+        cell = relax_host(self.engine, crystal, "relax", self.relax)
+        cell.name = f"relax cell of {crystal.name}"
+        relaxed: Any = cell.output
+        settled = maker.make(relaxed.structure)
+        settled.name = f"relax {crystal.name}"
+        return crystal.name, [cell, settled]
 
-    def _notes(self, host: Host, reservoir: tuple[str, Job] | None) -> list[str]:
+    def _notes(self, host: Host, reservoir: tuple[str, list[Job]] | None) -> list[str]:
         notes = list(cautions(self.engine, host))
         if reservoir and reservoir[0] in molecules():
             gas = molecule(reservoir[0])
@@ -202,7 +210,7 @@ class DefectFormationEnergyMaker(Maker):
             message = "the host and its supercell have to be computed first"
             raise TypeError(message)
         computed = [step for step in steps if step is not None]
-        one_engine(*computed)
+        one_engine(*computed[1:])
         mu = _chemical_potential(about["species"], reservoir or pristine, source)
         defects = [
             _defect(kind, step, pristine, mu)

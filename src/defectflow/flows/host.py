@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from jobflow.core.job import Job
     from pymatgen.core import Structure
 
-    from defectflow.documents import EngineStamp, RelaxDocument
+    from defectflow.documents import RelaxDocument
     from defectflow.engines.contract import Engine, FreeCell
 
 HostCell = Literal["keep", "relax", "scale"]
@@ -110,26 +110,29 @@ def moments_for(engine: Engine, moments_muB: Sequence[float]) -> list[float] | N
 
 
 def one_engine(*steps: RelaxDocument) -> None:
-    """Refuse to subtract energies of different engines, models, functionals or settings.
+    """Refuse to subtract energies of different engines, models, functionals or cutoffs.
 
     Raises
     ------
     EngineError
-        Naming two stamps that differ.
+        Naming two that differ.
     """
-    kinds = {
-        content_key(step.engine.model_dump(mode="json", exclude={"code_versions"})): step.engine
-        for step in steps
-    }
+    kinds = {_scale(step): _said(step) for step in steps}
     if len(kinds) > 1:
         first, second, *_ = kinds.values()
         message = (
-            f"energies of different engines cannot be subtracted: {_said(first)} and "
-            f"{_said(second)}; compute all steps with one engine"
+            f"energies of different engines cannot be subtracted: {first} and {second}; compute "
+            "all steps with one engine"
         )
         raise EngineError(message)
 
 
-def _said(stamp: EngineStamp) -> str:
+def _scale(step: RelaxDocument) -> str:
+    stamp = step.engine.model_dump(mode="json", exclude={"code_versions"})
+    return content_key(stamp, step.inputs.get("cutoff_eV"))
+
+
+def _said(step: RelaxDocument) -> str:
+    stamp, cutoff = step.engine, step.inputs.get("cutoff_eV")
     parts = [stamp.name, stamp.model, stamp.functional, stamp.level]
-    return " ".join(part for part in parts if part)
+    return " ".join([part for part in parts if part] + ([f"{cutoff:g} eV"] if cutoff else []))
