@@ -14,9 +14,10 @@ from pydantic import Field, field_validator, model_validator
 
 from defectflow.documents.base import content_key
 from defectflow.engines import vasp_potcars, vasp_program
-from defectflow.engines.calculators import BASIC, CachingCalculator, CalculatorEngine, Model
+from defectflow.engines.calculators import BASIC, CachingCalculator, CalculatorEngine
 from defectflow.engines.contract import Capability, EngineInfo, EngineOptions
 from defectflow.engines.electrons import ElectronOptions, electronic_input
+from defectflow.engines.model import Model
 from defectflow.engines.vasp_input import dispersion_tags, electronic_tags, ismear
 from defectflow.errors import DefectflowError, EngineError, RecipeError
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from defectflow.documents.base import EngineStamp
     from defectflow.documents.electronic import DosDocument
-    from defectflow.engines.contract import BandMaker, CalculationMaker, FreeCell
+    from defectflow.engines.contract import CalculationMaker, FreeCell, Step
     from defectflow.engines.request import Request
     from defectflow.engines.vasp_calculator import VaspCalculator
     from defectflow.engines.vasp_potcars import Potcar, PotcarSet
@@ -213,7 +214,7 @@ class Vasp(CalculatorEngine):
             tags=tags,
             potcars=potcars,
             potcar_set=self.options["potcar_functional"],
-            program=self._program_or_none(),
+            program=_program(self),
             standin=self.standin,
             folder=request.folder.resolve() / _FOLDER,
             frozen=tuple(frozen),
@@ -224,12 +225,6 @@ class Vasp(CalculatorEngine):
                 "neutral_valence_electrons": neutral,
             },
         )
-
-    def _program_or_none(self) -> Program:
-        try:
-            return self.program()
-        except EngineError:
-            return vasp_program.Program((), (), {}, vasp_program.Facts(None, vtst=False))
 
     def part(self, request: Request) -> VaspCalculator:
         """Return a new calculator for `request`; VASP starts with its first evaluation."""
@@ -267,12 +262,21 @@ class Vasp(CalculatorEngine):
 
         return VaspRelaxMaker(engine=self, cell=cell, settings=settings)
 
-    def _dos_maker(self, settings: dict[str, Any]) -> CalculationMaker:
-        from defectflow.engines.dos import DosMaker
+    def _maker(self, step: Step, settings: dict[str, Any]) -> Any:
+        if step == "neb" and self.native_bands():
+            from defectflow.engines.vasp_band import VaspBandMaker
 
-        return DosMaker(engine=self, settings=settings)
+            return VaspBandMaker(engine=self, settings=settings)
+        return super()._maker(step, settings)
 
-    def _band_maker(self, settings: dict[str, Any]) -> BandMaker:
+    def native_bands(self) -> bool:
+        """Return whether VASP itself relaxes bands, as it can with VTST.
+
+        Raises
+        ------
+        EngineError
+            If the option ``band`` asks for it and this VASP is built without.
+        """
         wish = self.options["band"]
         facts = self.program().facts if wish != "driven" else None
         if wish == "vtst" and facts is not None and not facts.vtst:
@@ -281,11 +285,7 @@ class Vasp(CalculatorEngine):
                 "use band: driven, or set DEFECTFLOW_VASP_VTST=1 if it is"
             )
             raise EngineError(message)
-        if facts is not None and facts.vtst:
-            from defectflow.engines.vasp_band import VaspBandMaker
-
-            return VaspBandMaker(engine=self, settings=settings)
-        return super()._band_maker(settings)
+        return facts is not None and facts.vtst
 
 
 @dataclass(frozen=True)
@@ -332,7 +332,7 @@ class VaspStandin(Vasp):
             name=f"{label} in the place of VASP",
             functional=None,
             fidelity="stand-in",
-            elements=None,
+            elements=self.potential.model().elements,
             packages=("ase", "atomate2", "custodian", "pymatgen"),
             notes={"not_vasp": "no density functional was evaluated, no electrons were treated"},
         )
@@ -360,10 +360,13 @@ class VaspStandin(Vasp):
             message = f"engine {self.name}: {error}; choose what computes by the option potential"
             raise EngineError(message) from error
 
-    def density_of_states(self, request: Request) -> DosDocument:
-        """Refuse: the stand-in has no electrons."""
-        self.require(Capability.DOS)
-        return super().density_of_states(request)
+
+def _program(engine: Vasp) -> Program:
+    """Return how VASP is started; a program without commands where it is not installed."""
+    try:
+        return engine.program()
+    except EngineError:
+        return vasp_program.Program((), (), {}, vasp_program.Facts(None, vtst=False))
 
 
 def _records(potcars: dict[str, Potcar]) -> dict[str, Any]:

@@ -107,9 +107,12 @@ def to_own_order(task: VaspTask, start: Structure, computed: Structure) -> Struc
     """Return `start` with cell and positions of `computed`, whose atoms are in POSCAR's order.
 
     VASP wraps positions into the cell; each atom is put back to the image nearest to its start.
+    Atoms that keep their place keep it to the last digit.
     """
     places = _own(np.array(computed.frac_coords), poscar_order(task.structure))
     places -= np.round(places - start.frac_coords)
+    held = list(task.frozen)
+    places[held] = start.frac_coords[held]
     return Structure(
         Lattice(computed.lattice.matrix, pbc=start.lattice.pbc),
         start.species_and_occu,

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
-from defectflow.engines.calculators import file_sha256
+from defectflow.engines.model import file_sha256
 from defectflow.engines.vasp_standin.potcar import nominal_valence
 from defectflow.errors import EngineError
 
