@@ -8,7 +8,8 @@ from ase.calculators.calculator import Calculator
 from ase.calculators.lj import LennardJones
 
 from defectflow.engines import engine
-from defectflow.engines.calculators import CachingCalculator, package_folder
+from defectflow.engines.calculators import CachingCalculator
+from defectflow.engines.model import package_folder
 from defectflow.errors import EngineError
 
 
@@ -86,8 +87,8 @@ def test_dispersion_needs_parameters_for_the_functional():
 
 
 def test_dispersion_pulls_together_and_is_stamped(copper):
-    from defectflow.engines.relax import evaluate
     from defectflow.engines.request import Request
+    from defectflow.engines.static import evaluate
 
     bare, corrected = engine("chgnet"), engine("chgnet", dispersion="d3bj")
     without, with_d3 = (

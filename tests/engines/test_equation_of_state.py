@@ -11,8 +11,8 @@ from ase.eos import EquationOfState
 from pymatgen.core import Lattice, Structure
 
 from defectflow.engines import engine
-from defectflow.engines.relax import evaluate
 from defectflow.engines.request import Request
+from defectflow.engines.static import evaluate
 from defectflow.errors import DefectflowError
 from defectflow.units import GPA_PER_EV_A3
 

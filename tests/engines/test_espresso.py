@@ -21,8 +21,9 @@ from defectflow.engines import deadline, engine
 from defectflow.engines.conversion import to_atoms
 from defectflow.engines.espresso_program import run, version_numbers
 from defectflow.engines.espresso_pseudos import find_set
-from defectflow.engines.relax import evaluate, relax
+from defectflow.engines.relax import relax
 from defectflow.engines.request import Request
+from defectflow.engines.static import evaluate
 from defectflow.errors import DefectflowError, EngineError, NotConverged, OutOfTime
 from defectflow.units import RYDBERG_EV
 

@@ -20,8 +20,9 @@ from defectflow.documents.electronic import DosDocument
 from defectflow.engines import engine, gpaw_process
 from defectflow.engines.calculators import CachingCalculator
 from defectflow.engines.conversion import to_atoms
-from defectflow.engines.relax import evaluate, relax
+from defectflow.engines.relax import relax
 from defectflow.engines.request import Request
+from defectflow.engines.static import evaluate
 from defectflow.errors import EngineError, NotConverged, OutOfTime, StructureError
 
 pytest.importorskip("gpaw", reason="GPAW is not installed: make dft-setup")

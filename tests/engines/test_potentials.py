@@ -9,8 +9,8 @@ from pymatgen.core.structure import Structure
 
 from defectflow.engines import engine
 from defectflow.engines.potentials import CHGNet, SevenNet
-from defectflow.engines.relax import evaluate
 from defectflow.engines.request import Request
+from defectflow.engines.static import evaluate
 from defectflow.errors import EngineError, RecipeError
 
 ALL = [("chgnet", model) for model in CHGNet.models()] + [
@@ -103,7 +103,7 @@ def test_loading_and_computing_say_nothing(tmp_path):
 from pymatgen.core.lattice import Lattice
 from pymatgen.core.structure import Structure
 from defectflow.engines import engine
-from defectflow.engines.relax import evaluate
+from defectflow.engines.static import evaluate
 from defectflow.engines.request import Request
 lattice = Lattice.cubic(4.25)
 mgo = Structure.from_spacegroup("Fm-3m", lattice, ["Mg", "O"], [[0, 0, 0], [.5, .5, .5]])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from pymatgen.core.structure import Structure
 
-from defectflow.engines import engine, relax
+from defectflow.engines import engine, relax, static
 from defectflow.engines.calculators import CachingCalculator
 from defectflow.engines.relax import RelaxMaker
 from defectflow.engines.request import Request
@@ -99,14 +99,14 @@ def test_symmetry_can_be_kept(tmp_path):
 
 
 def test_forces_of_a_document_are_the_bare_ones(copper):
-    document = relax.evaluate(Request(copper), EMT, frozen=[0, 1, 2, 3])
+    document = static.evaluate(Request(copper), EMT, frozen=[0, 1, 2, 3])
     assert document.fmax_eV_per_A == 0.0
     assert np.abs(document.forces_eV_per_A).max() > 0.1
 
 
 def test_no_stress_is_computed_unless_asked(copper):
-    assert relax.evaluate(Request(copper), EMT).stress_eV_per_A3 is None
-    assert relax.evaluate(Request(copper, stress=True), EMT).stress_eV_per_A3 is not None
+    assert static.evaluate(Request(copper), EMT).stress_eV_per_A3 is None
+    assert static.evaluate(Request(copper, stress=True), EMT).stress_eV_per_A3 is not None
 
 
 def test_a_maker_alone_has_the_numbers_of_its_level():

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import importlib.util
+import importlib
 from abc import abstractmethod
-from dataclasses import dataclass, field
-from importlib import metadata
-from pathlib import Path
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
 import numpy as np
@@ -17,14 +13,15 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from defectflow.documents.base import EngineStamp, content_key
 from defectflow.engines.contract import (
-    BandMaker,
     CalculationMaker,
     Capability,
     Engine,
     EngineInfo,
     EngineOptions,
     FreeCell,
+    Step,
 )
+from defectflow.engines.model import Model, code_versions, file_sha256, package_folder
 from defectflow.errors import DefectflowError, EngineError
 
 if TYPE_CHECKING:
@@ -34,9 +31,7 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
-    from defectflow.documents.base import Fidelity
     from defectflow.engines.request import Request
-    from defectflow.engines.vibrations import VibrationsMaker
 
 #: So many elements still fit into an error message.
 _FEW: Final = 20
@@ -55,90 +50,6 @@ class CalculatorOptions(EngineOptions):
     """
 
     dispersion: Literal["d3bj", "d3zero"] | None = None
-
-
-@dataclass(frozen=True)
-class Model:
-    """What a calculator engine computes with.
-
-    Attributes
-    ----------
-    elements
-        Symbols that the model was made for; None if that is not known.
-    packages
-        Python packages that it needs, the one that carries the model first.
-    weights
-        File of the weights below the first package; None if there is none.
-    d3_method
-        Name of the functional in the D3 parameter tables; None if it has no parameters.
-    notes
-        Facts about the numbers that a reader must know; they go into the stamp's options.
-    """
-
-    name: str | None
-    functional: str | None
-    fidelity: Fidelity
-    elements: frozenset[str] | None
-    packages: tuple[str, ...]
-    weights: str | None = None
-    d3_method: str | None = None
-    notes: dict[str, str] = field(default_factory=dict)
-
-    def weights_file(self) -> Path | None:
-        """Return the file of the weights without importing its package.
-
-        Raises
-        ------
-        EngineError
-            If the package or the file is missing.
-        """
-        if self.weights is None:
-            return None
-        path = package_folder(self.packages[0]) / self.weights
-        if not path.is_file():
-            message = (
-                f"model {self.name}: {path} is missing; install {self.packages[0]} again, its "
-                "wheel carries the file"
-            )
-            raise EngineError(message)
-        return path
-
-
-def package_folder(package: str) -> Path:
-    """Return the folder of an installed package without importing it.
-
-    Raises
-    ------
-    EngineError
-        If it is not installed.
-    """
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        message = f"Python package {package} is not installed; {_remedy(package)}"
-        raise EngineError(message)
-    return Path(spec.origin).parent
-
-
-def _remedy(package: str) -> str:
-    wanted = "defectflow[potentials]" if package in {"chgnet", "sevenn", "torch"} else package
-    return f"pip install {wanted!r}"
-
-
-@functools.lru_cache(maxsize=32)
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 digest (hex) of a file; remembered for the life of the process."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def code_versions(packages: Sequence[str]) -> dict[str, str]:
-    """Return the version of each of `packages` that is installed."""
-    versions = {}
-    for package in packages:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
 
 
 class CachingCalculator(Calculator):
@@ -253,6 +164,13 @@ def _evaluate(
     return results
 
 
+#: Where the makers of each step are; they are imported when one is asked for.
+_MAKERS: Final[dict[str, tuple[str, str]]] = {
+    "static": ("defectflow.engines.static", "StaticMaker"),
+    "neb": ("defectflow.engines.band_maker", "CalculatorBandMaker"),
+    "dos": ("defectflow.engines.dos", "DosMaker"),
+    "vibrations": ("defectflow.engines.vibrations", "VibrationsMaker"),
+}
 #: Heavy calculators of this process, by engine class and options.
 _SHARED: dict[str, BaseCalculator] = {}
 
@@ -413,17 +331,7 @@ class CalculatorEngine(Engine):
 
         return RelaxMaker(engine=self, cell=cell, settings=settings)
 
-    def _static_maker(self, settings: dict[str, Any]) -> CalculationMaker:
-        from defectflow.engines.relax import StaticMaker
-
-        return StaticMaker(engine=self, settings=settings)
-
-    def _band_maker(self, settings: dict[str, Any]) -> BandMaker:
-        from defectflow.engines.band_maker import CalculatorBandMaker
-
-        return CalculatorBandMaker(engine=self, settings=settings)
-
-    def _vibrations_maker(self, settings: dict[str, Any]) -> VibrationsMaker:
-        from defectflow.engines.vibrations import VibrationsMaker
-
-        return VibrationsMaker(engine=self, settings=settings)
+    def _maker(self, step: Step, settings: dict[str, Any]) -> Any:
+        module, name = _MAKERS[step]
+        maker = getattr(importlib.import_module(module), name)
+        return maker(engine=self, settings=settings)

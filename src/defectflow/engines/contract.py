@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: What is free beside the atoms: nothing, all six components of the cell, or its volume.
 FreeCell = Literal["fixed", "relax", "scale"]
+#: What an engine has makers of, beside relaxations.
+Step = Literal["static", "neb", "dos", "vibrations"]
 
 
 class Capability(StrEnum):
@@ -203,21 +205,7 @@ class Engine(MSONable, ABC):
     def _relax_maker(self, cell: FreeCell, settings: dict[str, Any]) -> CalculationMaker: ...
 
     @abstractmethod
-    def _static_maker(self, settings: dict[str, Any]) -> CalculationMaker: ...
-
-    @abstractmethod
-    def _band_maker(self, settings: dict[str, Any]) -> BandMaker: ...
-
-    def _dos_maker(self, settings: dict[str, Any]) -> CalculationMaker:
-        message = (
-            f"engine {self.name} declares {Capability.DOS} and has no maker of it ({settings})"
-        )
-        raise NotImplementedError(message)
-
-    def _vibrations_maker(self, settings: dict[str, Any]) -> VibrationsMaker:
-        what = f"{Capability.VIBRATIONS} and has no maker of it ({settings})"
-        message = f"engine {self.name} declares {what}"
-        raise NotImplementedError(message)
+    def _maker(self, step: Step, settings: dict[str, Any]) -> Any: ...
 
     def require(self, *capabilities: Capability) -> Self:
         """Return the engine itself if it can do all of `capabilities`.
@@ -275,7 +263,8 @@ class Engine(MSONable, ABC):
     def static_maker(self, **overrides: object) -> CalculationMaker:
         """Return a maker of single evaluations: energy and forces of a structure as it is."""
         self.require(Capability.ENERGY)
-        return self._static_maker(self.settings("static", **overrides))
+        maker: CalculationMaker = self._maker("static", self.settings("static", **overrides))
+        return maker
 
     def band_maker(self, **overrides: object) -> BandMaker:
         """Return a maker of minimum energy paths between two relaxed ends.
@@ -288,7 +277,8 @@ class Engine(MSONable, ABC):
             If an override is unknown.
         """
         self.require(Capability.FORCES, Capability.BAND)
-        return self._band_maker(self.settings("neb", **overrides))
+        maker: BandMaker = self._maker("neb", self.settings("neb", **overrides))
+        return maker
 
     def dos_maker(self, **overrides: object) -> CalculationMaker:
         """Return a maker of projected densities of states.
@@ -299,7 +289,8 @@ class Engine(MSONable, ABC):
             If the engine has no electrons.
         """
         self.require(Capability.DOS)
-        return self._dos_maker(self.settings("dos", **overrides))
+        maker: CalculationMaker = self._maker("dos", self.settings("dos", **overrides))
+        return maker
 
     def vibrations_maker(self, **overrides: object) -> VibrationsMaker:
         """Return a maker of vibrations by finite displacements.
@@ -310,7 +301,9 @@ class Engine(MSONable, ABC):
             If the engine has no forces.
         """
         self.require(Capability.FORCES, Capability.VIBRATIONS)
-        return self._vibrations_maker(self.settings("vibrations", **overrides))
+        settings = self.settings("vibrations", **overrides)
+        maker: VibrationsMaker = self._maker("vibrations", settings)
+        return maker
 
     def check_request(
         self,

@@ -1,8 +1,7 @@
 """The job that computes a density of states, with any engine that has electrons.
 
-An engine needs a method ``density_of_states(request) -> DosDocument`` and returns
-``DosMaker(engine=self, settings=settings)`` from ``_dos_maker``. What any code's eigenvalues mean
-is decided here, once: the grid, the broadening, and where the band edges are.
+An engine needs a method ``density_of_states(request) -> DosDocument``. What any code's eigenvalues
+mean is decided here, once: the grid, the broadening, and where the band edges are.
 """
 
 from __future__ import annotations

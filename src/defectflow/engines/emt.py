@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from defectflow.engines.calculators import BASIC, CalculatorEngine, Model
+from defectflow.engines.calculators import BASIC, CalculatorEngine
 from defectflow.engines.contract import Capability
+from defectflow.engines.model import Model
 
 if TYPE_CHECKING:
     from ase.calculators.calculator import BaseCalculator

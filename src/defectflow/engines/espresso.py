@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from defectflow.engines import espresso_program as program
-from defectflow.engines.calculators import BASIC, CalculatorEngine, Model
+from defectflow.engines.calculators import BASIC, CalculatorEngine
 from defectflow.engines.contract import Capability, EngineInfo
 from defectflow.engines.electrons import ElectronOptions, electronic_input, vacuum_axes
 from defectflow.engines.espresso_calculator import PwCalculator, PwTask
 from defectflow.engines.espresso_input import RunControl, pw_input, valence_electrons
 from defectflow.engines.espresso_pseudos import PseudoSet, find_set
+from defectflow.engines.model import Model
 from defectflow.errors import DefectflowError, EngineError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from defectflow.documents.base import EngineStamp
     from defectflow.documents.electronic import DosDocument
-    from defectflow.engines.contract import CalculationMaker
     from defectflow.engines.request import Request
 
 #: Functionals whose pseudopotentials can be had as a Python package.
@@ -190,11 +190,6 @@ class Espresso(CalculatorEngine):
         from defectflow.engines.espresso_dos import density_of_states
 
         return density_of_states(self, request)
-
-    def _dos_maker(self, settings: dict[str, Any]) -> CalculationMaker:
-        from defectflow.engines.dos import DosMaker
-
-        return DosMaker(engine=self, settings=settings)
 
 
 def own_numbers(request: Request) -> dict[str, Any]:

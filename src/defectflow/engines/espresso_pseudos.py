@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from pymatgen.core import Element
 
 from defectflow.documents.base import content_key
-from defectflow.engines.calculators import file_sha256, package_folder
+from defectflow.engines.model import file_sha256, package_folder
 from defectflow.errors import EngineError
 from defectflow.units import RYDBERG_EV
 

@@ -15,19 +15,20 @@ from pydantic import Field
 
 from defectflow.documents.electronic import AtomDos, DosDocument
 from defectflow.engines import gpaw_data, gpaw_process, programs
-from defectflow.engines.calculators import BASIC, CalculatorEngine, Model, code_versions
+from defectflow.engines.calculators import BASIC, CalculatorEngine
 from defectflow.engines.contract import Capability
 from defectflow.engines.conversion import to_atoms, to_structure
-from defectflow.engines.dos import DosMaker, DosSettings, band_edges
+from defectflow.engines.dos import DosSettings, band_edges
 from defectflow.engines.electrons import ElectronOptions, electronic_input
 from defectflow.engines.gpaw_calculator import GpawCalculator, GpawTask
 from defectflow.engines.gpaw_input import DATASETS, gpaw_keywords
+from defectflow.engines.model import Model, code_versions
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from defectflow.engines.contract import CalculationMaker, EngineOptions
+    from defectflow.engines.contract import EngineOptions
     from defectflow.engines.request import Request
 
 
@@ -157,9 +158,6 @@ class Gpaw(CalculatorEngine):
             repairs=tuple(calculator.repairs),
             engine=self.stamp(),
         )
-
-    def _dos_maker(self, settings: dict[str, Any]) -> CalculationMaker:
-        return DosMaker(engine=self, settings=settings)
 
 
 def _bands(task: GpawTask, settings: Mapping[str, Any]) -> int:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from defectflow.engines.calculators import file_sha256, package_folder
 from defectflow.engines.gpaw_input import DATASETS
+from defectflow.engines.model import file_sha256, package_folder
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:

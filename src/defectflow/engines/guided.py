@@ -18,18 +18,18 @@ from defectflow.documents.steps import BandDocument, Image, RelaxDocument
 from defectflow.engines.band import BandSettings
 from defectflow.engines.band_run import BandTask, relax_band
 from defectflow.engines.contract import (
-    BandMaker,
     CalculationMaker,
     Capability,
     Engine,
     EngineInfo,
     FreeCell,
+    Step,
 )
 from defectflow.engines.guided_band import GuidedBand
 from defectflow.engines.guided_relax import GuidedRelaxation
 from defectflow.engines.guided_surface import Evaluator, GuidedSurface
-from defectflow.engines.relax import evaluate
 from defectflow.engines.request import Request
+from defectflow.engines.static import evaluate
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from defectflow.documents.base import EngineStamp
     from defectflow.engines.calculators import CalculatorEngine
-    from defectflow.engines.vibrations import VibrationsMaker
 
 GuidedPath = Literal["refined", "dft"]
 
@@ -137,17 +136,10 @@ class GuidedEngine(Engine):
             return self._dear.relax_maker(cell, **settings)
         return GuidedRelaxMaker(engine=self, settings=settings)
 
-    def _static_maker(self, settings: dict[str, Any]) -> CalculationMaker:
-        return self._dear.static_maker(**settings)
-
-    def _band_maker(self, settings: dict[str, Any]) -> BandMaker:
-        return GuidedBandMaker(engine=self, settings=settings)
-
-    def _dos_maker(self, settings: dict[str, Any]) -> CalculationMaker:
-        return self._dear.dos_maker(**settings)
-
-    def _vibrations_maker(self, settings: dict[str, Any]) -> VibrationsMaker:
-        return self._dear.vibrations_maker(**settings)
+    def _maker(self, step: Step, settings: dict[str, Any]) -> Any:
+        if step == "neb":
+            return GuidedBandMaker(engine=self, settings=settings)
+        return self._dear._maker(step, settings)  # noqa: SLF001 - one engine speaks for another
 
     def relax(self, request: Request, frozen: Sequence[int] = ()) -> RelaxDocument:
         """Relax the atoms of a request in their cell."""

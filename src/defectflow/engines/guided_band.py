@@ -24,6 +24,7 @@ from defectflow.documents.steps import BandDocument, Guidance, Image
 from defectflow.engines.band import Band, BandSettings
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.deadline import Deadline
+from defectflow.engines.guided_points import NEAR_A, KnownPoints, measured_of, moved_A
 from defectflow.engines.guided_relax import TIGHTER, downhill_eV, placed
 from defectflow.engines.guided_surface import GuidedSurface, Measured
 from defectflow.structures.bands import exchange_of, exchanges
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 progress = logging.getLogger("defectflow.progress")
 
-#: A place of the surface counts as measured if a measured point is this near (Å, of any atom).
-_NEAR_A: Final = 0.1
 #: An image that has moved less (Å) keeps what was measured.
 _UNMOVED_A: Final = 1e-4
 _SURFACE_STEPS: Final = 150
@@ -67,6 +66,7 @@ class GuidedBand:
     path: Literal["refined", "dft"]
     folder: Path
     settings: BandSettings = field(init=False)
+    points: KnownPoints = field(init=False)
     band: Band = field(init=False)
     rounds: int = 0
 
@@ -76,14 +76,11 @@ class GuidedBand:
         images = [image.structure for image in self.guided.images]
         self.exchange = exchange_of(images, exchanges(images[0], images[-1]))
         self.surface.exchange = self.exchange
-        self.ends = [_measured(end) for end in (self.task.initial, self.task.final)]
-        self.ends[1].positions = images[-1].cart_coords
-        for end in self.ends[:1] if self.exchange is not None else self.ends:
-            self.surface.learn(end)
+        ends = [measured_of(end) for end in (self.task.initial, self.task.final)]
+        ends[1].positions = images[-1].cart_coords
         key = content_key(self.task.key(), self.guided.engine, self.path)
-        self.checkpoint = Checkpoint(self.folder / "guided.checkpoint.json", key)
-        for saved in (self.checkpoint.load() or {}).get("measured", []):
-            self._know(Measured.from_dict(saved))
+        checkpoint = Checkpoint(self.folder / "guided.checkpoint.json", key)
+        self.points = KnownPoints(self.surface, (ends[0], ends[1]), checkpoint)
         self.band = self._new_band(np.array([one.cart_coords for one in images]))
 
     def document(self) -> BandDocument:
@@ -118,31 +115,8 @@ class GuidedBand:
             guidance=self._guidance(),
             engine=self.task.stamp,
         )
-        self.checkpoint.clear()
+        self.points.checkpoint.clear()
         return document
-
-    # What is known ----------------------------------------------------------------------------
-
-    def _know(self, point: Measured) -> None:
-        self.surface.learn(point)
-        self.surface.measured.append(point)
-
-    def _nearest(self, positions: Array) -> Measured | None:
-        """Return the measured point at these positions, if there is one."""
-        known = [*self.surface.measured, *self.ends]
-        nearest = min(known, key=lambda one: _moved_A(one.positions, positions))
-        return nearest if _moved_A(nearest.positions, positions) < _NEAR_A else None
-
-    def _measure(self, positions: Array) -> Measured:
-        point = self.surface.measure(positions)
-        self.checkpoint.save({"measured": [one.to_dict() for one in self.surface.measured]})
-        progress.info(
-            "dear point %d: %.3f eV above the start, largest force %.3f eV/Å",
-            len(self.surface.measured),
-            point.energy - self.ends[0].energy,
-            largest_force(point.forces),
-        )
-        return point
 
     # Refined: saddle and minima ---------------------------------------------------------------
 
@@ -158,7 +132,7 @@ class GuidedBand:
             if deadline.near():
                 raise deadline.stop()
             for place in wanted:
-                self._measure(place)
+                self.points.measure(place)
             self.rounds += 1
             self.band = self._relaxed(self.band)
         return False
@@ -175,43 +149,29 @@ class GuidedBand:
         return places
 
     def _is_stationary(self, place: Array) -> bool:
-        point = self._nearest(place)
+        point = self.points.nearest(place)
         return point is not None and largest_force(point.forces) < self.settings.fmax_eV_per_A
 
     def _decisive(self) -> list[Measured]:
         """Return the measured points at the decisive places, in the order along the path."""
-        found = [self._nearest(place) for place in self._decisive_places()]
-        points = [one for one in found if one is not None and not self._is_end(one)]
-        return sorted(points, key=lambda one: _moved_A(one.positions, self.ends[0].positions))
-
-    def _is_end(self, point: Measured) -> bool:
-        return any(point is end for end in self.ends)
+        found = [self.points.nearest(place) for place in self._decisive_places()]
+        points = [one for one in found if one is not None and not self.points.is_end(one)]
+        return sorted(points, key=lambda one: moved_A(one.positions, self.points.ends[0].positions))
 
     def _refined_images(self) -> tuple[tuple[Image, ...], int | None]:
         """Return ends and decisive points as images, and which of them is the saddle."""
-        start, end = self.ends
+        start, end = self.points.ends
         points = self._decisive()
         if self.exchange is not None:
             mirrored = [
-                self._mirrored(one)
+                self.points.mirrored(one)
                 for one in reversed(points)
-                if _moved_A(self.exchange.positions(one.positions), one.positions) > _NEAR_A
+                if moved_A(self.exchange.positions(one.positions), one.positions) > NEAR_A
             ]
             points += mirrored
         whole = [start, *points, end]
         top = max(range(len(whole)), key=lambda index: whole[index].energy)
         return tuple(map(self._image, whole)), top if 0 < top < len(whole) - 1 else None
-
-    def _mirrored(self, point: Measured) -> Measured:
-        swap = self.exchange
-        if swap is None:
-            return point
-        moments = None
-        if point.moments is not None:
-            moments = tuple(swap.scalars(np.array(point.moments)).tolist())
-        return Measured(
-            swap.positions(point.positions), point.energy, swap.vectors(point.forces), moments
-        )
 
     # The whole band ---------------------------------------------------------------------------
 
@@ -235,9 +195,9 @@ class GuidedBand:
         measured: dict[int, Measured] = {}
         for index in self.band.free:
             place = self.band.path[index]
-            known = self._nearest(place)
-            if known is None or _moved_A(known.positions, place) > _UNMOVED_A:
-                known = self._measure(place)
+            known = self.points.nearest(place)
+            if known is None or moved_A(known.positions, place) > _UNMOVED_A:
+                known = self.points.measure(place)
             measured[index] = known
         band = self._new_band(self.band.path.copy())
         band.evaluate = lambda index, _: (measured[index].energy, measured[index].forces)
@@ -249,7 +209,7 @@ class GuidedBand:
     def _band_images(self) -> tuple[Image, ...]:
         images = []
         for index, place in enumerate(self.band.path):
-            known = self._nearest(place)
+            known = self.points.nearest(place)
             moments = known.moments if known is not None else None
             point = Measured(
                 place, float(self.band.energies[index]), self.band.forces[index], moments
@@ -261,7 +221,7 @@ class GuidedBand:
 
     def _new_band(self, path: Array) -> Band:
         energies, forces = np.zeros(len(path)), np.zeros_like(path)
-        for index, end in zip((0, -1), self.ends, strict=True):
+        for index, end in zip((0, -1), self.points.ends, strict=True):
             energies[index], forces[index] = end.energy, end.forces
         return Band(
             path=path,
@@ -306,7 +266,7 @@ class GuidedBand:
     def _error_eV(self) -> float:
         """Estimate what remaining forces and unmeasured places may change of the barrier."""
         predicted = self._relaxed(self.band)
-        tops = [*self._decisive(), *self.ends]
+        tops = [*self._decisive(), *self.points.ends]
         saddle = max(tops, key=lambda one: one.energy)
         lowest = min(tops, key=lambda one: one.energy)
         higher = max(
@@ -315,17 +275,3 @@ class GuidedBand:
         )
         left = downhill_eV(self.surface, lowest, self.settings.fmax_eV_per_A)
         return max(0.0, higher) + left
-
-
-def _measured(image: Image) -> Measured:
-    return Measured(
-        image.structure.cart_coords,
-        image.energy_eV,
-        np.array(image.forces_eV_per_A),
-        image.magnetic_moments,
-    )
-
-
-def _moved_A(first: Array, second: Array) -> float:
-    """Return the largest displacement of an atom, Å."""
-    return float(np.linalg.norm(first - second, axis=1).max())

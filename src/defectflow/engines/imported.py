@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from defectflow.engines.calculators import BASIC, CalculatorEngine, CalculatorOptions, Model
+from defectflow.engines.calculators import BASIC, CalculatorEngine, CalculatorOptions
 from defectflow.engines.contract import Capability, EngineInfo
+from defectflow.engines.model import Model
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:

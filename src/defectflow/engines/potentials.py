@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from pydantic import model_validator
 
-from defectflow.engines.calculators import BASIC, CalculatorEngine, CalculatorOptions, Model
+from defectflow.engines.calculators import BASIC, CalculatorEngine, CalculatorOptions
 from defectflow.engines.contract import Capability
+from defectflow.engines.model import Model
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:

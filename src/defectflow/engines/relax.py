@@ -18,7 +18,6 @@ from jobflow.core.maker import Maker
 from defectflow.documents.base import content_key
 from defectflow.documents.steps import RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
-from defectflow.engines.contract import Capability, FreeCell
 from defectflow.engines.conversion import to_atoms, to_structure
 from defectflow.engines.deadline import Deadline
 from defectflow.engines.quasi_newton import QuasiNewton
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
     from defectflow.engines.calculators import CalculatorEngine
+    from defectflow.engines.contract import FreeCell
 
     Array = NDArray[np.float64]
 
@@ -239,7 +239,7 @@ def relax(
     try:
         converged = relaxation.run(checkpoint)
         document = RelaxDocument(
-            **_results(relaxation.atoms, request, engine),
+            **results_of(relaxation.atoms, request, engine),
             fmax_eV_per_A=relaxation.fmax(),
             force_threshold_eV_per_A=relaxation.settings.fmax_eV_per_A,
             converged=converged,
@@ -256,32 +256,7 @@ def relax(
     return document
 
 
-def evaluate(
-    request: Request, engine: CalculatorEngine, frozen: Sequence[int] = ()
-) -> RelaxDocument:
-    """Return energy and forces of the structure as it is, from one evaluation."""
-    begun = time.monotonic()
-    atoms = to_atoms(request.structure, frozen)
-    atoms.calc = calculator = engine.caching_calculator(request)
-    try:
-        document = RelaxDocument(
-            fmax_eV_per_A=float(np.linalg.norm(atoms.get_forces(), axis=1).max()),
-            **_results(atoms, request, engine),
-            force_threshold_eV_per_A=math.inf,
-            converged=True,
-            steps=0,
-            force_calls=calculator.evaluations,
-            wall_time_s=time.monotonic() - begun,
-            cell="fixed",
-            frozen=tuple(frozen),
-        )
-        calculator.finish()
-    finally:
-        calculator.close()
-    return document
-
-
-def _results(atoms: Atoms, request: Request, engine: CalculatorEngine) -> dict[str, Any]:
+def results_of(atoms: Atoms, request: Request, engine: CalculatorEngine) -> dict[str, Any]:
     """Return the fields of a document that come from the calculator, in eV and Å."""
     forces = atoms.get_forces(apply_constraint=False)
     stress = atoms.calc.results.get("stress")
@@ -352,7 +327,7 @@ class RelaxMaker(Maker):
     ) -> RelaxDocument:
         """Do what the job does: relax `structure` in the working directory."""
         self._check(structure, frozen, charge, magnetic_moments)
-        request = Request(structure, self.settings, charge, _fixed(magnetic_moments))
+        request = Request(structure, self.settings, charge, plain_moments(magnetic_moments))
         return relax(request, self.engine, self.cell, frozen)
 
     def _check(
@@ -367,51 +342,6 @@ class RelaxMaker(Maker):
             raise RecipeError(message)
 
 
-@dataclass
-class StaticMaker(Maker):
-    """Makes single evaluations with a calculator engine.
-
-    Attributes
-    ----------
-    settings
-        Numbers that differ from those of the engine's level; all of them after construction.
-    """
-
-    engine: CalculatorEngine
-    settings: dict[str, Any] = field(default_factory=dict)
-    name: str = "static"
-
-    def __post_init__(self) -> None:
-        """Fill in the numbers of the engine's level."""
-        self.settings = self.engine.settings("static", **self.settings)
-        if self.settings["stress"]:
-            self.engine.require(Capability.STRESS)
-
-    def make(
-        self,
-        structure: Structure,
-        frozen: Sequence[int] = (),
-        charge: int = 0,
-        magnetic_moments: Sequence[float] | None = None,
-    ) -> Job:
-        """Return the job that evaluates `structure`; its output is a `RelaxDocument`."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments)
-        return self.calculate(structure, frozen, charge, magnetic_moments)
-
-    @job(output_schema=RelaxDocument)
-    def calculate(
-        self,
-        structure: Structure,
-        frozen: Sequence[int],
-        charge: int,
-        magnetic_moments: Sequence[float] | None,
-    ) -> RelaxDocument:
-        """Do what the job does: evaluate `structure` once."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments)
-        stress = self.settings["stress"]
-        request = Request(structure, self.settings, charge, _fixed(magnetic_moments), stress)
-        return evaluate(request, self.engine, frozen)
-
-
-def _fixed(moments: Sequence[float] | None) -> tuple[float, ...] | None:
+def plain_moments(moments: Sequence[float] | None) -> tuple[float, ...] | None:
+    """Return moments as plain numbers, as a request carries them."""
     return None if moments is None else tuple(float(moment) for moment in moments)

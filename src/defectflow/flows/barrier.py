@@ -81,6 +81,11 @@ def hop_document(plan: HopPlan, band: BandDocument) -> HopDocument:
     )
 
 
+def cost_of_path(bands: Sequence[BandDocument], *steps: RelaxDocument) -> dict[str, Any]:
+    """Return what ends and bands cost together, and how much of the path the engine has seen."""
+    return cost(*steps, *bands) | seen(bands)
+
+
 def cost(*steps: RelaxDocument | BandDocument) -> dict[str, Any]:
     """Return what steps cost together, as fields of the result."""
     return {

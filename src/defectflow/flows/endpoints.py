@@ -14,10 +14,9 @@ from defectflow.errors import StructureError
 from defectflow.flows.barrier import (
     HopPlan,
     Walk,
-    cost,
+    cost_of_path,
     heading,
     hop_document,
-    seen,
     spline_span_eV,
 )
 from defectflow.flows.provenance import Provenance
@@ -127,8 +126,7 @@ class EndpointsBarrierMaker(Maker):
         note = f"end points were brought into one cell, strain {strain:.2%}"
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
-            **cost(*ends, band),
-            **seen([band]),
+            **cost_of_path([band], *ends),
             host=formula,
             host_formula=formula,
             defect=f"{species} hop",

@@ -22,10 +22,9 @@ from defectflow.flows.barrier import (
     HopPlan,
     Outcome,
     Walk,
-    cost,
+    cost_of_path,
     heading,
     hop_document,
-    seen,
 )
 from defectflow.flows.network import (
     Scene,
@@ -231,8 +230,7 @@ class MigrationBarrierMaker(Maker):
         lattice = host.structure.lattice.matrix
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
-            **cost(host, *relaxed, *bands),
-            **seen(bands),
+            **cost_of_path(bands, host, *relaxed),
             **about,
             defect=_defect_name(scene),
             species=scene.species,
