@@ -174,10 +174,12 @@ def test_an_element_without_a_known_standard_state_asks_for_one():
 
 def test_a_layered_host_without_dispersion_is_noted():
     host = hosts.load("1T-TiS2")
-    assert "layered" in cautions(engine("chgnet"), host)[0]
-    assert cautions(engine("chgnet", dispersion="d3bj"), host) == ()
-    assert cautions(engine("chgnet"), hosts.load("graphene")) == (), "one layer in a vacuum"
-    assert cautions(engine("chgnet"), hosts.load("fcc-Al")) == ()
+    assert "layered" in cautions(engine("chgnet"), host.structure)[0]
+    assert cautions(engine("chgnet", dispersion="d3bj"), host.structure) == ()
+    assert cautions(engine("chgnet"), hosts.load("graphene").structure) == (), (
+        "one layer in a vacuum"
+    )
+    assert cautions(engine("chgnet"), hosts.load("fcc-Al").structure) == ()
 
 
 def test_the_formula_has_the_sign_of_its_docstring():

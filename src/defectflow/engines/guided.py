@@ -93,8 +93,9 @@ class GuidedEngine(Engine):
         return cls(level=dear.level, options={}, path=path, **cast("dict[str, Any]", both))
 
     def __post_init__(self) -> None:
-        """Take the name of the dear engine."""
-        object.__setattr__(self, "name", self._dear.name)
+        """Take name, options and overrides of the dear engine."""
+        for name in ("name", "options", "overrides"):
+            object.__setattr__(self, name, getattr(self._dear, name))
 
     @property
     def _dear(self) -> CalculatorEngine:

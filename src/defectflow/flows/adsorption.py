@@ -186,7 +186,7 @@ class AdsorptionMaker(Maker):
                 engine.check(elements)
 
     def _notes(self, host: Host, adsorbate: str) -> list[str]:
-        notes = list(cautions(self.engine, host))
+        notes = list(cautions(self.engine, host.structure))
         for name in GASES[adsorbate]:
             notes += molecule_cautions(self.engine, name, magnetic=molecule(name).magnetic)
         return notes

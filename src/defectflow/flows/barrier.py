@@ -13,9 +13,12 @@ from defectflow.analysis.diffusion import HopDiffusion
 from defectflow.analysis.percolation import Edge, Percolation, percolation
 from defectflow.documents.base import now
 from defectflow.documents.migration import Diffusion, HopDocument
+from defectflow.flows.host import cautions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pymatgen.core import Structure
 
     from defectflow.documents.steps import BandDocument, RelaxDocument
     from defectflow.engines.contract import Engine
@@ -106,6 +109,20 @@ def seen(bands: Sequence[BandDocument]) -> dict[str, Any]:
         "guide": f"{guide.name} ({guide.model})" if guide.model else guide.name,
         "error_eV": max(one.error_eV for one in guided),
     }
+
+
+def path_notes(engine: Engine, bands: Sequence[BandDocument], host: Structure) -> tuple[str, ...]:
+    """Return what a reader has to know about barriers of this engine in this crystal."""
+    notes = cautions(engine, host)
+    found = seen(bands)
+    if "guide" not in found:
+        return notes
+    what = "ends and saddles only" if found["path"] == "refined" else "every image"
+    note = (
+        f"path: {found['path']}: {engine.name} has seen {what}, on a path that {found['guide']} "
+        f"found; remaining forces and unseen places are worth about {found['error_eV']:.3f} eV"
+    )
+    return (note, *notes)
 
 
 def bottleneck(

@@ -150,7 +150,7 @@ class _ElectronicMaker(Maker):
             f"{self.title} of {host.name}", self.as_dict(), host.structure.as_dict()
         )
         bulk = relax_host(self._mover(), host, self.host_cell, self.relax)
-        said = {**about(host), "notes": list(cautions(self._mover(), host))}
+        said = {**about(host), "notes": list(cautions(self._mover(), host.structure))}
         cell = self.cut_cell(bulk.output, said, origin)
         cell.name = "cut cell"
         return Flow([bulk, cell], output=cell.output, name=origin.recipe)

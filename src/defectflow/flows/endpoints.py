@@ -17,6 +17,7 @@ from defectflow.flows.barrier import (
     cost_of_path,
     heading,
     hop_document,
+    path_notes,
     spline_span_eV,
 )
 from defectflow.flows.provenance import Provenance
@@ -124,6 +125,7 @@ class EndpointsBarrierMaker(Maker):
         formula = initial.composition.reduced_formula
         walk = Walk(self.attempt_frequency_Hz, self.temperatures_K)
         note = f"end points were brought into one cell, strain {strain:.2%}"
+        notes = ((note,) if strain else ()) + path_notes(self.engine, [band], initial)
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
             **cost_of_path([band], *ends),
@@ -143,7 +145,7 @@ class EndpointsBarrierMaker(Maker):
             strain=strain,
             hops=(hop,),
             diffusion=walk.document(plan, value, 1),
-            notes=(note,) if strain else (),
+            notes=notes,
         )
 
 

@@ -74,7 +74,7 @@ class EquationOfStateMaker(Maker):
         origin = provenance or Provenance.of(
             f"equation of state of {host.name}", self.as_dict(), host.structure.as_dict()
         )
-        said = {**about(host), "notes": list(cautions(self.engine, host))}
+        said = {**about(host), "notes": list(cautions(self.engine, host.structure))}
         if self.host_cell == "keep":
             scaled = self.change_volume(host.structure, None, said, origin)
             before = []

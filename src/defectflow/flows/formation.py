@@ -156,7 +156,7 @@ class DefectFormationEnergyMaker(Maker):
         return crystal.name, [cell, settled]
 
     def _notes(self, host: Host, reservoir: tuple[str, list[Job]] | None) -> list[str]:
-        notes = list(cautions(self.engine, host))
+        notes = list(cautions(self.engine, host.structure))
         if reservoir and reservoir[0] in molecules():
             gas = molecule(reservoir[0])
             notes += molecule_cautions(self.engine, gas.name, magnetic=gas.magnetic)

@@ -76,14 +76,14 @@ def cell_fields(host: Structure, matrix: Sequence[Sequence[int]]) -> dict[str, A
     }
 
 
-def cautions(engine: Engine, host: Host) -> tuple[str, ...]:
+def cautions(engine: Engine, host: Structure) -> tuple[str, ...]:
     """Return what a reader has to know about this engine on this host."""
     notes = []
-    stacked = is_layered(host.structure) and not vacuum_axes(host.structure)
+    stacked = is_layered(host) and not vacuum_axes(host)
     if stacked and engine.options.get("dispersion") is None:
         notes.append(
-            f"{host.formula} is layered and was computed without a dispersion correction: the "
-            "distance of its layers, and what depends on it, is unreliable"
+            f"{host.composition.reduced_formula} is layered and was computed without a dispersion "
+            "correction: the distance of its layers, and what depends on it, is unreliable"
         )
     return tuple(notes)
 

@@ -25,6 +25,7 @@ from defectflow.flows.barrier import (
     cost_of_path,
     heading,
     hop_document,
+    path_notes,
 )
 from defectflow.flows.network import (
     Scene,
@@ -249,7 +250,7 @@ class MigrationBarrierMaker(Maker):
             diffusion=walk.document(
                 plans[outcome.limiting], outcome.value_eV, outcome.dimensions or 1
             ),
-            notes=outcome.notes,
+            notes=(*outcome.notes, *path_notes(self.engine, bands, host.structure)),
         )
 
 
