@@ -98,3 +98,23 @@ def test_package_import_is_cheap():
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["spinel-Ti2S4", "1T-TiS2", "olivine-FePO4", "fcc-Cu"])
+def test_the_primitive_cell_is_the_same_crystal_with_the_same_sites(name):
+    host = hosts.prototype(name)
+    small = host.in_primitive_cell()
+    assert small.structure.density == pytest.approx(host.structure.density, abs=1e-6)
+    assert len(small.structure) <= len(host.structure)
+    for before, after in zip(host.sites, small.sites, strict=True):
+        shells = [
+            sorted(
+                round(near.nn_distance, 4)
+                for near in crystal.get_sites_in_sphere(
+                    crystal.lattice.get_cartesian_coords(site.frac_coords), 4.0
+                )
+            )
+            for crystal, site in ((host.structure, before), (small.structure, after))
+        ]
+        assert shells[0] == shells[1]
+        assert len(shells[0]) > 3

@@ -84,8 +84,10 @@ def read_host(choice: HostChoice, folder: Path) -> Host:
     from defectflow.structures import hosts
 
     if choice.prototype is not None:
-        return hosts.prototype(choice.prototype)
-    return hosts.load(folder / choice.file)  # type: ignore[operator] # one of both is given
+        host = hosts.prototype(choice.prototype)
+    else:
+        host = hosts.load(folder / choice.file)  # type: ignore[operator] # one of both is given
+    return host.in_primitive_cell() if choice.primitive else host
 
 
 def _ends(choice: EndpointChoice, folder: Path) -> list[Structure]:

@@ -67,6 +67,9 @@ class HostChoice(Part):
     file: Path | None = Field(
         None, description="file that pymatgen reads (CIF, POSCAR, ...), relative to the recipe"
     )
+    primitive: bool = Field(
+        False, description="use the primitive cell, which is cheaper to relax, not the one given"
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> HostChoice:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.cells import frac_tuple
 from defectflow.structures.sites import InsertionSite
-from defectflow.structures.symmetry import orbit, primitive_cells
+from defectflow.structures.symmetry import orbit, primitive, primitive_cells
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -57,6 +57,25 @@ class Host:
     citation: str
     source: str
     note: str = ""
+
+    def in_primitive_cell(self) -> Host:
+        """Return the same crystal in its primitive cell, with its sites; cheaper to relax.
+
+        Examples
+        --------
+        >>> spinel = load("spinel-Ti2S4")
+        >>> len(spinel.structure), len(spinel.in_primitive_cell().structure)
+        (48, 12)
+        """
+        cell, lattice = primitive(self.structure), self.structure.lattice
+        sites = []
+        for site in self.sites:
+            place = cell.lattice.get_fractional_coords(
+                lattice.get_cartesian_coords(site.frac_coords)
+            )
+            x, y, z = (float(one) for one in place % 1.0)
+            sites.append(replace(site, frac_coords=(x, y, z)))
+        return replace(self, structure=cell, sites=tuple(sites))
 
 
 def load(source: str | Path) -> Host:
