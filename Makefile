@@ -1,6 +1,7 @@
 # Every target does the set-up it needs. On a machine with nothing prepared:
 #   make demo    three published barriers with an embedded potential, compared with the literature
 #   make dft     install GPAW, then one barrier with density functional theory, compared likewise
+#   make dft-long  every DFT number of workflows/, into results/dft_numbers.json: many hours
 #   make test    the whole test suite
 #   make check   ruff, format check, mypy --strict
 #   make docs    rewrite the generated pages of docs/
@@ -9,7 +10,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dft-setup dft test check docs clean
+.PHONY: help setup demo dft-setup espresso-setup dft dft-long test check docs clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,7 +28,7 @@ DEMO_RECIPES := $(DEMO:%=workflows/%.yaml)
 DFT_RECIPE := workflows/migration_barrier-al-vacancy.yaml
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 7
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 8
 
 setup: $(STAMP)
 
@@ -55,8 +56,15 @@ $(GPAW_STAMP): tools/install-gpaw.sh constraints.txt | $(STAMP)
 	@tools/install-gpaw.sh $(BIN)/python
 	@touch $@
 
+# Quantum ESPRESSO and its pseudopotentials, on Debian and Ubuntu by itself.
+espresso-setup: $(STAMP)
+	@tools/install-espresso.sh $(BIN)/python
+
 dft: dft-setup
 	@$(BIN)/defectflow run $(DFT_RECIPE) --engine gpaw --level fast
+
+dft-long: dft-setup
+	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/dft_numbers.py
 
 # One thread per worker: the small matrices of the tests gain nothing from more.
 test: $(STAMP)
