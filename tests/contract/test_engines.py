@@ -1,148 +1,199 @@
-"""One contract over every engine: each test here runs for each engine below."""
+"""One contract over every engine: who it is, and that its numbers are in eV and Å."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from ase.stress import voigt_6_to_full_3x3_stress
-from jobflow import Flow, run_locally
 from monty.json import MontyDecoder, MontyEncoder
-from pymatgen.core.lattice import Lattice
-from pymatgen.core.structure import Structure
 
 from defectflow.documents.steps import RelaxDocument
-from defectflow.engines import engine, engine_names
-from defectflow.engines.contract import Capability, Engine
+from defectflow.engines import engine_names
+from defectflow.engines.contract import Capability
 from defectflow.engines.conversion import to_atoms
+from defectflow.engines.guided import GuidedEngine
 from defectflow.engines.request import Request
-from defectflow.errors import EngineError, RecipeError
 
-LENNARD_JONES = {
-    "calculator": "ase.calculators.lj:LennardJones",
-    "kwargs": {"sigma": 2.3, "epsilon": 0.4, "rc": 6.0, "smooth": True},
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from defectflow.engines.contract import Engine
+
+#: What its numbers rest on.
+FIDELITY = {
+    "emt": "stand-in",
+    "chgnet": "potential",
+    "chgnet-d3": "potential",
+    "sevennet": "potential",
+    "ase-lj": "stand-in",
+    "gpaw": "dft",
+    "espresso": "dft",
+    "vasp": "dft",
+    "vasp-standin": "stand-in",
+    "guided": "stand-in",
 }
-CASES = {
-    "emt": ("emt", {}),
-    "chgnet": ("chgnet", {}),
-    "chgnet-d3": ("chgnet", {"dispersion": "d3bj"}),
-    "sevennet": ("sevennet", {}),
-    "ase-lj": ("ase", LENNARD_JONES),
-}
 
 
-@pytest.fixture(params=CASES, scope="module")
-def case(request) -> Engine:
-    name, options = CASES[request.param]
-    return engine(name, **options)
-
-
-def reference_calculator(name: str):
+def reference_calculator(engine: Engine):
     """Return the calculator as its own package documents it, not as we build it."""
-    if name == "emt":
+    if engine.name in {"emt", "vasp-standin"}:
         from ase.calculators.emt import EMT
 
         return EMT()
-    if name == "chgnet":
+    if engine.name == "chgnet":
         from chgnet.model.dynamics import CHGNetCalculator
 
         return CHGNetCalculator(use_device="cpu")
-    if name == "sevennet":
+    if engine.name == "sevennet":
         from sevenn.calculator import SevenNetCalculator
 
         return SevenNetCalculator("7net-0", device="cpu")
     from ase.calculators.lj import LennardJones
 
-    return LennardJones(**LENNARD_JONES["kwargs"])
+    return LennardJones(**engine.options["kwargs"])
 
 
-def run(*jobs) -> RelaxDocument:
-    """Run jobs through jobflow and return the document of the last."""
-    outputs = run_locally(Flow(list(jobs)), log=False, ensure_success=True)
-    document = outputs[jobs[-1].uuid][1].output
-    if isinstance(document, dict):
-        document = MontyDecoder().process_decoded(document)
-    return document
+def calculator(engine: Engine, structure: Structure, *, stress: bool = False):
+    """Return a calculator of an engine, or of the dear one of a guided engine."""
+    computing = engine.dear if isinstance(engine, GuidedEngine) else engine
+    settings = computing.settings("static")
+    return computing.caching_calculator(Request(structure, settings, stress=stress))
 
 
-def energy(engine_: Engine, structure: Structure) -> float:
+def energy(engine: Engine, structure: Structure) -> float:
     atoms = to_atoms(structure)
-    atoms.calc = engine_.caching_calculator(Request(structure))
-    return atoms.get_potential_energy()
+    atoms.calc = calculator(engine, structure)
+    try:
+        return atoms.get_potential_energy()
+    finally:
+        atoms.calc.finish()
+        atoms.calc.close()
 
 
-def test_every_engine_of_the_registry_is_in_this_contract():
-    assert {name for name, _ in CASES.values()} == set(engine_names())
+def again(thing):
+    """Return what is left of something after a passage through JSON."""
+    return json.loads(json.dumps(thing, cls=MontyEncoder), cls=MontyDecoder)
 
 
-def test_it_runs_here_and_says_who_it_is(case):
-    case.check({"Cu"})
-    stamp = case.stamp()
-    assert stamp.name == case.name
-    assert stamp.level == "balanced"
-    assert stamp.fidelity in {"potential", "stand-in"}
+# --- who it is
+
+
+def test_every_engine_of_the_registry_is_in_this_contract(make_engine, name):
+    assert set(engine_names()) <= {make_engine(one).name for one in FIDELITY}
+    assert name in FIDELITY
+
+
+def test_it_says_who_it_is(make_engine, name):
+    engine = make_engine(name, "fast")
+    stamp = engine.stamp()
+    assert stamp.name == engine.name
+    assert stamp.level == "fast"
+    assert stamp.fidelity == FIDELITY[name]
     assert stamp.code_versions["ase"]
-    weights = case.model().weights_file()
-    if case.name in {"chgnet", "sevennet"}:
+    assert stamp.code_versions["defectflow"]
+    assert type(stamp).model_validate_json(stamp.model_dump_json()) == stamp
+    if stamp.fidelity == "dft":
+        assert stamp.functional == engine.options["functional"]
+    if name == "vasp-standin":
+        assert stamp.functional is None
+        assert "not_vasp" in stamp.options
+        assert "vasp" not in stamp.code_versions
+
+
+def test_its_weights_are_named_by_their_digest(potential):
+    stamp, weights = potential.stamp(), potential.model().weights_file()
+    if potential.name in {"chgnet", "sevennet"}:
         assert weights is not None
         assert stamp.model_sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
-        assert stamp.fidelity == "potential"
         assert "PBE" in (stamp.functional or "")
     else:
         assert stamp.model_sha256 is None
 
 
-def test_it_declares_all_that_it_can_do(case):
-    assert case.capabilities() <= case.declared
-    assert Capability.ENERGY in case.capabilities()
+def test_options_and_settings_are_in_the_stamp(make_engine, name):
+    changed = make_engine(name, settings={"displacement_A": 0.02})
+    stamp = (changed.dear if name == "guided" else changed).stamp()
+    assert stamp.settings == {"displacement_A": 0.02}
+    if name in {"gpaw", "espresso", "vasp", "vasp-standin"}:
+        other = make_engine(name, functional="RPBE", spin="off").stamp()
+        assert other.options["functional"] == "RPBE"
+        assert other.options["spin"] == "off"
+        assert other != stamp
 
 
-def test_it_survives_json(case, copper):
-    again = json.loads(json.dumps(case, cls=MontyEncoder), cls=MontyDecoder)
-    assert again == case
-    assert again.stamp() == case.stamp()
-    for maker in (case.relax_maker("scale", fmax_eV_per_A=0.02), case.static_maker()):
-        assert json.loads(json.dumps(maker, cls=MontyEncoder), cls=MontyDecoder) == maker
-        job = maker.make(copper, frozen=()) if maker.name == "static" else maker.make(copper)
-        decoded = json.loads(json.dumps(job, cls=MontyEncoder), cls=MontyDecoder)
+def test_its_line_of_the_inventory_never_fails(case):
+    info = type(case).describe()
+    assert info.available or info.problem
+    assert "\n" not in (info.problem or "")
+
+
+def test_it_survives_json(make_engine, name, any_machine, copper):
+    engine = make_engine(name, "stringent", {"displacement_A": 0.02})
+    back = again(engine)
+    assert back == engine
+    assert back.stamp() == engine.stamp()
+    makers = [engine.relax_maker(), engine.static_maker(), engine.band_maker()]
+    makers.append(engine.vibrations_maker())
+    if Capability.DOS in engine.capabilities():
+        makers.append(engine.dos_maker())
+    for maker in makers:
+        assert again(maker) == maker
+    for job in (makers[0].make(copper), makers[1].make(copper)):
+        decoded = again(job)
         assert decoded.uuid == job.uuid
-        assert decoded.maker == maker
+        assert decoded.maker == job.maker
 
 
-def test_relaxation_through_jobflow(case, copper, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    document = run(case.relax_maker().make(copper))
+# --- what it computes
+
+
+def test_relaxation_through_jobflow(quick, copper, run_jobs, tmp_path):
+    document = run_jobs(quick.relax_maker().make(copper))
     assert isinstance(document, RelaxDocument)
     assert document.converged
     assert document.fmax_eV_per_A < document.force_threshold_eV_per_A == 0.03
-    assert document.energy_eV < energy(case, copper)
+    assert document.energy_eV < energy(quick, copper)
     assert document.structure.species == copper.species
     assert np.allclose(document.structure.lattice.matrix, copper.lattice.matrix)
     assert document.force_calls == document.steps + 1
-    assert document.engine == case.stamp()
+    assert document.charge == 0
+    guided = isinstance(quick, GuidedEngine)
+    assert document.engine == (quick.dear if guided else quick).stamp()
+    assert guided == (document.guidance is not None)
+    back = RelaxDocument.model_validate_json(document.model_dump_json())
+    assert np.allclose(back.structure.cart_coords, document.structure.cart_coords, atol=1e-12)
+    apart = {"structure", "inputs"}  # rounding, and tuples that come back as lists
+    assert back.model_dump(exclude=apart) == document.model_dump(exclude=apart)
     assert list(tmp_path.iterdir()) == [], "the checkpoint of a finished relaxation is left"
 
 
-def test_a_job_takes_the_output_of_another(case, copper, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    first = case.relax_maker().make(copper)
-    second = case.static_maker(stress=True).make(first.output.structure)
-    document = run(first, second)
+def test_a_job_takes_the_output_of_another(quick, copper, run_jobs):
+    first = quick.relax_maker().make(copper)
+    document = run_jobs(first, quick.static_maker(stress=True).make(first.output.structure))
     assert document.steps == 0
     assert document.force_calls == 1
     assert document.fmax_eV_per_A < 0.03
     assert document.stress_eV_per_A3 is not None
 
 
-def test_units_and_order_are_those_of_the_package(case, copper):
-    document = run(case.static_maker(stress=True).make(copper))
+@pytest.mark.xfail(reason="the threshold of a single evaluation, infinity, becomes null in JSON")
+def test_the_document_of_a_single_evaluation_survives_json(copper, make_engine, run_jobs):
+    document = run_jobs(make_engine("emt").static_maker().make(copper))
+    assert RelaxDocument.model_validate_json(document.model_dump_json()) == document
+
+
+def test_units_and_order_are_those_of_the_package(quick, copper, run_jobs):
+    document = run_jobs(quick.static_maker(stress=True).make(copper))
+    engine = quick.dear if isinstance(quick, GuidedEngine) else quick
     atoms = to_atoms(copper)
-    atoms.calc = reference_calculator(case.name)
+    atoms.calc = reference_calculator(engine)
     energies = atoms.get_potential_energy()
     forces, stress = atoms.get_forces(), voigt_6_to_full_3x3_stress(atoms.get_stress())
-    if case.options["dispersion"]:
+    if engine.options["dispersion"]:
         from dftd3.ase import DFTD3
 
         atoms.calc = DFTD3(method="pbe", damping="d3bj")
@@ -154,146 +205,51 @@ def test_units_and_order_are_those_of_the_package(case, copper):
     assert np.allclose(document.stress_eV_per_A3, stress, atol=1e-5)
 
 
-def test_stress_is_the_derivative_of_the_energy(case, copper):
-    """Positive stress: the energy rises when the cell is stretched, it wants to shrink."""
-    document = run(case.static_maker(stress=True).make(copper))
-    stress = np.array(document.stress_eV_per_A3)
-    step = 4e-3
-    for row, column in ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)):
-        energies = []
-        for sign in (-1, 1):
-            strain = np.eye(3)
-            strain[row, column] += sign * step / 2
-            strain[column, row] += sign * step / 2
-            lattice = Lattice(copper.lattice.matrix @ strain)
-            energies.append(energy(case, Structure(lattice, copper.species, copper.frac_coords)))
-        numerical = (energies[1] - energies[0]) / (2 * step * copper.volume)
-        assert stress[row, column] == pytest.approx(numerical, abs=6e-4)
-    assert np.abs(stress).max() > 5e-3, "the structure of this test is hardly strained"
-
-
-def test_forces_are_the_derivative_of_the_energy(case, copper):
-    document = run(case.static_maker().make(copper))
-    step = 0.01
-    for axis in range(3):
-        energies = []
-        for sign in (-1, 1):
-            moved = copper.cart_coords.copy()
-            moved[2, axis] += sign * step
-            energies.append(
-                energy(
-                    case,
-                    Structure(copper.lattice, copper.species, moved, coords_are_cartesian=True),
-                )
-            )
-        force = -(energies[1] - energies[0]) / (2 * step)
-        assert document.forces_eV_per_A[2][axis] == pytest.approx(force, abs=0.01)
-
-
-def test_frozen_atoms_keep_their_place(case, copper, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    document = run(case.relax_maker(max_steps=3).make(copper, frozen=[0, 2]))
-    moved = np.linalg.norm(document.structure.cart_coords - copper.cart_coords, axis=1)
-    assert moved[[0, 2]].max() < 1e-12
-    assert moved[[1, 3]].min() > 1e-3
+def test_frozen_atoms_keep_their_place(quick, copper, run_jobs):
+    document = run_jobs(quick.relax_maker(max_steps=3).make(copper, frozen=[0, 2]))
+    shifts = np.linalg.norm(document.structure.cart_coords - copper.cart_coords, axis=1)
+    assert shifts[[0, 2]].max() < 1e-12
+    assert shifts[[1, 3]].min() > 1e-3
     assert document.frozen == (0, 2)
 
 
-def test_a_scaled_cell_keeps_its_shape(case, copper, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    orthorhombic = Structure(
-        Lattice.orthorhombic(3.70, 3.72, 3.75), copper.species, copper.frac_coords
-    )
-    document = run(case.relax_maker("scale").make(orthorhombic))
+def test_a_scaled_cell_keeps_its_shape(quick, copper, moved, run_jobs):
+    orthorhombic = moved(copper, strain=np.diag([0.0, 0.005, 0.013]))
+    document = run_jobs(quick.relax_maker("scale").make(orthorhombic))
     assert document.converged
     ratios = np.array(document.structure.lattice.abc) / np.array(orthorhombic.lattice.abc)
     assert np.ptp(ratios) < 1e-6
     assert abs(ratios[0] - 1) > 1e-3
     pressure = np.trace(np.array(document.stress_eV_per_A3)) / 3
-    assert abs(pressure) < 6e-5
+    assert abs(pressure) < quick.settings("relax")["stress_max_eV_per_A3"]
 
 
-def test_a_free_cell_loses_its_stress(case, copper, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    document = run(case.relax_maker("relax").make(copper))
+def test_a_free_cell_loses_its_stress(quick, copper, run_jobs):
+    document = run_jobs(quick.relax_maker("relax").make(copper))
     assert document.converged
-    assert np.abs(document.stress_eV_per_A3).max() < 6e-5
+    largest = np.abs(document.stress_eV_per_A3).max()
+    assert largest < quick.settings("relax")["stress_max_eV_per_A3"]
 
 
-@pytest.mark.parametrize(
-    ("request_", "says"),
-    [
-        ({"charge": 1}, "charge"),
-        ({"magnetic_moments": [1.0] * 4}, "spin"),
-        ({"frozen": [4]}, "frozen atom 4"),
-        ({"frozen": [-1]}, "frozen atom -1"),
-    ],
-)
-def test_what_it_cannot_serve_is_refused_before_anything_runs(case, copper, request_, says):
-    for maker in (case.relax_maker(), case.static_maker()):
-        with pytest.raises((EngineError, RecipeError), match=says):
-            maker.make(copper, **request_)
-
-
-def test_what_it_lacks_names_the_engines_that_have_it(case):
-    for capability in set(Capability) - case.capabilities():
-        with pytest.raises(EngineError, match=f"engine {case.name} cannot do {capability}; "):
-            case.require(capability)
-    assert case.require(*case.capabilities()) is case
-    with pytest.raises(EngineError, match="cannot do dos"):
-        case.dos_maker()
-
-
-def test_an_unknown_element_is_refused_when_the_flow_is_built(case):
-    polonium = Structure(Lattice.cubic(3.35), ["Po"], [[0, 0, 0]])
-    if case.model().elements is None:
-        assert case.name == "ase", "only an imported calculator may not know its elements"
-        return
-    with pytest.raises(EngineError, match="does not know Po"):
-        case.relax_maker().make(polonium)
-
-
-def test_frozen_atoms_in_a_free_cell_are_refused(case, copper):
-    with pytest.raises(RecipeError, match="cell: relax and 1 frozen"):
-        case.relax_maker("relax").make(copper, frozen=[0])
-
-
-@pytest.mark.parametrize(
-    ("build", "says"),
-    [
-        (lambda e: e.relax_maker(fmax=0.1), "no setting 'fmax'.*fmax_eV_per_A"),
-        (lambda e: e.relax_maker(kspacing_per_A=0.2), "no setting 'kspacing_per_A'"),
-        (lambda e: e.relax_maker(fmax_eV_per_A="low"), "'low' is not of type float"),
-        (lambda e: e.relax_maker("free"), "cell 'free' does not exist"),
-        (lambda e: type(e)(level="exact", options=e.options), "level 'exact' does not exist"),
-        (lambda e: type(e)(options=e.options | {"dispersoin": "d3"}), "did you mean dispersion"),
-        (lambda e: type(e)(options=e.options | {"dispersion": "d5"}), "dispersion = 'd5'"),
-    ],
-)
-def test_misspelt_requests_are_refused_in_one_line(case, build, says):
-    with pytest.raises(RecipeError, match=says) as caught:
-        build(case)
-    assert "\n" not in str(caught.value)
-
-
-def test_one_evaluation_gives_energy_forces_and_stress(case, copper):
+def test_one_evaluation_gives_energy_forces_and_stress(quick, copper):
     atoms = to_atoms(copper)
-    atoms.calc = calculator = case.caching_calculator(Request(copper, stress=True))
+    atoms.calc = counting = calculator(quick, copper, stress=True)
     atoms.get_forces()
     atoms.get_potential_energy()
     atoms.get_stress()
     atoms.get_potential_energy(force_consistent=True)
-    assert calculator.evaluations == 1
+    assert counting.evaluations == 1
     atoms.positions[0, 0] += 0.01
     atoms.get_potential_energy()
-    assert calculator.evaluations == 2
+    assert counting.evaluations == 2
+    counting.finish()
+    counting.close()
 
 
-def test_images_share_the_model_and_not_the_memory(case, copper):
+def test_images_share_the_model_and_not_the_memory(potential, copper):
     first, second = to_atoms(copper), to_atoms(copper)
     second.positions[0] += 0.1
-    first.calc = case.caching_calculator(Request(copper))
-    second.calc = case.caching_calculator(Request(copper))
+    first.calc, second.calc = (calculator(potential, copper) for _ in range(2))
     assert first.calc.parts[0] is second.calc.parts[0]
     for _ in range(3):
         energies = first.get_potential_energy(), second.get_potential_energy()
