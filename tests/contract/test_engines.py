@@ -180,7 +180,6 @@ def test_a_job_takes_the_output_of_another(quick, copper, run_jobs):
     assert document.stress_eV_per_A3 is not None
 
 
-@pytest.mark.xfail(reason="the threshold of a single evaluation, infinity, becomes null in JSON")
 def test_the_document_of_a_single_evaluation_survives_json(copper, make_engine, run_jobs):
     document = run_jobs(make_engine("emt").static_maker().make(copper))
     assert RelaxDocument.model_validate_json(document.model_dump_json()) == document

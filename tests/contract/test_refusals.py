@@ -14,7 +14,6 @@ from defectflow.engines.contract import Capability
 from defectflow.engines.registry import engine_class, engines_with
 from defectflow.errors import DefectflowError, EngineError, RecipeError
 
-ONLY_IN_THE_JOB = "electronic_input sees the numbers when the job runs, not when it is made"
 #: Cases whose elements are known without a program; an imported calculator knows none.
 KNOWS_ELEMENTS = ("emt", "chgnet", "chgnet-d3", "sevennet", "vasp-standin", "guided")
 
@@ -95,7 +94,6 @@ def test_no_maker_takes_what_the_engine_cannot(quick, copper, verb, fields, capa
         maker.make(copper, *place, **fields)
 
 
-@pytest.mark.xfail(reason="band makers do not look at the charge and moments of their ends")
 def test_a_band_of_charged_ends_needs_an_engine_with_charge(potential, copper):
     forces = [[0, 0, 0]] * 4
     ends = [Image(structure=copper, energy_eV=0, forces_eV_per_A=forces, charge=1)] * 2
@@ -213,7 +211,6 @@ def test_wrong_numbers_are_refused_before_a_program_starts(
         one_line(caught.value)
 
 
-@pytest.mark.xfail(reason=ONLY_IN_THE_JOB)
 @pytest.mark.usefixtures("no_program")
 @pytest.mark.parametrize(("numbers", "fields", "says"), WRONG)
 def test_wrong_numbers_are_refused_when_the_flow_is_built(
@@ -226,7 +223,6 @@ def test_wrong_numbers_are_refused_when_the_flow_is_built(
             build()
 
 
-@pytest.mark.xfail(reason="the charge is compared with all electrons, not with the valence")
 @pytest.mark.parametrize("name", ["gpaw", "espresso", "vasp", "vasp-standin"])
 @pytest.mark.parametrize("charge", [12, 13, 30])
 def test_a_charge_that_leaves_no_valence_electron_is_refused(name, charge, make_engine, no_program):
@@ -236,21 +232,18 @@ def test_a_charge_that_leaves_no_valence_electron_is_refused(name, charge, make_
         do(make_engine(name).static_maker().make(aluminium, charge=charge))
 
 
-@pytest.mark.xfail(reason="a charge that is no whole number passes as one not known yet")
 @pytest.mark.parametrize("charge", [0.5, 1.0])
 def test_half_a_charge_is_refused(case, any_machine, no_program, copper, charge):
     with pytest.raises(DefectflowError, match="charge"):
         do(case.static_maker().make(copper, charge=charge))
 
 
-@pytest.mark.xfail(reason="settings are checked by type, not by range")
 @pytest.mark.parametrize("limit", [0.0, -0.1, math.nan])
 def test_a_threshold_that_no_force_meets_is_refused(case, any_machine, limit):
     with pytest.raises(RecipeError, match="fmax_eV_per_A"):
         case.relax_maker(fmax_eV_per_A=limit)
 
 
-@pytest.mark.xfail(reason="moments are counted, and their values go to the program as they are")
 def test_a_moment_that_is_no_number_is_refused(with_electrons, make_engine, no_program, copper):
     job = make_engine(with_electrons).static_maker
     with pytest.raises(DefectflowError, match="moment"):

@@ -37,7 +37,9 @@ Crystal = Annotated[
 class Document(BaseModel):
     """Base of all documents: immutable, and closed to unknown fields."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=True, ser_json_inf_nan="strings"
+    )
 
 
 class EngineStamp(Document):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from jobflow import Maker, job
+from jobflow import Job, Maker, job
 
 from defectflow.documents.steps import BandDocument, Image
 from defectflow.engines.band import BandSettings
@@ -15,9 +15,26 @@ from defectflow.engines.request import Request
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from jobflow import OutputReference
     from pymatgen.core import Structure
 
     from defectflow.engines.calculators import CalculatorEngine
+    from defectflow.engines.contract import Engine
+
+
+def check_ends_of(
+    engine: Engine,
+    ends: Sequence[Image | OutputReference],
+    frozen: Sequence[int],
+    settings: dict[str, Any],
+) -> None:
+    """Refuse ends with a charge or with moments that the engine cannot compute."""
+    for end in ends:
+        if not isinstance(end, Image):
+            continue
+        engine.check_request(
+            end.structure, list(frozen), end.charge, end.magnetic_moments, settings
+        )
 
 
 @dataclass
@@ -34,8 +51,19 @@ class CalculatorBandMaker(Maker):
     settings: dict[str, Any] = field(default_factory=dict)
     name: str = "band"
 
-    @job(output_schema=BandDocument)
     def make(
+        self,
+        initial: Image | OutputReference,
+        final: Image | OutputReference,
+        waypoints: dict[str, Structure] | None = None,
+        frozen: Sequence[int] = (),
+    ) -> Job:
+        """Return the job; ends that are known already and cannot be served raise here."""
+        check_ends_of(self.engine, (initial, final), frozen, self.settings)
+        return self.calculate(initial, final, waypoints, frozen)
+
+    @job(output_schema=BandDocument)
+    def calculate(
         self,
         initial: Image,
         final: Image,
@@ -43,6 +71,7 @@ class CalculatorBandMaker(Maker):
         frozen: Sequence[int] = (),
     ) -> BandDocument:
         """Relax the straight path and those through `waypoints`; keep the lowest."""
+        check_ends_of(self.engine, (initial, final), frozen, self.settings)
         task = BandTask(
             initial=initial,
             final=final,

@@ -143,6 +143,7 @@ class DosEngine(Protocol):
         frozen: object = (),
         charge: object = 0,
         magnetic_moments: object | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         """Refuse what cannot be served."""
         ...
@@ -180,7 +181,7 @@ class DosMaker(Maker):
         magnetic_moments: Sequence[float] | None = None,
     ) -> Job:
         """Return the job; its output is a `DosDocument`. `frozen` changes nothing here."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments)
+        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
         return self.calculate(structure, frozen, charge, magnetic_moments)
 
     @job(output_schema=DosDocument)
@@ -192,6 +193,6 @@ class DosMaker(Maker):
         magnetic_moments: Sequence[float] | None,
     ) -> DosDocument:
         """Do what the job does: compute the density of states in the working directory."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments)
+        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
         moments = None if magnetic_moments is None else tuple(map(float, magnetic_moments))
         return self.engine.density_of_states(Request(structure, self.settings, charge, moments))

@@ -16,6 +16,7 @@ from jobflow.core.maker import Maker
 
 from defectflow.documents.steps import BandDocument, Image, RelaxDocument
 from defectflow.engines.band import BandSettings
+from defectflow.engines.band_maker import check_ends_of
 from defectflow.engines.band_run import BandTask, relax_band
 from defectflow.engines.contract import (
     CalculationMaker,
@@ -35,6 +36,7 @@ from defectflow.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    from jobflow.core.reference import OutputReference
     from pymatgen.core.structure import Structure
 
     from defectflow.documents.base import EngineStamp
@@ -231,7 +233,7 @@ class GuidedRelaxMaker(Maker):
         magnetic_moments: Sequence[float] | None = None,
     ) -> Job:
         """Return the job that relaxes `structure`; its output is a `RelaxDocument`."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments)
+        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
         return self.calculate(structure, frozen, charge, magnetic_moments)
 
     @job(output_schema=RelaxDocument)
@@ -243,7 +245,7 @@ class GuidedRelaxMaker(Maker):
         magnetic_moments: Sequence[float] | None,
     ) -> RelaxDocument:
         """Do what the job does: relax `structure` in the working directory."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments)
+        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
         moments = None if magnetic_moments is None else tuple(map(float, magnetic_moments))
         return self.engine.relax(Request(structure, self.settings, charge, moments), frozen)
 
@@ -262,8 +264,19 @@ class GuidedBandMaker(Maker):
     settings: dict[str, Any] = field(default_factory=dict)
     name: str = "band"
 
-    @job(output_schema=BandDocument)
     def make(
+        self,
+        initial: Image | OutputReference,
+        final: Image | OutputReference,
+        waypoints: dict[str, Structure] | None = None,
+        frozen: Sequence[int] = (),
+    ) -> Job:
+        """Return the job; ends that are known already and cannot be served raise here."""
+        check_ends_of(self.engine, (initial, final), frozen, self.settings)
+        return self.calculate(initial, final, waypoints, frozen)
+
+    @job(output_schema=BandDocument)
+    def calculate(
         self,
         initial: Image,
         final: Image,
@@ -271,6 +284,7 @@ class GuidedBandMaker(Maker):
         frozen: Sequence[int] = (),
     ) -> BandDocument:
         """Relax the straight path and those through `waypoints`; keep the guide's lowest."""
+        check_ends_of(self.engine, (initial, final), frozen, self.settings)
         task = BandTask(
             initial=initial,
             final=final,

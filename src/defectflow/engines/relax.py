@@ -333,7 +333,7 @@ class RelaxMaker(Maker):
     def _check(
         self, structure: object, frozen: object, charge: object, magnetic_moments: object | None
     ) -> None:
-        self.engine.check_request(structure, frozen, charge, magnetic_moments)
+        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
         if self.cell != "fixed" and isinstance(frozen, (list, tuple)) and frozen:
             message = (
                 f"relaxation with cell: {self.cell} and {len(frozen)} frozen atoms: a position "

@@ -78,7 +78,7 @@ class StaticMaker(Maker):
         magnetic_moments: Sequence[float] | None = None,
     ) -> Job:
         """Return the job that evaluates `structure`; its output is a `RelaxDocument`."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments)
+        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
         return self.calculate(structure, frozen, charge, magnetic_moments)
 
     @job(output_schema=RelaxDocument)
@@ -90,7 +90,7 @@ class StaticMaker(Maker):
         magnetic_moments: Sequence[float] | None,
     ) -> RelaxDocument:
         """Do what the job does: evaluate `structure` once."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments)
+        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
         stress = self.settings["stress"]
         request = Request(structure, self.settings, charge, plain_moments(magnetic_moments), stress)
         return evaluate(request, self.engine, frozen)

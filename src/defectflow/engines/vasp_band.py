@@ -251,7 +251,7 @@ class VaspBandMaker(CalculatorBandMaker):
     """
 
     @job(output_schema=BandDocument)
-    def make(
+    def calculate(
         self,
         initial: Image,
         final: Image,
@@ -272,7 +272,7 @@ class VaspBandMaker(CalculatorBandMaker):
         if problem and engine.options["band"] == "vtst":
             raise EngineError(problem)
         if problem:
-            original: Any = CalculatorBandMaker.make
+            original: Any = CalculatorBandMaker.calculate
             driven: BandDocument = original.original(self, initial, final, waypoints, frozen)
             return driven
         request = Request(

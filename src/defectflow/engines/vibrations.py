@@ -172,7 +172,7 @@ class VibrationsMaker(Maker):
     def _check(
         self, structure: object, displaced: object, charge: object, magnetic_moments: object | None
     ) -> None:
-        self.engine.check_request(structure, displaced, charge, magnetic_moments)
+        self.engine.check_request(structure, displaced, charge, magnetic_moments, self.settings)
         if isinstance(displaced, (list, tuple)) and not displaced:
             message = "vibrations of no atom: name the indices of the atoms to displace"
             raise RecipeError(message)

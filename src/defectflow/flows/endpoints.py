@@ -124,8 +124,7 @@ class EndpointsBarrierMaker(Maker):
         value = hop.span_eV if converged else None
         formula = initial.composition.reduced_formula
         walk = Walk(self.attempt_frequency_Hz, self.temperatures_K)
-        note = f"end points were brought into one cell, strain {strain:.2%}"
-        notes = ((note,) if strain else ()) + path_notes(self.engine, [band], initial)
+        strained = f"end points were brought into one cell, strain {strain:.2%}"
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
             **cost_of_path([band], *ends),
@@ -145,7 +144,7 @@ class EndpointsBarrierMaker(Maker):
             strain=strain,
             hops=(hop,),
             diffusion=walk.document(plan, value, 1),
-            notes=notes,
+            notes=(*[strained] * bool(strain), *path_notes(self.engine, [band], initial)),
         )
 
 

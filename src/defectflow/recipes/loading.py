@@ -61,9 +61,23 @@ class Recipe:
         changes: dict[str, Any] = {}
         if engine is not None and engine != self.content.engine.name:
             changes["engine"] = _carried_over(self.content.engine, engine)
+            self._check_scan(engine)
         if level is not None:
             changes["level"] = level
         return Recipe(self.content.model_copy(update=changes), self.path)
+
+    def _check_scan(self, engine: str) -> None:
+        """Refuse to scan the cutoffs of one code with another."""
+        from defectflow.engines.registry import engine_class
+
+        scanned = _CODES_OWN & set(getattr(self.content, "scan", None) or ())
+        old = self.content.engine.name
+        if scanned and engine_class(old).family != engine_class(engine).family:
+            message = (
+                f"recipe {self.name}: it scans {', '.join(scanned)} of engine {old}, which means "
+                f"nothing to {engine}; write a recipe for {engine}"
+            )
+            raise RecipeError(message)
 
 
 def _carried_over(choice: EngineChoice, name: str) -> EngineChoice:
