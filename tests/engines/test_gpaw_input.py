@@ -18,9 +18,9 @@ has_datasets = pytest.mark.skipif(not gpaw_data.folders(), reason="gpaw-data is 
 
 #: What the three levels give for fcc aluminium with four atoms, beside what they share.
 LEVELS = {
-    "fast": (350.0, 4, 0.1, 4e-6, 1e-5),
-    "balanced": (500.0, 7, 0.05, 4e-6, 1e-5),
-    "stringent": (700.0, 9, 0.05, 4e-7, 1e-6),
+    "fast": (350.0, 7, 0.1, 4e-6, 1e-5),
+    "balanced": (500.0, 10, 0.05, 4e-6, 1e-5),
+    "stringent": (700.0, 12, 0.05, 4e-7, 1e-6),
 }
 
 
@@ -55,6 +55,23 @@ def test_keywords_of_each_level(level):
 def test_every_step_has_numbers_at_every_level(step):
     for level in LEVELS:
         assert task(level=level, step=step).keywords["kpts"]["gamma"]
+
+
+def test_metals_have_a_finer_mesh_unless_the_recipe_gives_one():
+    def mesh(structure, **fields):
+        gpaw = engine("gpaw", **fields)
+        maker = gpaw.static_maker()
+        # A maker is rebuilt from its settings where its job runs.
+        again = type(maker)(engine=gpaw, settings=maker.settings)
+        return gpaw.task(Request(structure, again.settings)).keywords["kpts"]["size"]
+
+    salt, slab = ROCKSALT.copy(), ALUMINIUM.copy()
+    salt.scale_lattice(ALUMINIUM.volume)
+    slab.append("H", [0.5, 0.5, 0.1])
+    assert mesh(ALUMINIUM) == mesh(slab) == [10, 10, 10]
+    assert mesh(salt) == [5, 5, 5]
+    given = {"settings": {"kpoint_spacing_per_A": 0.5}}
+    assert mesh(ALUMINIUM, **given) == mesh(salt, **given) == [4, 4, 4]
 
 
 def test_steps_differ_where_they_must():

@@ -13,7 +13,8 @@ from ase.calculators.calculator import Calculator, all_changes
 
 from defectflow.documents.base import content_key
 from defectflow.engines import gpaw_process
-from defectflow.engines.checkpoint import Checkpoint
+from defectflow.engines.gpaw_ladder import ScfLadder
+from defectflow.engines.gpaw_state import SavedState
 from defectflow.errors import EngineError, NotConverged, StructureError
 
 if TYPE_CHECKING:
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
 
 progress = logging.getLogger("defectflow.progress")
 
-#: Writing the state takes at most this part of the time.
-_SAVING_SHARE: Final = 0.05
-#: A first evaluation that is cheaper than this is cheaper to repeat than to keep.
-_WORTH_KEEPING_S: Final = 10.0
 #: Occupations add up to the number of electrons within this.
 _ELECTRONS: Final = 1e-3
 
@@ -72,8 +69,8 @@ class GpawCalculator(Calculator):
 
     Attributes
     ----------
-    inputs, repairs
-        What GPAW was given, and what was changed in order to converge.
+    inputs
+        What GPAW was given.
     scf_steps
         Number of SCF steps of each evaluation so far.
 
@@ -96,17 +93,17 @@ class GpawCalculator(Calculator):
         Calculator.__init__(self)
         self.task = task
         self.inputs = dict(task.inputs)
-        self.repairs: list[str] = []
         self.scf_steps: list[int] = []
-        self.finished = False
+        self._ladder = ScfLadder(task.keywords, task.ladder)
         self._program: gpaw_process.GpawProcess | None = None
         self._id = uuid.uuid4().hex
+        self._state: SavedState | None = None
         self._symmetry_broken = 0
-        self._unsaved = False
-        self._saved_at = time.monotonic()
-        self._saving_s = 0.0
-        self.state_file = task.folder / "gpaw.restart.gpw"
-        self._rung = -1
+
+    @property
+    def repairs(self) -> list[str]:
+        """What was changed in order to converge."""
+        return self._ladder.repairs
 
     def calculate(
         self,
@@ -128,7 +125,7 @@ class GpawCalculator(Calculator):
         wanted = [name for name in ("forces", "stress") if name in properties]
         answer = self._evaluate(wanted)
         while not answer["converged"]:
-            answer = self._climb(wanted)
+            answer = self._climb(wanted, diverged=answer["diverged"])
         self.scf_steps.append(answer["steps"])
         self._note_symmetry(answer["symmetry_broken"])
         self._check_electrons(answer["electrons"])
@@ -138,8 +135,8 @@ class GpawCalculator(Calculator):
         }
         if self.task.moments is None:
             del self.results["magmoms"]
-        self._unsaved = True
-        self._save_if_due(time.monotonic() - begun)
+        assert self._state is not None  # noqa: S101 - made with the first question
+        self._state.computed(time.monotonic() - begun)
 
     def density_of_states(
         self, energies_eV: Sequence[float], width_eV: float, bands: int
@@ -164,21 +161,21 @@ class GpawCalculator(Calculator):
 
     def finish(self) -> None:
         """Remove what only an interrupted run would need."""
-        self.finished = True
-        self.state_file.unlink(missing_ok=True)
-        self._checkpoint().clear()
+        if self._state is not None:
+            self._state.remove()
 
     def close(self) -> None:
         """End this calculation; keep its state if it is not finished."""
-        program, self._program = self._program, None
+        program = self._program
         if program is None:
             return
         try:
             if program.alive:
-                if self._unsaved and not self.finished:
-                    self._save(program)
+                if self._state is not None:
+                    self._state.write()
                 program.ask("close", self._id)
         finally:
+            self._program = None
             gpaw_process.release(program)
 
     def _evaluate(self, wanted: list[str]) -> dict[str, Any]:
@@ -200,49 +197,27 @@ class GpawCalculator(Calculator):
         return self._program.ask(verb, self._id, **content)
 
     def _setup(self) -> dict[str, Any]:
+        """Return what GPAW starts with: the input and, if there is one, the state kept."""
         assert self.atoms is not None  # noqa: S101 - set by the base class
-        folder = self.task.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        known = self._checkpoint().load() is not None and self.state_file.is_file()
-        if not known:
-            self.state_file.unlink(missing_ok=True)
-        self._checkpoint().save({"file": self.state_file.name})
+        task, numbers = self.task, self.atoms.numbers.tolist()
+        task.folder.mkdir(parents=True, exist_ok=True)
+        key = content_key("gpaw", task.keywords, list(task.moments or ()), numbers)
+        self._state = SavedState(task.folder, key, lambda path: self._ask("save", path=str(path)))
+        earlier = self._state.open()
         return {
-            "folder": str(folder),
-            "keywords": self.task.keywords,
-            "numbers": self.atoms.numbers.tolist(),
+            "folder": str(task.folder),
+            "keywords": task.keywords,
+            "numbers": numbers,
             "pbc": self.atoms.pbc.tolist(),
-            "moments": self.task.moments,
-            "restart": str(self.state_file) if known else None,
+            "moments": task.moments,
+            "restart": str(earlier) if earlier else None,
             **self._geometry(),
         }
 
-    def _checkpoint(self) -> Checkpoint:
-        """Return the mark that says of which calculation the saved wave functions are."""
-        numbers = self.atoms.numbers.tolist() if self.atoms is not None else []
-        key = content_key("gpaw", self.task.keywords, list(self.task.moments or ()), numbers)
-        return Checkpoint(self.task.folder / "gpaw.restart.json", key)
-
-    def _save_if_due(self, evaluation_s: float) -> None:
-        """Save the state if that takes little of the time it would save."""
-        if self._program is None:
-            return
-        passed_s = time.monotonic() - self._saved_at
-        first = self._saving_s == 0.0 and evaluation_s > _WORTH_KEEPING_S
-        if first or 0.0 < self._saving_s < _SAVING_SHARE * passed_s:
-            self._save(self._program)
-
-    def _save(self, program: gpaw_process.GpawProcess) -> None:
-        begun = time.monotonic()
-        program.ask("save", self._id, path=str(self.state_file))
-        self._saved_at = time.monotonic()
-        self._saving_s = self._saved_at - begun
-        self._unsaved = False
-
-    def _climb(self, wanted: list[str]) -> dict[str, Any]:
+    def _climb(self, wanted: list[str], *, diverged: bool) -> dict[str, Any]:
         """Take the next rung of the ladder and go on from the density that there is."""
-        self._rung += 1
-        if self._rung >= len(self.task.ladder):
+        stages = self._ladder.climb(diverged=diverged)
+        if not stages:
             assert self.atoms is not None  # noqa: S101 - set by the base class
             tried = "; ".join(self.repairs) or "there is no other"
             message = (
@@ -252,49 +227,11 @@ class GpawCalculator(Calculator):
                 "smearing_eV"
             )
             raise NotConverged(message)
-        rung = self.task.ladder[self._rung]
-        steps = round(self.task.keywords["maxiter"] * rung.get("steps_factor", 1.0))
-        changes = {key: rung[key] for key in ("mixer", "eigensolver") if key in rung}
-        factor = rung.get("smearing_factor", 1.0)
-        if factor != 1.0:
-            wide = self._occupations(factor)
-            self._ask("change", keywords=changes | {"occupations": wide}, max_steps=steps)
-            loose = self._evaluate([])
-            self._note(rung, f"smearing times {factor:g} first, then as asked for")
-            changes = {"occupations": self._occupations(1.0)}
-            if not loose["converged"]:
-                progress.info("GPAW: no convergence with the wide smearing either")
-        else:
-            self._note(rung, "")
-        self._ask("change", keywords=changes, max_steps=steps)
-        return self._evaluate(wanted)
-
-    def _occupations(self, factor: float) -> dict[str, Any]:
-        asked: dict[str, Any] = self.task.keywords["occupations"]
-        return asked | {"width": factor * asked["width"]}
-
-    def _note(self, rung: Mapping[str, Any], smearing: str) -> None:
-        parts = [smearing] if smearing else []
-        for key in ("mixer", "eigensolver"):
-            if key in rung:
-                before = self._words(self._current(key))
-                parts.append(f"{key} {before} -> {self._words(rung[key])}")
-        if rung.get("steps_factor", 1.0) != 1.0:
-            parts.append(f"steps times {rung['steps_factor']:g}")
-        text = f"SCF did not converge in {self.task.keywords['maxiter']} steps: {', '.join(parts)}"
-        self.repairs.append(text)
-        progress.info("GPAW: %s", text)
-
-    def _current(self, key: str) -> Mapping[str, Any]:
-        earlier = [rung[key] for rung in self.task.ladder[: self._rung] if key in rung]
-        current: Mapping[str, Any] = earlier[-1] if earlier else self.task.keywords[key]
-        return current
-
-    @staticmethod
-    def _words(values: Mapping[str, Any]) -> str:
-        name = str(values.get("name", "default"))
-        rest = " ".join(f"{key} {value:g}" for key, value in values.items() if key != "name")
-        return f"{name} {rest}".strip()
+        answer: dict[str, Any] = {}
+        for changes, steps in stages:
+            self._ask("change", keywords=changes, max_steps=steps)
+            answer = self._evaluate(wanted)
+        return answer
 
     def _check_electrons(self, occupied: float) -> None:
         asked = self.inputs.setdefault("valence_electrons", occupied)

@@ -16,6 +16,7 @@ import os
 import queue
 import sys
 import threading
+import traceback
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -70,14 +71,14 @@ class Calculation:
                 self.symmetry_broken += 1
                 self._begin_again()
             except KohnShamConvergenceError:
-                return {"converged": False, "steps": self._steps()}
+                return {"converged": False, "diverged": False}
             except AtomsTooClose as error:
                 return {"refused": str(error)}
-            except (np.linalg.LinAlgError, ValueError) as error:
-                if not isinstance(error, np.linalg.LinAlgError) and "NaN" not in str(error):
+            except (np.linalg.LinAlgError, ValueError, AssertionError) as error:
+                if not _numbers_ran_away(error):
                     raise
                 self.diverged = True
-                return {"converged": False, "steps": self._steps()}
+                return {"converged": False, "diverged": True}
             else:
                 break
         get = {"forces": self.gpaw.get_forces, "stress": self.gpaw.get_stress}
@@ -211,6 +212,13 @@ class Calculation:
                 return GPAW(restart, txt=self.text, object_hooks={"xc": functional})
         keywords = dict(self.keywords)
         return GPAW(**keywords | {"xc": functional(keywords["xc"])}, txt=self.text)
+
+
+def _numbers_ran_away(error: Exception) -> bool:
+    """Tell whether an error comes of a diverged density: NaN, or no Fermi level to be found."""
+    if type(error).__name__ == "LinAlgError" or "NaN" in str(error):
+        return True
+    return traceback.extract_tb(error.__traceback__)[-1].name == "findroot"
 
 
 def functional(keyword: str | dict[str, Any]) -> Any:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 #: The levels, in the order of their cost.
 LEVELS: tuple[str, ...] = get_args(Level)
 _REFERENCE = "balanced"
+#: Setting that decides the k-point mesh, and the one for metals that a family may have beside it.
+SPACING = "kpoint_spacing_per_A"
+METAL_SPACING = "metal_kpoint_spacing_per_A"
 #: Step whose settings every other step of the family has too.
 ELECTRONS = "electrons"
 
@@ -44,6 +47,8 @@ def step_settings(
 ) -> dict[str, Any]:
     """Return the settings of `step` at `level`, with `overrides` put on top.
 
+    A spacing of k-points among the overrides holds for every crystal, metals too.
+
     Raises
     ------
     MissingData
@@ -60,7 +65,10 @@ def step_settings(
     for part in (*shared, step):
         tables = _tables(family, part)
         settings |= tables[_REFERENCE] | tables.get(level, {})
-    _update(settings, overrides or {}, f"{family} {step}")
+    given = dict(overrides or {})
+    if SPACING in given and METAL_SPACING in settings:
+        given.setdefault(METAL_SPACING, given[SPACING])
+    _update(settings, given, f"{family} {step}")
     return settings
 
 

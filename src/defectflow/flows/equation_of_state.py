@@ -10,6 +10,7 @@ from jobflow import Flow, Maker, Response, job
 
 from defectflow.analysis.equation_of_state import birch_murnaghan
 from defectflow.documents import EquationOfStateDocument, RelaxDocument
+from defectflow.engines.levels import METAL_SPACING, SPACING
 from defectflow.errors import NotConverged
 from defectflow.flows.barrier import cost, heading
 from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from defectflow.engines.contract import Engine
     from defectflow.structures.hosts import Host
 
-#: Setting that decides the k-point mesh; it follows the volume, so that every volume has one mesh.
-_SPACING = "kpoint_spacing_per_A"
+#: Settings that decide the k-point mesh; they follow the volume, so that every volume has one mesh.
+_SPACINGS = (SPACING, METAL_SPACING)
 
 
 @dataclass
@@ -107,7 +108,7 @@ class EquationOfStateMaker(Maker):
     def _maker(self, factor: float) -> Any:
         step = "static" if self.atoms == "fixed" else "relax"
         known = self.engine.settings(step)
-        mesh = {_SPACING: known[_SPACING] / factor ** (1 / 3)} if _SPACING in known else {}
+        mesh = {key: known[key] / factor ** (1 / 3) for key in _SPACINGS if key in known}
         if self.atoms == "fixed":
             return self.engine.static_maker(**mesh)
         return self.engine.relax_maker("fixed", **{**self.relax, **mesh})
