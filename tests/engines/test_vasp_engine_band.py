@@ -94,7 +94,7 @@ def test_a_stopped_band_of_vtst_goes_on(ends, emt_barrier_eV, monkeypatch):
     monkeypatch.setenv(FAIL, "walltime:1")
     used = engine("vasp-standin", potential="emt", band="vtst")
     maker = used.band_maker(**NUMBERS)
-    make = type(maker).make.original
+    make = type(maker).calculate.original
     with pytest.raises(OutOfTime):
         make(maker, *ends)
     stopped = Structure.from_file("vasp-band/straight/01/CONTCAR")

@@ -8,6 +8,7 @@ output is a document of `defectflow.documents`, in Å, eV and eV/Å.
 from __future__ import annotations
 
 import copy
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,7 +21,7 @@ from defectflow.engines import levels
 from defectflow.errors import EngineError, RecipeError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from jobflow.core.job import Job
     from jobflow.core.reference import OutputReference
@@ -311,20 +312,33 @@ class Engine(MSONable, ABC):
         frozen: object = (),
         charge: object = 0,
         magnetic_moments: object | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         """Refuse a request that cannot be served, as far as its values are known yet.
 
         Values that are outputs of other jobs are checked when the job runs.
+
+        Parameters
+        ----------
+        settings
+            Numbers of the step; an engine with electrons makes its input of them, to see that it
+            can.
         """
         from pymatgen.core.structure import Structure
 
+        _check_charge(charge)
+        _check_moments(magnetic_moments)
         if isinstance(charge, int) and charge != 0:
             self.require(Capability.CHARGE)
         if magnetic_moments is not None:
             self.require(Capability.SPIN)
-        if isinstance(structure, Structure):
-            self.check({element.symbol for element in structure.elements})
-            _check_frozen(structure, frozen)
+        if not isinstance(structure, Structure):
+            return
+        self.check({element.symbol for element in structure.elements})
+        _check_frozen(structure, frozen)
+        known = isinstance(charge, int) and isinstance(magnetic_moments, (list, tuple, type(None)))
+        if settings is not None and known and Capability.KPOINTS in self.capabilities():
+            _check_input(self.options, structure, settings, charge, magnetic_moments)
 
 
 def _parsed(kind: type[Engine], options: dict[str, Any]) -> EngineOptions:
@@ -352,3 +366,32 @@ def _check_frozen(structure: Structure, frozen: object) -> None:
             f"{len(structure)} atoms, give indices from 0 to {len(structure) - 1}"
         )
         raise RecipeError(message)
+
+
+def _check_charge(charge: object) -> None:
+    if isinstance(charge, (float, str, bool)):
+        message = f"charge {charge!r}: a cell has a whole number of charges, e.g. 1 or -2"
+        raise RecipeError(message)
+
+
+def _check_moments(moments: object) -> None:
+    if not isinstance(moments, (list, tuple)):
+        return
+    for number, moment in enumerate(moments):
+        if isinstance(moment, (int, float)) and not math.isfinite(moment):
+            message = f"magnetic moment {moment} of atom {number}: give a finite number"
+            raise RecipeError(message)
+
+
+def _check_input(
+    options: dict[str, Any],
+    structure: Structure,
+    settings: Mapping[str, Any],
+    charge: Any,
+    magnetic_moments: Any,
+) -> None:
+    from defectflow.engines.electrons import electronic_input
+    from defectflow.engines.request import Request
+
+    moments = None if magnetic_moments is None else tuple(magnetic_moments)
+    electronic_input(options, Request(structure, settings, charge, moments))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 import yaml
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 VACUUM_A: Final = 7.0
 #: More k-points than this along one axis are a typing error.
 _MOST_KPOINTS: Final = 60
+_NOBLE_CORES: Final = (0, 2, 10, 18, 36, 54, 86)
 _CUTOFFS_EV: Final = (100.0, 3000.0)
 
 Functional = Literal["PBE", "PBE+U", "RPBE", "PBEsol", "r2SCAN"]
@@ -140,9 +141,16 @@ def electronic_input(options: dict[str, Any], request: Request) -> ElectronicInp
             f"{_CUTOFFS_EV[1]:g} eV"
         )
         raise RecipeError(message)
-    electrons = sum(site.specie.Z for site in structure)
-    if request.charge >= electrons:
-        message = f"charge {request.charge:+d}: the cell has only {electrons} electrons"
+    if settings["smearing"] not in get_args(Smearing):
+        hint = did_you_mean(settings["smearing"], get_args(Smearing))
+        message = f"smearing {settings['smearing']!r} does not exist; {hint}"
+        raise RecipeError(message)
+    if settings["max_scf_steps"] < 1:
+        message = "max_scf_steps = 0: a self-consistent field needs steps, e.g. 120"
+        raise RecipeError(message)
+    valence = sum(_valence(site.specie.Z) for site in structure)
+    if request.charge >= valence:
+        message = f"charge {request.charge:+d}: the cell has only {valence} valence electrons"
         raise StructureError(message)
     return ElectronicInput(
         functional=functional,
@@ -157,6 +165,11 @@ def electronic_input(options: dict[str, Any], request: Request) -> ElectronicInp
         hubbard_U_eV=hubbard_U_eV(structure, options["hubbard_U_eV"]) if hubbard else {},
         stress=request.stress,
     )
+
+
+def _valence(atomic_number: int) -> int:
+    """Return the number of electrons outside the core of the noble gas before the element."""
+    return atomic_number - max(core for core in _NOBLE_CORES if core < atomic_number)
 
 
 def kpoint_spacing_per_A(structure: Structure, settings: Mapping[str, Any]) -> float:

@@ -8,6 +8,7 @@ more file, ``electrons.yaml``: its settings belong to every step, and a step's f
 from __future__ import annotations
 
 import functools
+import math
 from typing import TYPE_CHECKING, Any, get_args
 
 from defectflow import paths
@@ -124,10 +125,24 @@ def _update(settings: dict[str, Any], changes: Mapping[str, Any], where: str) ->
 
 
 def _same_type(old: object, value: object, where: str) -> object:
+    """Return `value` in the type of `old`, in the range that its kind of number has."""
     expected = type(old)
     if expected is float and type(value) is int:
-        return float(value)
+        value = float(value)
     if type(value) is not expected:
         message = f"{where}: {value!r} is not of type {expected.__name__}, as {old!r} is"
         raise RecipeError(message)
+    if isinstance(old, float) and isinstance(value, float):
+        _check_range(old, value, where)
+    if expected is int and isinstance(value, int) and value < 0:
+        message = f"{where} = {value}: must not be below zero, e.g. {old}"
+        raise RecipeError(message)
     return value
+
+
+def _check_range(old: float, value: float, where: str) -> None:
+    """Refuse what is not finite, and what is not above zero where the usual number is."""
+    if not math.isfinite(value) or (old > 0 and value <= 0) or (old == 0 and value < 0):
+        needed = "above zero" if old > 0 else "finite" if old < 0 else "not below zero"
+        message = f"{where} = {value:g}: must be {needed}, e.g. {old:g}"
+        raise RecipeError(message)
