@@ -1,6 +1,6 @@
 # Every target does the set-up it needs. On a machine with nothing prepared:
 #   make demo    three published barriers with an embedded potential, compared with the literature
-#   make dft     install GPAW, then one barrier with density functional theory, compared likewise
+#   make dft     install GPAW, then the d-band centre of Cu(111), compared likewise
 #   make dft-long  every DFT number of workflows/, into results/dft_numbers.json: many hours
 #   make test    the whole test suite
 #   make check   ruff, format check, mypy --strict
@@ -25,7 +25,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 DEMO := migration_barrier-mg-tis2 migration_barrier-mg-mn2o4-spinel migration_barrier-li-mn2o4-spinel
 DEMO_RECIPES := $(DEMO:%=workflows/%.yaml)
-DFT_RECIPE := workflows/migration_barrier-al-vacancy.yaml
+# 94 s of one core at this level; the vacancies of metals take ten times as long.
+DFT_RECIPE := workflows/d_band_center-cu111.yaml
 
 help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 8
