@@ -61,7 +61,12 @@ def test_refused_keywords_are_named(tmp_path, monkeypatch):
     strict = engine("ase", calculator="strict_potential:Strict", kwargs={"dept": 1})
     with pytest.raises(EngineError, match=r"refuses kwargs \{'dept': 1\}"):
         strict.calculator()
-    assert strict.capabilities() == {Capability.ENERGY, Capability.FORCES, Capability.BAND}
+    assert strict.capabilities() == {
+        Capability.ENERGY,
+        Capability.FORCES,
+        Capability.BAND,
+        Capability.VIBRATIONS,
+    }
     with pytest.raises(EngineError, match="engine ase cannot do stress; engines that can: emt"):
         strict.relax_maker(cell="relax")
     with pytest.raises(EngineError, match="cannot do stress"):

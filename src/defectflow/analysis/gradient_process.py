@@ -67,7 +67,7 @@ class GradientProcess:
     >>> x = np.array([[0.0], [1.0], [2.0]])
     >>> process = GradientProcess(x, np.sin(x[:, 0]), np.cos(x), length=1.0)
     >>> value, gradient = process.predict(np.array([0.5]))
-    >>> abs(value - np.sin(0.5)) < 0.01 and abs(gradient[0] - np.cos(0.5)) < 0.02
+    >>> bool(abs(value - np.sin(0.5)) < 0.01 and abs(gradient[0] - np.cos(0.5)) < 0.02)
     True
     """
 

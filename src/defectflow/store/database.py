@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 APPLICATION_ID: Final = 0x64666C77
 LAYOUT_VERSION: Final = 1
 _PATIENCE_S: Final = 60.0
+#: Wait before a young file is looked at again, seconds.
+_AGAIN_S: Final = 0.1
 _REMEDIES: Final = {
     "full": "the disk is full; free some space and run again",
     "readonly": "no permission to write; choose another store with --store",
@@ -90,13 +92,32 @@ def open_file(path: str, *, create: bool = True) -> Handle:
     elif not _may(file, os.W_OK):
         return _open_to_read(file)
     with explained(path):
+        connection = _prepared(file, path)
+    return Handle(connection=connection, read_only=False, process=os.getpid())
+
+
+def _prepared(file: Path, path: str) -> sqlite3.Connection:
+    """Return a connection to a store with its tables.
+
+    While another process makes the file, its first page may be seen half written: a young file that
+    is no database is looked at again.
+    """
+    for last in (False, False, False, True):
         connection = _connect(str(file))
         try:
             _prepare(connection, path)
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            young = file.exists() and time.time() - file.stat().st_mtime < _PATIENCE_S
+            if last or not young or "not a database" not in str(error):
+                raise
+            time.sleep(_AGAIN_S)
         except BaseException:
             connection.close()
             raise
-    return Handle(connection=connection, read_only=False, process=os.getpid())
+        else:
+            return connection
+    raise AssertionError
 
 
 def _may(file: Path, mode: int) -> bool:
