@@ -48,7 +48,8 @@ def guided(hop: dict[str, Any], path: Any, folder: Path) -> dict[str, Any]:
         summary = run_flow(flow, store, root=folder)
         found = store.find(key=origin.key)
         if not found:
-            return {"error": str(summary.failures[0].error)[:200]}
+            why = summary.failures[0].error if summary.failures else summary.state
+            return {"error": str(why)[:200]}
     document, band = found[0], found[0].hops[0].band
     return {
         "barrier_eV": document.hops[0].span_eV,
