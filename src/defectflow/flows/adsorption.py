@@ -15,7 +15,6 @@ from defectflow.documents import (
     RelaxDocument,
 )
 from defectflow.errors import RecipeError, did_you_mean
-from defectflow.flows.barrier import cost, heading
 from defectflow.flows.corrections import correction
 from defectflow.flows.host import (
     HostCell,
@@ -28,6 +27,7 @@ from defectflow.flows.host import (
     relax_host,
 )
 from defectflow.flows.provenance import Provenance
+from defectflow.flows.results import cost, heading
 from defectflow.structures.adsorption import (
     SurfaceSite,
     named_site,

@@ -11,9 +11,9 @@ from monty.json import MSONable
 from defectflow.analysis.barriers import energy_profile, path_slopes
 from defectflow.analysis.diffusion import HopDiffusion
 from defectflow.analysis.percolation import Edge, Percolation, percolation
-from defectflow.documents.base import now
 from defectflow.documents.migration import Diffusion, HopDocument
 from defectflow.flows.host import cautions
+from defectflow.flows.results import cost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from defectflow.documents.steps import BandDocument, RelaxDocument
     from defectflow.engines.contract import Engine
-    from defectflow.flows.provenance import Provenance
     from defectflow.structures.hops import Hop
 
 
@@ -87,14 +86,6 @@ def hop_document(plan: HopPlan, band: BandDocument) -> HopDocument:
 def cost_of_path(bands: Sequence[BandDocument], *steps: RelaxDocument) -> dict[str, Any]:
     """Return what ends and bands cost together, and how much of the path the engine has seen."""
     return cost(*steps, *bands) | seen(bands)
-
-
-def cost(*steps: RelaxDocument | BandDocument) -> dict[str, Any]:
-    """Return what steps cost together, as fields of the result."""
-    return {
-        "force_calls": sum(step.force_calls for step in steps),
-        "wall_time_s": sum(step.wall_time_s for step in steps),
-    }
 
 
 def seen(bands: Sequence[BandDocument]) -> dict[str, Any]:
@@ -173,17 +164,6 @@ class Walk(MSONable):
                 f"{kelvin:g}": hop.coefficient_cm2_per_s(kelvin) for kelvin in self.temperatures_K
             },
         )
-
-
-def heading(engine: Engine, provenance: Provenance) -> dict[str, Any]:
-    """Return the fields of a result that say what was asked, of whom, and when."""
-    return {
-        "recipe": provenance.recipe,
-        "key": provenance.key,
-        "recipe_input": provenance.recipe_input,
-        "engine": engine.stamp(),
-        "created": now(),
-    }
 
 
 def spline_span_eV(hop: HopDocument) -> float:

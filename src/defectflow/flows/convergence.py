@@ -10,7 +10,6 @@ from monty.json import MSONable
 
 from defectflow.analysis.convergence import coarsest_within, deviations
 from defectflow.documents import ConvergenceDocument, ConvergencePoint, ConvergenceScan
-from defectflow.flows.barrier import heading
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from defectflow.documents import ResultDocument
     from defectflow.engines.contract import Engine
     from defectflow.flows.provenance import Provenance
+from defectflow.flows.results import heading
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from defectflow.documents import (
 from defectflow.documents.electronic_structure import D_BAND_WINDOW_EV
 from defectflow.engines.contract import Capability
 from defectflow.errors import RecipeError, StructureError, did_you_mean
-from defectflow.flows.barrier import cost, heading
 from defectflow.flows.host import (
     HostCell,
     about,
@@ -31,6 +30,7 @@ from defectflow.flows.host import (
     supercell,
 )
 from defectflow.flows.provenance import Provenance
+from defectflow.flows.results import cost, heading
 from defectflow.structures.points import vacancies
 
 if TYPE_CHECKING:

@@ -15,12 +15,12 @@ from defectflow.flows.barrier import (
     HopPlan,
     Walk,
     cost_of_path,
-    heading,
     hop_document,
     path_notes,
     spline_span_eV,
 )
 from defectflow.flows.provenance import Provenance
+from defectflow.flows.results import heading
 from defectflow.structures.bands import (
     SAME_IMAGE_A,
     check_ends,

@@ -12,9 +12,9 @@ from defectflow.analysis.equation_of_state import birch_murnaghan
 from defectflow.documents import EquationOfStateDocument, RelaxDocument
 from defectflow.engines.levels import METAL_SPACING, SPACING
 from defectflow.errors import NotConverged
-from defectflow.flows.barrier import cost, heading
 from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
+from defectflow.flows.results import cost, heading
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,6 @@ from defectflow.documents import (
     DefectFormationEnergyDocument,
     RelaxDocument,
 )
-from defectflow.flows.barrier import cost, heading
 from defectflow.flows.host import (
     HostCell,
     about,
@@ -29,6 +28,7 @@ from defectflow.flows.host import (
     supercell,
 )
 from defectflow.flows.provenance import Provenance
+from defectflow.flows.results import cost, heading
 from defectflow.structures import hosts
 from defectflow.structures.cells import require_element
 from defectflow.structures.molecules import STANDARD_STATES, molecule, molecules

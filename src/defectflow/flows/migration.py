@@ -23,7 +23,6 @@ from defectflow.flows.barrier import (
     Outcome,
     Walk,
     cost_of_path,
-    heading,
     hop_document,
     path_notes,
 )
@@ -36,6 +35,7 @@ from defectflow.flows.network import (
     waypoints,
 )
 from defectflow.flows.provenance import Provenance
+from defectflow.flows.results import heading
 from defectflow.structures.hosts import Host
 from defectflow.structures.supercells import nearest_image_distance_A, supercell_matrix
 
