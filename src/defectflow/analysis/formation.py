@@ -36,3 +36,31 @@ def formation_energy_eV(
     """
     exchanged = sum(count * chemical_potentials_eV[symbol] for symbol, count in added.items())
     return defective_eV - pristine_eV - exchanged
+
+
+def charging_energy_eV(
+    charge: int, valence_band_eV: float, fermi_eV: float = 0.0, correction_eV: float = 0.0
+) -> float:
+    """Return what a charge adds to the formation energy of a defect.
+
+    q (E_VBM + E_F) + E_corr: the electrons taken out go to the Fermi level.
+
+    C. Freysoldt et al., Rev. Mod. Phys. 86, 253 (2014), eq. 3.
+
+    Parameters
+    ----------
+    charge
+        In units of e; removed electrons are positive.
+    valence_band_eV
+        Valence band maximum of the pristine crystal on the scale of the code's eigenvalues.
+    fermi_eV
+        Fermi level above the valence band maximum.
+    correction_eV
+        For the finite cell; see `defectflow.analysis.charge_correction`.
+
+    Examples
+    --------
+    >>> charging_energy_eV(2, 3.0, fermi_eV=0.5, correction_eV=0.25)
+    7.25
+    """
+    return charge * (valence_band_eV + fermi_eV) + correction_eV

@@ -1,0 +1,93 @@
+"""The neutral Fermi level against the textbook's semiconductor."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from defectflow.analysis.fermi_level import (
+    Bands,
+    DefectLevels,
+    neutral_fermi_level,
+    parabolic_density,
+)
+from defectflow.errors import MissingData, StructureError
+from defectflow.units import BOLTZMANN_EV_PER_K
+
+GAP_EV, VOLUME_A3, KELVIN = 1.2, 40.0, 600.0
+THERMAL = BOLTZMANN_EV_PER_K * KELVIN
+
+
+def semiconductor(electron_mass: float = 0.5, hole_mass: float = 1.5) -> Bands:
+    energies = np.linspace(-3, GAP_EV + 3, 200_001)
+    holes = np.array(parabolic_density(-energies, hole_mass, VOLUME_A3))
+    electrons = np.array(parabolic_density(energies - GAP_EV, electron_mass, VOLUME_A3))
+    return Bands(energies.tolist(), (holes + electrons).tolist(), GAP_EV, VOLUME_A3)
+
+
+def effective_density_per_cm3(mass: float) -> float:
+    """N = 2 (m k T / 2πħ²)^(3/2), from the constants in SI."""
+    m, k, hbar = 9.1093837015e-31 * mass, 1.380649e-23, 1.054571817e-34
+    return 2 * (m * k * KELVIN / (2 * math.pi * hbar**2)) ** 1.5 * 1e-6
+
+
+def test_an_intrinsic_semiconductor_has_the_textbook_level_and_carriers():
+    found = neutral_fermi_level(semiconductor(), [], KELVIN)
+    expected = GAP_EV / 2 + 0.75 * THERMAL * math.log(1.5 / 0.5)
+    assert found.fermi_eV == pytest.approx(expected, abs=1e-4)
+    product = effective_density_per_cm3(0.5) * effective_density_per_cm3(1.5)
+    intrinsic = math.sqrt(product * math.exp(-GAP_EV / THERMAL))
+    assert found.electrons_per_cm3 == pytest.approx(intrinsic, rel=1e-3)
+    assert found.holes_per_cm3 == pytest.approx(intrinsic, rel=1e-3)
+
+
+def test_one_donor_against_its_own_electrons_has_a_closed_form():
+    """N exp(-(E+E_F)/kT) = N_c exp(-(E_g-E_F)/kT), holes and the neutral charge negligible."""
+    energy_eV, sites = -0.35, 2.0
+    donor = DefectLevels("V_O", {1: energy_eV}, sites)
+    found = neutral_fermi_level(semiconductor(), [donor], KELVIN)
+    conduction = effective_density_per_cm3(0.5) * VOLUME_A3 * 1e-24
+    expected = (GAP_EV - energy_eV + THERMAL * math.log(sites / conduction)) / 2
+    assert expected < GAP_EV - 4 * THERMAL, "Boltzmann statistics hold"
+    assert found.fermi_eV == pytest.approx(expected, abs=1e-3)
+    assert found.defects_per_cm3["V_O"][1] == pytest.approx(found.electrons_per_cm3, rel=1e-3)
+
+
+def test_a_donor_and_an_acceptor_of_equal_number_pin_the_level_between_them():
+    donor, acceptor = DefectLevels("D", {1: 0.1}, 1.0), DefectLevels("A", {-1: 1.1}, 1.0)
+    found = neutral_fermi_level(semiconductor(), [donor, acceptor], KELVIN)
+    assert found.fermi_eV == pytest.approx(0.5, abs=1e-2)
+
+
+def test_charges_add_up_to_nothing_and_degeneracy_counts():
+    kinds = [
+        DefectLevels("D", {0: 1.0, 1: 0.6, 2: 0.1}, 2.0, {1: 2.0}),
+        DefectLevels("A", {0: 1.2, -1: 1.5}, 1.0),
+    ]
+    found = neutral_fermi_level(semiconductor(), kinds, KELVIN)
+    charged = sum(q * n for one in found.defects_per_cm3.values() for q, n in one.items())
+    total = charged + found.holes_per_cm3 - found.electrons_per_cm3
+    assert abs(total) < 1e-6 * max(found.holes_per_cm3, found.electrons_per_cm3)
+    plain = DefectLevels("D", kinds[0].energies_eV, 2.0).per_cell(0.3, KELVIN)
+    counted = kinds[0].per_cell(0.3, KELVIN)
+    assert counted[1] == pytest.approx(2 * plain[1])
+    assert counted[0] == plain[0]
+
+
+def test_a_neutral_defect_has_the_concentration_of_boltzmann():
+    kind = DefectLevels("V", {0: 0.8}, 4.0)
+    assert kind.per_cell(0.2, KELVIN)[0] == pytest.approx(4 * math.exp(-0.8 / THERMAL))
+
+
+def test_a_density_of_states_that_does_not_reach_a_band_is_refused():
+    narrow = Bands((-1.0, 0.0, 0.5), (1.0, 1.0, 0.0), GAP_EV, VOLUME_A3)
+    with pytest.raises(MissingData, match="does not reach both bands"):
+        neutral_fermi_level(narrow, [], KELVIN)
+
+
+def test_defects_that_cannot_be_balanced_are_refused():
+    wild = DefectLevels("D", {4: -30.0}, 1.0)
+    with pytest.raises(StructureError, match="makes the crystal neutral"):
+        neutral_fermi_level(semiconductor(), [wild], KELVIN)
