@@ -110,12 +110,12 @@ def test_a_failure_halfway_leaves_nothing(cli, tmp_path, monkeypatch):
 
 
 def test_names_that_are_no_file_names_get_one(cli):
-    from defectflow.cli.cells import rows_of
+    from defectflow.cli.cells import records
 
     structure = Structure.from_spacegroup(
         "Fm-3m", [[4, 0, 0], [0, 4, 0], [0, 0, 4]], ["Cu"], [[0] * 3]
     )
     names = ["SF(111)", "SF 111", "Σ5(310)[001]", "../up"]
     cells = [Cell(structure, structure, name, "test", (), 1) for name in names]
-    files = [str(row["file"]) for row in rows_of(cells, "fcc-Cu")]
+    files = [row["file"] for _, row in records(cells, "fcc-Cu")]
     assert files == ["SF_111.cif", "SF_111_2.cif", "Σ5_310_001.cif", "up.cif"]

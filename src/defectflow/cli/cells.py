@@ -1,19 +1,23 @@
-"""Cells as files: one CIF each and a table, all of them or none."""
+"""Cells as files: one CIF each and a table, all of them or none, written as they are made."""
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 import tempfile
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from defectflow.errors import RecipeError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator
 
     from defectflow.structures import Cell, Change
+
+    Record = tuple[Cell, dict[str, Any]]
 
 #: Columns of ``cells.csv``.
 FIELDS: Final = (
@@ -29,18 +33,13 @@ FIELDS: Final = (
 )
 
 
-def rows_of(cells: Sequence[Cell], host: str) -> list[dict[str, object]]:
-    """Return one flat record per cell, with a file name that no other cell has."""
-    rows: list[dict[str, object]] = []
-    taken: set[str] = set()
+def records(cells: Iterable[Cell], host: str) -> Iterator[Record]:
+    """Yield each cell with its flat record, in which it has a file name that no other cell has."""
+    counts: dict[str, int] = {}
     for cell in cells:
-        stem = base = re.sub(r"[^\w.+-]+", "_", cell.name).strip("._") or cell.kind
-        count = 1
-        while stem in taken:
-            count += 1
-            stem = f"{base}_{count}"
-        taken.add(stem)
-        rows.append(
+        stem = _file_stem(cell, counts)
+        yield (
+            cell,
             {
                 "name": cell.name,
                 "kind": cell.kind,
@@ -51,39 +50,61 @@ def rows_of(cells: Sequence[Cell], host: str) -> list[dict[str, object]]:
                 "multiplicity": cell.multiplicity,
                 "charge": cell.charge,
                 "changes": "; ".join(_said(change) for change in cell.changed),
-            }
+            },
         )
-    return rows
 
 
-def write(cells: Sequence[Cell], rows: Sequence[dict[str, object]], folder: Path) -> None:
-    """Write all files into a new folder; it appears complete or not at all.
+def _file_stem(cell: Cell, taken: dict[str, int]) -> str:
+    """Return a file name, and note it in `taken`: how often each stem was asked for."""
+    stem = base = re.sub(r"[^\w.+-]+", "_", cell.name).strip("._") or cell.kind
+    while stem in taken:
+        taken[base] += 1
+        stem = f"{base}_{taken[base]}"
+    taken[stem] = 1
+    return stem
+
+
+@contextmanager
+def written(made: Iterable[Record], folder: Path) -> Iterator[Iterator[Record]]:
+    """Write each cell that is drawn from the iterator into a new folder.
+
+    The folder appears when the block ends without an error, or not at all.
 
     Raises
     ------
     RecipeError
         If the folder holds something already, or cannot be written.
     """
-    from defectflow.report import to_csv
-
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        message = f"-o {folder}: is there already and not empty; name another or remove it"
-        raise RecipeError(message)
+    draft = _draft(folder)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    try:
-        for cell, row in zip(cells, rows, strict=True):
-            cell.structure.to(str(draft / str(row["file"])), fmt="cif")
-        (draft / "cells.csv").write_text(to_csv(rows, FIELDS) + "\n", encoding="utf-8")
+        with (draft / "cells.csv").open("w", encoding="utf-8") as table:
+            yield _writing(made, draft, table)
         draft.chmod(0o755)  # temporary folders are closed to others
         draft.rename(folder)
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _draft(folder: Path) -> Path:
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        message = f"-o {folder}: is there already and not empty; name another or remove it"
+        raise RecipeError(message)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _writing(made: Iterable[Record], draft: Path, table: TextIO) -> Iterator[Record]:
+    writer = csv.DictWriter(table, FIELDS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for cell, row in made:
+        cell.structure.to(str(draft / str(row["file"])), fmt="cif")
+        writer.writerow(row)
+        yield cell, row
 
 
 def _unwritable(folder: Path, error: OSError) -> RecipeError:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from defectflow.errors import MissingData, RecipeError, did_you_mean
 from defectflow.paths import find
+from defectflow.recipes.defects import KINDS
 from defectflow.recipes.parts import EngineChoice, QuantityRecipe
 from defectflow.recipes.quantities import MODELS
 
@@ -181,14 +182,17 @@ def _explained(error: ValidationError, model: type[BaseModel], file: Path, lines
     An unknown key comes before a missing one: it is likely the missing one, misspelt.
     """
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    # The location within a union also names the member that was tried.
-    place = tuple(str(part) for part in first["loc"] if part not in MODELS)
+    # The location within a union also names the member that was tried; no key is called so.
+    place = tuple(str(part) for part in first["loc"] if part not in MODELS and part not in KINDS)
     known = [place[:length] for length in range(len(place), 0, -1) if place[:length] in lines]
     where = f"{file}:{lines[known[0]]}" if known else str(file)
     field = ".".join(place)
     if first["type"] == "extra_forbidden":
         owner = _model_at(model, tuple(map(str, first["loc"][:-1])))
         return f"{where}: unknown key {field!r}; {did_you_mean(place[-1], owner.model_fields)}"
+    if first["type"] == "union_tag_invalid":
+        tag = str(first["ctx"]["tag"])
+        return f"{where}: {field}.kind = {tag!r}: unknown; {did_you_mean(tag, KINDS)}"
     said = first["msg"].removeprefix("Value error, ")
     said = said[:1].lower() + said[1:]
     if not field:
@@ -201,8 +205,9 @@ def _explained(error: ValidationError, model: type[BaseModel], file: Path, lines
 def _model_at(model: type[BaseModel], place: tuple[str, ...]) -> type[BaseModel]:
     """Return the model of the part that a path leads to."""
     for name in place:
-        if name in MODELS:
-            model = MODELS[name]
+        chosen = MODELS.get(name) or KINDS.get(name)
+        if chosen is not None:
+            model = chosen
             continue
         field = model.model_fields.get(name)
         inner = [t for t in _types(field.annotation if field else None) if _is_model(t)]

@@ -7,14 +7,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     model_validator,
 )
 
 from defectflow.documents.base import Level
+from defectflow.recipes.kinds.choice import Part as Part  # noqa: PLC0414 - other rooms find it here
 
 #: The embedded potential with the smallest error on benchmarks/published_hops.py.
 DEFAULT_ENGINE = "sevennet"
@@ -52,12 +51,6 @@ SUPERCELL = (
     "supercell of the host: three repetitions, e.g. `[2, 2, 2]`, or three rows of a matrix; "
     "chosen by `min_image_distance_A` if left out"
 )
-
-
-class Part(BaseModel):
-    """Base of a recipe's parts: immutable, closed to unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class HostChoice(Part):

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 #: Columns of text that a table takes at most, where its wrapped columns allow it.
 WIDTH: Final = 120
+#: Rows that decide the widths of a table that is written while its rows are still being made.
+MEASURED_ROWS: Final = 200
 _GAP: Final = "  "
 _MISSING: Final = "-"
 #: A wrapped column is not made narrower than this.
@@ -76,18 +79,31 @@ def table(
     Mg           0.82
     Li              -
     """
+    return "\n".join(table_lines(rows, columns, width, measured=None))
+
+
+def table_lines(
+    rows: Iterable[Mapping[str, object]],
+    columns: Sequence[Column | str],
+    width: int = WIDTH,
+    measured: int | None = MEASURED_ROWS,
+) -> Iterator[str]:
+    """Yield the lines of a table as its rows come; only the first `measured` rows are held.
+
+    They decide the widths; what is wider further down is broken into several lines. None holds
+    and measures all rows.
+    """
     shown = [column if isinstance(column, Column) else Column(column) for column in columns]
-    texts = [[column.text(row) for column in shown] for row in rows]
+    texts = ([column.text(row) for column in shown] for row in rows)
+    head = list(itertools.islice(texts, measured))
     headings = [column.heading for column in shown]
     widths = [
-        max(display_width(line[place]) for line in [headings, *texts])
-        for place in range(len(shown))
+        max(display_width(line[place]) for line in [headings, *head]) for place in range(len(shown))
     ]
     _narrow(widths, shown, width)
     rule = ["-" * size for size in widths]
-    lines = [_laid_out(headings, shown, widths), _laid_out(rule, shown, widths)]
-    lines += [_laid_out(text, shown, widths) for text in texts]
-    return "\n".join(line for block in lines for line in block)
+    for text in itertools.chain([headings, rule], head, texts):
+        yield from _laid_out(text, shown, widths)
 
 
 def display_width(text: str) -> int:

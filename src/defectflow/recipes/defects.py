@@ -1,0 +1,51 @@
+"""Every kind of defect that a recipe or ``defectflow generate`` may ask for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+from pydantic import Field
+
+from defectflow.recipes.kinds.points import Antisite, Interstitial, Substitution, Vacancy
+
+if TYPE_CHECKING:
+    from defectflow.recipes.kinds.choice import DefectChoice
+
+#: A defect in a recipe: a mapping whose ``kind`` decides which other keys it may hold.
+Defect = Annotated[
+    Vacancy | Substitution | Antisite | Interstitial,
+    Field(discriminator="kind"),
+]
+
+#: One model per kind, in the order in which help lists them.
+KINDS: Final[dict[str, type[DefectChoice]]] = {
+    "vacancy": Vacancy,
+    "substitution": Substitution,
+    "antisite": Antisite,
+    "interstitial": Interstitial,
+}
+
+
+def spelled_out(recipe: object) -> object:
+    """Return the data of a recipe with its defect as a mapping.
+
+    ``defect: vacancy`` beside ``species: O`` stands for ``defect: {kind: vacancy, species: O}``;
+    a recipe that names no defect means a vacancy. For a validator that runs before the fields'.
+
+    Examples
+    --------
+    >>> spelled_out({"defect": "vacancy", "species": "O"})["defect"]
+    {'kind': 'vacancy', 'species': 'O'}
+    >>> spelled_out({"defect": {"kind": "antisite"}})["defect"]
+    {'kind': 'antisite'}
+    """
+    if not isinstance(recipe, dict):
+        return recipe
+    defect = recipe.get("defect", "vacancy")
+    if not isinstance(defect, str):
+        return recipe
+    choice = {"kind": defect}
+    model = KINDS.get(defect)
+    if model is not None and "species" in model.model_fields and "species" in recipe:
+        choice["species"] = recipe["species"]
+    return {**recipe, "defect": choice}

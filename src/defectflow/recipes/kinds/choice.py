@@ -1,0 +1,53 @@
+"""What every kind of defect is made of."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pymatgen.core.structure import Structure
+
+    from defectflow.structures.cells import Cell
+
+
+class Part(BaseModel):
+    """Base of a recipe's parts: immutable, closed to unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DefectChoice(Part):
+    """One kind of defect and what decides which cells it has.
+
+    The first paragraph of a subclass's docstring is its help on the command line; each field is an
+    option there, with its description. A field whose name ends in a unit, such as ``height_A``,
+    becomes ``--height``; ``json_schema_extra={"metavar": ...}`` names its value.
+
+    Attributes
+    ----------
+    kind
+        The word that selects the kind.
+    alone
+        Whether the defect belongs into a supercell, where it is far from its images. Kinds that
+        choose their own cell, or fill the one given, say False.
+    """
+
+    kind: str
+    alone: ClassVar[bool] = True
+
+    @abstractmethod
+    def cells(self, structure: Structure) -> Iterator[Cell]:
+        """Yield one cell for each symmetry-distinct defect of this kind in `structure`.
+
+        Mistakes are refused at the call, not at the first cell.
+
+        Raises
+        ------
+        StructureError
+            If the crystal cannot have such a defect.
+        """

@@ -1,0 +1,80 @@
+"""Defects of one atom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pydantic import Field
+
+from defectflow.recipes.kinds.choice import DefectChoice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pymatgen.core.structure import Structure
+
+    from defectflow.structures.cells import Cell
+
+_SYMBOL: Final[dict[str, Any]] = {"metavar": "S"}
+
+
+class Vacancy(DefectChoice):
+    """Take one atom out, at each distinct site."""
+
+    kind: Literal["vacancy"] = Field("vacancy", description="the kind")
+    species: str | None = Field(
+        None, description="element to remove; every element by default", json_schema_extra=_SYMBOL
+    )
+
+    def cells(self, structure: Structure) -> Iterator[Cell]:
+        """Yield a cell for each inequivalent atom taken away."""
+        from defectflow.structures import points
+
+        return points.vacancies(structure, self.species)
+
+
+class Substitution(DefectChoice):
+    """Put one atom of another element in, at each distinct site."""
+
+    kind: Literal["substitution"] = Field("substitution", description="the kind")
+    replace: dict[str, str | tuple[str, ...]] = Field(
+        min_length=1,
+        description="elements of the host and what takes their place, e.g. Ti by Nb",
+        json_schema_extra={"metavar": "OLD=NEW"},
+    )
+
+    def cells(self, structure: Structure) -> Iterator[Cell]:
+        """Yield a cell for each inequivalent atom exchanged."""
+        from defectflow.structures import points
+
+        return points.substitutions(structure, self.replace)
+
+
+class Antisite(DefectChoice):
+    """Put an atom on the site of another element of the host."""
+
+    kind: Literal["antisite"] = Field("antisite", description="the kind")
+    between: tuple[str, ...] | None = Field(
+        None,
+        description="elements that trade places, e.g. Li and Ni; all by default",
+        json_schema_extra=_SYMBOL,
+    )
+
+    def cells(self, structure: Structure) -> Iterator[Cell]:
+        """Yield a cell for each inequivalent atom on a wrong site."""
+        from defectflow.structures import points
+
+        return points.antisites(structure, self.between)
+
+
+class Interstitial(DefectChoice):
+    """Put one more atom in, at each distinct void."""
+
+    kind: Literal["interstitial"] = Field("interstitial", description="the kind")
+    species: str = Field(description="element to put in", json_schema_extra=_SYMBOL)
+
+    def cells(self, structure: Structure) -> Iterator[Cell]:
+        """Yield a cell for each inequivalent void filled."""
+        from defectflow.structures import points
+
+        return points.interstitials(structure, self.species)
