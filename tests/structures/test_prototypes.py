@@ -35,6 +35,7 @@ CRYSTALS = {
     "alpha-V2O5": (59, "V4 O10", 3.37),
     "delta-V2O5": (63, "V8 O20", 2.84),
     "delta-MgV2O5": (63, "Mg4 V8 O20", 3.22),
+    "alpha-MoO3": (62, "Mo4 O12", 4.71),
     "alphaI-VOPO4": (85, "V2 P2 O10", 3.40),
     "olivine-FePO4": (62, "Fe4 P4 O16", 3.69),
     "olivine-LiFePO4": (62, "Li4 Fe4 P4 O16", 3.60),
@@ -52,6 +53,7 @@ CRYSTALS = {
     "hcp-Mg": (194, "Mg2", 1.74),
     "hcp-Ti": (194, "Ti2", 4.51),
     "rocksalt-MgO": (225, "Mg4 O4", 3.58),
+    "fluorite-CeO2": (225, "Ce4 O8", 7.21),
     "graphene": (191, "C2", 0.51),
 }
 
@@ -59,6 +61,7 @@ CRYSTALS = {
 #: radii of Shannon (1976) for the coordination at hand, less or plus 0.15 Å, except V=O and P-O.
 BONDS = {
     "Al-O": (1.80, 2.00),
+    "Ce-O": (2.20, 2.50),
     "Co-O": (1.80, 2.00),
     "Cr-O": (1.80, 2.10),
     "Fe-O": (1.80, 2.15),
@@ -66,6 +69,7 @@ BONDS = {
     "Mg-O": (1.85, 2.15),
     "Mg-S": (2.30, 2.60),
     "Mn-O": (1.80, 2.00),
+    "Mo-O": (1.60, 1.75),
     "Mo-S": (2.30, 2.55),
     "Na-O": (2.20, 2.50),
     "Ni-O": (1.80, 2.05),
