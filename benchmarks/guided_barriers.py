@@ -18,7 +18,7 @@ import json
 import math
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from band_force_calls import END_FMAX, ForceField, peers
 from published_hops import RESULTS, file_row, hops, structure
@@ -30,15 +30,18 @@ from defectflow.flows import EndpointsBarrierMaker, Provenance
 from defectflow.launch import run_flow
 from defectflow.store import open_store
 
+if TYPE_CHECKING:
+    from defectflow.engines.contract import Engine
+
 DEAR, GUIDE = "7net-l3i5", "7net-0"
 TARGET = RESULTS / "guided_barriers.json"
 #: What counts as the same barrier, eV.
 AGREE_EV = {"dft": 0.010, "refined": 0.040}
 
 
-def guided(hop: dict[str, Any], path: Any, folder: Path) -> dict[str, Any]:
+def guided(hop: dict[str, Any], path: Any, folder: Path, dear: Engine) -> dict[str, Any]:
     """Run one guided road; return barrier, evaluations of both engines, and the error estimate."""
-    dear, guide = engine("sevennet", model=DEAR), engine("sevennet", model=GUIDE)
+    guide = engine("sevennet", model=GUIDE)
     maker = EndpointsBarrierMaker(
         GuidedEngine.of(dear, guide, path), explore=False, relax={"fmax_eV_per_A": END_FMAX}
     )
@@ -68,7 +71,7 @@ def compared(hop: dict[str, Any]) -> dict[str, Any]:
     field = ForceField(SevenNetCalculator, {"model": DEAR, "device": "cpu"})
     with tempfile.TemporaryDirectory() as folder:
         for path in AGREE_EV:
-            row[path] = guided(hop, path, Path(folder))
+            row[path] = guided(hop, path, Path(folder), engine("sevennet", model=DEAR))
         try:
             row["atomate2"] = peers(hop, row["dft"].get("images", 5), Path(folder), field)
         except Exception as error:  # noqa: BLE001 - a peer's failure is a row of the table

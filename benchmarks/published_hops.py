@@ -35,8 +35,10 @@ def hops() -> list[dict[str, Any]]:
     return sorted(data, key=lambda hop: len(hop["initial"]["coords"]))
 
 
-def structure(end: dict[str, Any]) -> Structure:
-    """Return one end point."""
+def structure(end: dict[str, Any] | Structure) -> Structure:
+    """Return one end point, read or as it is."""
+    if isinstance(end, Structure):
+        return end
     return Structure(
         Lattice(end["lattice_mat"]),
         end["elements"],
