@@ -76,6 +76,9 @@ class RelaxDocument(Document):
         What was free: ``fixed`` (atoms only), ``relax`` (all of the cell), ``scale`` (volume only).
     magnetic_moments
         Of each atom at the end, Bohr magnetons; None without spin.
+    site_potentials_V
+        Electrostatic potential at each atom at the end, V, positive near positive charges; for
+        differences between cells only. None where the engine does not give it.
     inputs
         What a code with electrons was given: cutoff, k-points, Hubbard U, ...; empty for others.
     repairs
@@ -95,6 +98,7 @@ class RelaxDocument(Document):
     cell: Literal["fixed", "relax", "scale"]
     frozen: tuple[int, ...] = ()
     magnetic_moments: tuple[float, ...] | None = None
+    site_potentials_V: tuple[float, ...] | None = None
     charge: int = 0
     inputs: dict[str, Any] = Field(default_factory=dict)
     repairs: tuple[str, ...] = ()

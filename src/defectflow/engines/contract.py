@@ -51,6 +51,8 @@ class Capability(StrEnum):
     KPOINTS = "kpoints"
     #: Projected electronic density of states.
     DOS = "dos"
+    #: Electrostatic potentials at the atoms, which align charged cells.
+    SITE_POTENTIALS = "site_potentials"
     #: Minimum energy paths (nudged elastic band).
     BAND = "band"
     #: Vibrational modes.

@@ -6,6 +6,7 @@ No engine is known here by name; every step comes from the `engine` that a Maker
 from __future__ import annotations
 
 from defectflow.flows.adsorption import AdsorptionMaker, SlabPlan
+from defectflow.flows.charged_defects import ChargePlan
 from defectflow.flows.convergence import ConvergenceMaker
 from defectflow.flows.electronic_structure import BandGapMaker, CellPlan, DBandCenterMaker
 from defectflow.flows.endpoints import EndpointsBarrierMaker
@@ -13,11 +14,13 @@ from defectflow.flows.equation_of_state import EquationOfStateMaker
 from defectflow.flows.formation import DefectFormationEnergyMaker
 from defectflow.flows.migration import MigrationBarrierMaker
 from defectflow.flows.provenance import Provenance
+from defectflow.flows.reservoirs import Reservoirs
 
 __all__ = [
     "AdsorptionMaker",
     "BandGapMaker",
     "CellPlan",
+    "ChargePlan",
     "ConvergenceMaker",
     "DBandCenterMaker",
     "DefectFormationEnergyMaker",
@@ -25,5 +28,6 @@ __all__ = [
     "EquationOfStateMaker",
     "MigrationBarrierMaker",
     "Provenance",
+    "Reservoirs",
     "SlabPlan",
 ]

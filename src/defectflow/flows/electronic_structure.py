@@ -200,7 +200,7 @@ class _ElectronicMaker(Maker):
         matrix = cut["matrix"]
         return {
             **heading(self.engine, provenance),
-            **cost(*done, dos),  # type: ignore[arg-type] # it has the same two fields
+            **cost(*done, dos),
             **about,
             "notes": tuple(notes),
             "converged": all(step.converged for step in done),

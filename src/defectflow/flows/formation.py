@@ -6,14 +6,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jobflow import Flow, Maker, Response, job
+from monty.json import MSONable
 
-from defectflow.analysis.formation import formation_energy_eV
+from defectflow.analysis.formation import charging_energy_eV, formation_energy_eV
 from defectflow.documents import (
-    ChemicalPotential,
+    CompetingPhase,
     DefectDocument,
     DefectFormationEnergyDocument,
+    DosDocument,
+    ElectronicHost,
     RelaxDocument,
+    StartDocument,
 )
+from defectflow.flows.charged_defects import (
+    ChargePlan,
+    charge_correction,
+    electronic_host,
+    equilibrium,
+    transitions,
+)
+from defectflow.flows.defect_cells import DefectPlan, DefectsIn, plans_in, starts
 from defectflow.flows.host import (
     HostCell,
     about,
@@ -21,21 +33,25 @@ from defectflow.flows.host import (
     cautions,
     cell_fields,
     chosen_supercell,
-    molecule_cautions,
-    moments_for,
     one_engine,
     relax_host,
     supercell,
 )
 from defectflow.flows.provenance import Provenance
+from defectflow.flows.reservoirs import (
+    PhasePlan,
+    Potentials,
+    Reservoirs,
+    chemical_potentials,
+    phase_jobs,
+    phases_for,
+)
 from defectflow.flows.results import cost, heading
-from defectflow.structures import hosts
 from defectflow.structures.cells import require_element
-from defectflow.structures.molecules import STANDARD_STATES, molecule, molecules
 from defectflow.structures.points import vacancies
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from jobflow.core.job import Job
     from pymatgen.core import Structure
@@ -45,17 +61,44 @@ if TYPE_CHECKING:
     from defectflow.structures.hosts import Host
 
 
+@dataclass(frozen=True)
+class Scene(MSONable):
+    """What is known of a formation energy before anything is computed.
+
+    Attributes
+    ----------
+    plans
+        The distinct defects.
+    phases
+        In the order of their results.
+    limit
+        See `Reservoirs`.
+    about
+        Fields of the document.
+    """
+
+    plans: list[DefectPlan]
+    matrix: list[list[int]]
+    phases: list[PhasePlan]
+    limit: str
+    about: dict[str, Any]
+    notes: list[str]
+    provenance: Provenance
+
+
 @dataclass
 class DefectFormationEnergyMaker(Maker):
-    """Formation energy of a neutral vacancy in a host, in the dilute limit.
+    """Formation energy of a defect in a host, in the dilute limit.
 
     1. Relax the host: atoms only (``keep``), or atoms and cell (``relax``), or atoms and volume
        (``scale``).
-    2. Make the supercell; relax it without and with each symmetry-distinct vacancy, at the cell of
-       the host.
-    3. Relax the reservoir of the missing atom: for an element its own crystal, which is the
-       pristine supercell itself; else the reference given, or the element's standard state.
-    4. E_f = E(defect) - E(pristine) + μ; the lowest is the value.
+    2. Make the supercell; relax it without and with each symmetry-distinct defect in each of its
+       charges, at the cell of the host; from several starts, if asked, of which the lowest counts.
+    3. Relax the reservoirs of the atoms exchanged: for an element its own crystal, which is the
+       pristine supercell itself; else the reference given, or the element's standard state; or
+       every competing phase, and take the chemical potentials of a limit of the host's stability.
+    4. For charges: the band edges of the host, and the correction of each charged cell.
+    5. E_f = E(defect) - E(pristine) - Σ Δn μ + q (E_VBM + E_F) + E_corr; the lowest is the value.
 
     All energies come from the one engine of the flow.
 
@@ -63,11 +106,16 @@ class DefectFormationEnergyMaker(Maker):
     ----------
     supercell
         Rows of the supercell's matrix; None to take the smallest symmetric one of
-        `min_image_distance_A`.
+        `min_image_distance_A` in the cell of the host as it is given.
+    charges
+        Charges of the defects and what comes with them.
+    distort
+        Relax also from distorted starts; see `defectflow.structures.distortions`.
 
     Examples
     --------
     >>> from defectflow.engines.registry import engine
+    >>> from defectflow.structures import hosts
     >>> maker = DefectFormationEnergyMaker(engine("emt"))
     >>> [job.name for job in maker.make(hosts.load("fcc-Cu"), species="Cu")]
     ['relax host', 'relax defects']
@@ -79,219 +127,247 @@ class DefectFormationEnergyMaker(Maker):
     min_image_distance_A: float = 8.0
     supercell: Sequence[Sequence[int]] | None = None
     relax: dict[str, Any] = field(default_factory=dict)
+    charges: ChargePlan = field(default_factory=ChargePlan)
+    distort: bool = False
 
     def make(
         self,
         host: Host | Structure,
-        species: str,
-        reference: Host | Structure | str | None = None,
+        species: str = "",
+        reference: Reservoirs | Host | Structure | str | None = None,
         provenance: Provenance | None = None,
+        defects: DefectsIn | None = None,
     ) -> Flow:
         """Return the flow; its output is a `DefectFormationEnergyDocument`.
 
         Parameters
         ----------
         species
-            Symbol of the element that is taken out.
+            Symbol of the element that is taken out; unless `defects` are given.
         reference
             Crystal of that element, or the formula of its molecule; by default the host itself if
-            it holds nothing else, or the standard state.
+            it holds nothing else, or the standard state. `Reservoirs` for several elements.
+        defects
+            Yields the distinct defects in a supercell: any generator of `defectflow.structures`.
 
         Raises
         ------
         StructureError
-            If the host has no such element, or no standard state of it is known.
+            If the host cannot have such a defect, or no standard state of an element is known.
         EngineError
             If the engine cannot do what is needed.
         """
         host = as_host(host)
-        require_element(species)
-        next(iter(vacancies(host.structure, species)))
-        self.engine.check({element.symbol for element in host.structure.elements})
-        origin = provenance or Provenance.of(
-            f"V_{species} in {host.name}", self.as_dict(), host.structure.as_dict(), species
+        if defects is None:
+            defects = _vacancies_of(host, species)
+        self.charges.check(self.engine)
+        matrix = chosen_supercell(host.structure, self.supercell, self.min_image_distance_A)
+        plans = plans_in(supercell(host.structure, matrix), defects)
+        exchanged = {symbol for plan in plans for symbol in plan.added}
+        self.engine.check({element.symbol for element in host.structure.elements} | exchanged)
+        reservoirs = _reservoirs(reference, species)
+        phases = phases_for(host, exchanged, reservoirs)
+        scene = Scene(
+            plans=plans,
+            matrix=matrix,
+            phases=[plan for plan, _ in phases.values()],
+            limit=reservoirs.limit,
+            about={**about(host), "species": species or _species(plans)},
+            notes=list(cautions(self.engine, host.structure)),
+            provenance=provenance or self._provenance(host, plans),
         )
+        return self._flow(host, phases, scene)
+
+    def _provenance(self, host: Host, plans: list[DefectPlan]) -> Provenance:
+        name = f"{plans[0].name} in {host.name}"
+        return Provenance.of(name, self.as_dict(), host.structure.as_dict(), plans[0].changes)
+
+    def _flow(self, host: Host, phases: Mapping[str, Any], scene: Scene) -> Flow:
         relaxed = relax_host(self.engine, host, self.host_cell, self.relax)
-        reservoir = self._reservoir(host, species, reference)
-        defects = self.relax_defects(
-            relaxed.output,
-            species,
-            reservoir[1][-1].output if reservoir else None,
-            {**about(host), "notes": self._notes(host, reservoir)},
-            reservoir[0] if reservoir else "host",
-            origin,
-        )
+        jobs: list[Job | Flow] = [relaxed]
+        found = []
+        for plan, source in phases.values():
+            made = phase_jobs(self.engine, self.relax, plan, source)
+            jobs += made
+            found.append(made[-1].output)
+        dos = None
+        if self.charges.needs_bands:
+            perfect: Any = relaxed.output
+            bands = self.engine.dos_maker().make(perfect.structure)
+            bands.name = "bands of the host"
+            jobs.append(bands)
+            dos = bands.output
+        defects = self.relax_defects(relaxed.output, found, dos, scene)
         defects.name = "relax defects"
-        jobs: list[Job | Flow] = [relaxed, defects]
-        if reservoir:
-            jobs[1:1] = reservoir[1]
-        return Flow(jobs, output=defects.output, name=origin.recipe)
-
-    def _reservoir(
-        self, host: Host, species: str, reference: Host | Structure | str | None
-    ) -> tuple[str, list[Job]] | None:
-        """Return the name of the reservoir and the jobs that relax it; None if it is the host.
-
-        The last job has the cell fixed, like those of the supercells: a cell is relaxed with more
-        plane waves, whose energy must not be mixed with theirs.
-        """
-        if reference is None:
-            if {element.symbol for element in host.structure.elements} == {species}:
-                return None
-            reference = _standard_state(species)
-        maker = self.engine.relax_maker("fixed", **self.relax)
-        if isinstance(reference, str) and reference in molecules():
-            gas = molecule(reference)
-            moments = moments_for(self.engine, gas.moments_muB)
-            boxed = maker.make(gas.boxed(), magnetic_moments=moments)
-            boxed.name = f"relax {gas.name}"
-            return gas.name, [boxed]
-        crystal = as_host(hosts.load(reference) if isinstance(reference, str) else reference)
-        _check_reservoir(crystal.structure, species, crystal.name)
-        cell = relax_host(self.engine, crystal, "relax", self.relax)
-        cell.name = f"relax cell of {crystal.name}"
-        relaxed: Any = cell.output
-        settled = maker.make(relaxed.structure)
-        settled.name = f"relax {crystal.name}"
-        return crystal.name, [cell, settled]
-
-    def _notes(self, host: Host, reservoir: tuple[str, list[Job]] | None) -> list[str]:
-        notes = list(cautions(self.engine, host.structure))
-        if reservoir and reservoir[0] in molecules():
-            gas = molecule(reservoir[0])
-            notes += molecule_cautions(self.engine, gas.name, magnetic=gas.magnetic)
-        return notes
+        return Flow([*jobs, defects], output=defects.output, name=scene.provenance.recipe)
 
     @job
     def relax_defects(
         self,
         host: RelaxDocument,
-        species: str,
-        reservoir: RelaxDocument | None,
-        about: dict[str, Any],
-        source: str,
-        provenance: Provenance,
+        phases: Sequence[RelaxDocument],
+        dos: DosDocument | None,
+        scene: Scene,
     ) -> Response[Any]:
         """Relax the supercell of the relaxed host with and without each defect."""
-        matrix = chosen_supercell(host.structure, self.supercell, self.min_image_distance_A)
-        whole = supercell(host.structure, matrix)
-        cells = list(vacancies(whole, species))
+        whole = supercell(host.structure, scene.matrix)
         maker = self.engine.relax_maker("fixed", **self.relax)
         jobs = [maker.make(whole)]
         jobs[0].name = "relax pristine supercell"
-        for cell in cells:
-            jobs.append(maker.make(cell.structure))
-            jobs[-1].name = f"relax {cell.name}"
-        kinds = [(cell.name, cell.multiplicity, _added(cell)) for cell in cells]
-        last = self.conclude(
-            [host, reservoir, *(one.output for one in jobs)],
-            matrix,
-            kinds,
-            {**about, "species": species},
-            source,
-            provenance,
-        )
+        begun: list[list[tuple[str, Any]]] = []
+        for plan in scene.plans:
+            for charge in self.charges.charges:
+                tried = []
+                for start in starts(plan.cell(whole, charge), distort=self.distort):
+                    jobs.append(maker.make(start.structure, charge=charge))
+                    jobs[-1].name = f"relax {start.name}{f' {charge:+d}' if charge else ''}"
+                    tried.append((start.name, jobs[-1].output))
+                begun.append(tried)
+        steps = {"host": host, "pristine": jobs[0].output, "phases": phases, "dos": dos}
+        last = self.conclude(steps, begun, scene)
         last.name = "defect formation energy"
         return Response(replace=Flow([*jobs, last], output=last.output))
 
     @job(output_schema=DefectFormationEnergyDocument, metadata={"defectflow": "result"})
     def conclude(
-        self,
-        steps: Sequence[RelaxDocument | None],
-        matrix: Sequence[Sequence[int]],
-        kinds: Sequence[tuple[str, int, dict[str, int]]],
-        about: dict[str, Any],
-        source: str,
-        provenance: Provenance,
+        self, steps: dict[str, Any], begun: Sequence[Sequence[Any]], scene: Scene
     ) -> DefectFormationEnergyDocument:
-        """Subtract the energies: step 4."""
-        host, reservoir, pristine, *relaxed = steps
-        if host is None or pristine is None:
-            message = "the host and its supercell have to be computed first"
-            raise TypeError(message)
-        computed = [step for step in steps if step is not None]
-        one_engine(*computed[1:])
-        mu = _chemical_potential(about["species"], reservoir or pristine, source)
+        """Subtract the energies: step 5."""
+        host, pristine, phases = steps["host"], steps["pristine"], steps["phases"]
+        relaxed = [step for tried in begun for _, step in tried]
+        one_engine(pristine, *phases, *relaxed)
+        named = list(zip(scene.phases, phases, strict=True))
+        potentials = chemical_potentials(
+            self.engine, pristine, named, scene.limit, scene.about["host"]
+        )
+        dos: DosDocument | None = steps["dos"]
+        electronic = electronic_host(dos, self.charges) if dos and self.charges.charged else None
+        cases = [plan for plan in scene.plans for _ in self.charges.charges]
         defects = [
-            _defect(kind, step, pristine, mu)
-            for kind, step in zip(kinds, relaxed, strict=True)
-            if step is not None
+            self._defect(plan, tried, pristine, potentials, electronic)
+            for plan, tried in zip(cases, begun, strict=True)
         ]
-        settled = all(step.converged for step in computed)
-        energies = [one.formation_energy_eV for one in defects]
-        value = min(e for e in energies if e is not None) if settled else None
-        lowest = defects[energies.index(value) if value is not None else 0]
-        return DefectFormationEnergyDocument(
-            **heading(self.engine, provenance),
-            **cost(*computed),
-            **about,
-            defect=lowest.name,
-            converged=settled,
-            value=value,
+        lowest = _lowest(defects, host, pristine, *phases)
+        shown = lowest or defects[0]
+        document = DefectFormationEnergyDocument(
+            **heading(self.engine, scene.provenance),
+            **cost(host, pristine, *phases, *relaxed, *([dos] if dos else [])),
+            **scene.about,
+            defect=shown.name,
+            converged=lowest is not None,
+            value=lowest.formation_energy_eV if lowest else None,
+            charge=shown.charge,
+            fermi_eV=self.charges.fermi_eV,
             host_cell=self.host_cell,
-            **cell_fields(host.structure, matrix),
+            **cell_fields(host.structure, scene.matrix),
             relaxed_host=host,
             pristine=pristine,
             defects=tuple(defects),
-            chemical_potentials=(mu,),
+            chemical_potentials=potentials.chosen,
+            limits=potentials.limits,
+            competing_phases=_competing(named, scene.limit),
+            electronic=electronic,
+            notes=(*scene.notes, *potentials.notes),
+        )
+        return self._with_charges(document, dos)
+
+    def _defect(
+        self,
+        plan: DefectPlan,
+        tried: Sequence[Any],
+        pristine: RelaxDocument,
+        potentials: Potentials,
+        electronic: ElectronicHost | None,
+    ) -> DefectDocument:
+        name, relaxed = _deepest(tried)
+        correction = charge_correction(self.charges, plan, relaxed, pristine)
+        energy_eV = formation_energy_eV(
+            relaxed.energy_eV, pristine.energy_eV, plan.added, potentials.by_element_eV
+        )
+        if electronic is not None:
+            energy_eV += charging_energy_eV(
+                relaxed.charge,
+                electronic.valence_band_eV,
+                self.charges.fermi_eV,
+                correction.total_eV if correction else 0.0,
+            )
+        return DefectDocument(
+            name=plan.name,
+            multiplicity=plan.multiplicity,
+            formation_energy_eV=energy_eV if relaxed.converged else None,
+            added=plan.added,
+            charge=relaxed.charge,
+            correction=correction,
+            start=name if len(tried) > 1 else "",
+            starts=_starts(tried, relaxed.energy_eV) if len(tried) > 1 else (),
+            relaxed=relaxed,
         )
 
+    def _with_charges(
+        self, document: DefectFormationEnergyDocument, dos: DosDocument | None
+    ) -> DefectFormationEnergyDocument:
+        """Add transition levels and the neutral Fermi level."""
+        if dos is None or not document.converged:
+            return document
+        energies = document.energies_at_valence_band_eV()
+        added: dict[str, Any] = {"transitions": transitions(energies)}
+        if self.charges.temperature_K is not None:
+            places = {one.name: one.multiplicity for one in document.defects}
+            added["equilibrium"] = equilibrium(dos, energies, places, self.charges.temperature_K)
+        return document.model_copy(update=added)
 
-def _standard_state(species: str) -> str:
-    from defectflow.errors import StructureError
 
-    if species not in STANDARD_STATES:
-        message = (
-            f"no standard state of {species} is known; give the crystal or molecule that the atom "
-            "goes to, e.g. `reference: {file: metal.cif}`"
+def _vacancies_of(host: Host, species: str) -> DefectsIn:
+    require_element(species)
+    next(iter(vacancies(host.structure, species)))
+
+    def defects(structure: Structure) -> list[Cell]:
+        return list(vacancies(structure, species))
+
+    return defects
+
+
+def _reservoirs(reference: Any, species: str) -> Reservoirs:
+    if reference is None:
+        return Reservoirs()
+    if isinstance(reference, Reservoirs):
+        return reference
+    return Reservoirs({species: reference})
+
+
+def _species(plans: Sequence[DefectPlan]) -> str:
+    """Return what a table calls the defect's element: the first that is added, or taken away."""
+    added = plans[0].added
+    return max(added, key=lambda symbol: added[symbol]) if added else ""
+
+
+def _deepest(tried: Sequence[Any]) -> tuple[str, RelaxDocument]:
+    """Return name and end of the start that ended lowest; one that converged, if any did."""
+    name, relaxed = min(tried, key=lambda one: (not one[1].converged, one[1].energy_eV))
+    return name, relaxed
+
+
+def _starts(tried: Sequence[Any], lowest_eV: float) -> tuple[StartDocument, ...]:
+    return tuple(
+        StartDocument(
+            name=name, above_lowest_eV=step.energy_eV - lowest_eV if step.converged else None
         )
-        raise StructureError(message)
-    return STANDARD_STATES[species]
-
-
-def _check_reservoir(crystal: Structure, species: str, name: str) -> None:
-    from defectflow.errors import StructureError
-
-    if {element.symbol for element in crystal.elements} != {species}:
-        message = (
-            f"reference {name} is {crystal.reduced_formula}; the reservoir of {species} has to "
-            f"hold {species} alone"
-        )
-        raise StructureError(message)
-
-
-def _added(cell: Cell) -> dict[str, int]:
-    added: dict[str, int] = {}
-    for change in cell.changed:
-        for symbol, count in ((change.before, -1), (change.after, 1)):
-            if symbol is not None:
-                added[symbol] = added.get(symbol, 0) + count
-    return added
-
-
-def _chemical_potential(species: str, step: RelaxDocument, source: str) -> ChemicalPotential:
-    return ChemicalPotential(
-        element=species,
-        energy_eV=step.energy_eV / len(step.structure),
-        source=source,
-        relaxed=None if source == "host" else step,
+        for name, step in tried
     )
 
 
-def _defect(
-    kind: tuple[str, int, dict[str, int]],
-    relaxed: RelaxDocument,
-    pristine: RelaxDocument,
-    mu: ChemicalPotential,
-) -> DefectDocument:
-    name, multiplicity, added = kind
-    energy_eV = formation_energy_eV(
-        relaxed.energy_eV, pristine.energy_eV, added, {mu.element: mu.energy_eV}
-    )
-    return DefectDocument(
-        name=name,
-        multiplicity=multiplicity,
-        formation_energy_eV=energy_eV if relaxed.converged else None,
-        added=added,
-        relaxed=relaxed,
-    )
+def _lowest(defects: Sequence[DefectDocument], *steps: RelaxDocument) -> DefectDocument | None:
+    """Return the defect of lowest energy; None unless everything converged."""
+    energies = [one.formation_energy_eV for one in defects]
+    known = [energy for energy in energies if energy is not None]
+    if len(known) < len(defects) or not all(step.converged for step in steps):
+        return None
+    return defects[energies.index(min(known))]
+
+
+def _competing(
+    named: Sequence[tuple[PhasePlan, RelaxDocument]], limit: str
+) -> tuple[CompetingPhase, ...]:
+    if not limit:
+        return ()
+    return tuple(CompetingPhase(name=plan.name, relaxed=step) for plan, step in named)

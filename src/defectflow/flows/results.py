@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from defectflow.documents.base import now
 
 if TYPE_CHECKING:
+    from defectflow.documents.electronic import DosDocument
     from defectflow.documents.steps import BandDocument, RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.flows.provenance import Provenance
@@ -23,7 +24,7 @@ def heading(engine: Engine, provenance: Provenance) -> dict[str, Any]:
     }
 
 
-def cost(*steps: RelaxDocument | BandDocument) -> dict[str, Any]:
+def cost(*steps: RelaxDocument | BandDocument | DosDocument) -> dict[str, Any]:
     """Return what steps cost together, as fields of the result."""
     return {
         "force_calls": sum(step.force_calls for step in steps),

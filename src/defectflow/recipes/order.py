@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from defectflow.documents.base import content_key
-from defectflow.recipes.parts import EndpointChoice, EngineChoice, HostChoice, QuantityRecipe
+from defectflow.recipes.parts import (
+    EndpointChoice,
+    EngineChoice,
+    HostChoice,
+    QuantityRecipe,
+    ReferenceChoice,
+)
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -45,6 +51,12 @@ class Order:
     def host(self, choice: HostChoice) -> Host:
         """Return the perfect crystal."""
         return read_host(choice, self.folder)
+
+    def phase(self, choice: ReferenceChoice) -> Host | str:
+        """Return a crystal, or the formula of a molecule."""
+        if choice.molecule is not None:
+            return choice.molecule
+        return self.host(HostChoice(prototype=choice.prototype, file=choice.file))
 
     def crystals(self, choice: EndpointChoice | None) -> list[Structure]:
         """Return the two ends of a hop."""
@@ -108,6 +120,9 @@ def essence(value: Any, folder: Path, level: Level) -> Any:
     the same file, or other weights of the same potential, are another essence.
     """
     if isinstance(value, (HostChoice, EndpointChoice, EngineChoice)):
+        return _read(value, folder, level)
+    if isinstance(value, ReferenceChoice) and value.molecule is None:
+        value = HostChoice(prototype=value.prototype, file=value.file)
         return _read(value, folder, level)
     if isinstance(value, BaseModel):
         value = {name: _field(value, name) for name in type(value).model_fields}

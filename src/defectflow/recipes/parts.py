@@ -75,6 +75,23 @@ class HostChoice(Part):
         return self.prototype or str(self.file)
 
 
+class ReferenceChoice(Part):
+    """A phase that is computed beside the host: one of a prototype, a file and a molecule."""
+
+    prototype: str | None = Field(None, description="name of a prototype, e.g. `hcp-Mg`")
+    file: Path | None = Field(None, description="crystal, relative to the recipe")
+    molecule: Literal["H2", "N2", "O2", "F2", "Cl2"] | None = Field(
+        None, description="gas molecule, computed in a box"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> ReferenceChoice:
+        if sum(choice is not None for choice in (self.prototype, self.file, self.molecule)) != 1:
+            message = "give one of `prototype`, `file` and `molecule`"
+            raise ValueError(message)
+        return self
+
+
 class EndpointChoice(Part):
     """Two structures between which an atom moves, same atoms in the same order."""
 

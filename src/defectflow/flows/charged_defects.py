@@ -1,0 +1,236 @@
+"""What the charge of a defect asks for: band edges, corrections, transition levels, Fermi level."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from monty.json import MSONable
+
+from defectflow.analysis.charge_correction import (
+    dielectric_tensor,
+    point_charge_correction_eV,
+    site_potential_correction,
+)
+from defectflow.analysis.fermi_level import Bands, DefectLevels, neutral_fermi_level
+from defectflow.analysis.transition_levels import transition_levels
+from defectflow.documents import (
+    ChargeCorrectionDocument,
+    DosDocument,
+    ElectronicHost,
+    EquilibriumDocument,
+    RelaxDocument,
+    TransitionDocument,
+)
+from defectflow.engines.contract import Capability
+from defectflow.errors import MissingData, RecipeError, StructureError
+from defectflow.structures.symmetry import primitive_cells
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from defectflow.engines.contract import Engine
+    from defectflow.flows.defect_cells import DefectPlan
+
+CorrectionMethod = Literal["efnv", "point_charge", "none"]
+
+
+@dataclass(frozen=True)
+class ChargePlan(MSONable):
+    """How charged cells become formation energies.
+
+    Attributes
+    ----------
+    charges
+        Of every defect.
+    dielectric
+        Static dielectric constant of the host, ions included: a number, three, or a tensor.
+    correction
+        ``efnv``, which needs the engine's potentials at the atoms; ``point_charge``; ``none``.
+    fermi_eV
+        Fermi level of the value, above the valence band maximum.
+    temperature_K
+        At which the neutral crystal's Fermi level is sought; None to leave it.
+    """
+
+    charges: Sequence[int] = (0,)
+    dielectric: Any = None
+    correction: CorrectionMethod = "efnv"
+    fermi_eV: float = 0.0
+    temperature_K: float | None = None
+
+    @property
+    def charged(self) -> bool:
+        """Whether any charge is not zero."""
+        return any(self.charges)
+
+    def check(self, engine: Engine) -> None:
+        """Refuse what the engine cannot do or the recipe has not said.
+
+        Raises
+        ------
+        EngineError
+            If the engine knows no charge, no bands or no potentials at the atoms.
+        RecipeError
+            If the dielectric constant is missing.
+        """
+        if not self.charges:
+            message = "charges: the list is empty; give at least one, e.g. [0]"
+            raise RecipeError(message)
+        if not self.charged:
+            if self.temperature_K is not None:
+                engine.require(Capability.DOS)
+            return
+        engine.require(Capability.CHARGE, Capability.DOS)
+        if self.correction == "none":
+            return
+        if self.correction == "efnv":
+            engine.require(Capability.SITE_POTENTIALS)
+        if self.dielectric is None:
+            message = (
+                "charged defects: the finite-size correction needs the static dielectric constant "
+                "of the host, e.g. `dielectric: 9.8`; without any correction: "
+                "`charge_correction: none`"
+            )
+            raise RecipeError(message)
+        dielectric_tensor(self.dielectric)
+
+    @property
+    def needs_bands(self) -> bool:
+        """Whether the host's density of states has to be computed."""
+        return self.charged or self.temperature_K is not None
+
+
+def electronic_host(dos: DosDocument, plan: ChargePlan) -> ElectronicHost:
+    """Return the band edges of the host.
+
+    Raises
+    ------
+    StructureError
+        If it is a metal, where a charge does not stay.
+    """
+    if dos.vbm_eV is None:
+        formula = dos.structure.composition.reduced_formula
+        message = (
+            f"{formula} has no band gap with this engine: a charge would not stay at the defect; "
+            "compute `charges: [0]`, or take a functional that opens the gap"
+        )
+        raise StructureError(message)
+    tensor = None if plan.dielectric is None else dielectric_tensor(plan.dielectric)
+    return ElectronicHost(
+        valence_band_eV=dos.fermi_eV + dos.vbm_eV,
+        gap_eV=dos.gap_eV,
+        dielectric=None if tensor is None else tuple(map(tuple, tensor.tolist())),
+    )
+
+
+def charge_correction(
+    plan: ChargePlan, defect: DefectPlan, relaxed: RelaxDocument, pristine: RelaxDocument
+) -> ChargeCorrectionDocument | None:
+    """Return the correction of a charged cell; None for a neutral one.
+
+    Raises
+    ------
+    MissingData
+        If the engine gave no potentials at the atoms.
+    """
+    charge = relaxed.charge
+    if charge == 0:
+        return None
+    if plan.correction == "none":
+        return ChargeCorrectionDocument(method="none")
+    lattice = pristine.structure.lattice.matrix
+    if plan.correction == "point_charge":
+        energy_eV = point_charge_correction_eV(lattice, plan.dielectric, charge)
+        return ChargeCorrectionDocument(method="point_charge", point_charge_eV=energy_eV)
+    places_A, shifts_V = potential_shifts(defect, relaxed, pristine)
+    found = site_potential_correction(lattice, plan.dielectric, charge, places_A, shifts_V)
+    return ChargeCorrectionDocument(
+        method="efnv",
+        point_charge_eV=found.point_charge_eV,
+        alignment_eV=found.alignment_eV,
+        far_sites=found.far_sites,
+        spread_V=found.spread_V,
+    )
+
+
+def potential_shifts(
+    defect: DefectPlan, relaxed: RelaxDocument, pristine: RelaxDocument
+) -> tuple[np.ndarray, list[float]]:
+    """Return places relative to the defect (Å) and potential shifts (V) of the atoms that stayed.
+
+    The defect is where the mean of its changes is; places are those of the pristine crystal.
+    """
+    if relaxed.site_potentials_V is None or pristine.site_potentials_V is None:
+        message = (
+            f"{defect.name}: the engine gave no potentials at the atoms; ask for "
+            "`charge_correction: point_charge`"
+        )
+        raise MissingData(message)
+    gone = {one["index"] for one in defect.changes if one["after"] is None}
+    changed = {one["index"] for one in defect.changes if one["before"] is not None}
+    staying = [index for index in range(len(pristine.structure)) if index not in gone]
+    pairs = [(old, new) for new, old in enumerate(staying) if old not in changed]
+    shifts_V = [
+        relaxed.site_potentials_V[new] - pristine.site_potentials_V[old] for old, new in pairs
+    ]
+    first = np.array(defect.changes[0]["frac_coords"])
+    offsets = np.array([one["frac_coords"] for one in defect.changes]) - first
+    centre = first + (offsets - np.round(offsets)).mean(axis=0)
+    places = pristine.structure.frac_coords[[old for old, _ in pairs]] - centre
+    return places @ pristine.structure.lattice.matrix, shifts_V
+
+
+def transitions(energies_eV: Mapping[str, Mapping[int, float]]) -> tuple[TransitionDocument, ...]:
+    """Return the transition levels of every defect, given its energies at the valence band."""
+    return tuple(
+        TransitionDocument(
+            defect=name,
+            upper=one.upper,
+            lower=one.lower,
+            level_eV=one.level_eV,
+            stable=one.stable,
+        )
+        for name, by_charge in energies_eV.items()
+        for one in transition_levels(by_charge)
+    )
+
+
+def equilibrium(
+    dos: DosDocument,
+    energies_eV: Mapping[str, Mapping[int, float]],
+    multiplicities: Mapping[str, int],
+    temperature_K: float,
+) -> EquilibriumDocument:
+    """Return the neutral crystal's Fermi level and concentrations.
+
+    Parameters
+    ----------
+    multiplicities
+        Places of each defect per primitive cell.
+    """
+    edge = dos.vbm_eV or 0.0
+    states = np.sum(dos.total, axis=0)
+    bands = Bands(
+        energies_eV=[energy - edge for energy in dos.energies_eV],
+        density=states.tolist(),
+        gap_eV=dos.gap_eV,
+        volume_A3=dos.structure.volume,
+    )
+    cells = primitive_cells(dos.structure)
+    kinds = [
+        DefectLevels(name, by_charge, multiplicities[name] * cells)
+        for name, by_charge in energies_eV.items()
+    ]
+    found = neutral_fermi_level(bands, kinds, temperature_K)
+    return EquilibriumDocument(
+        temperature_K=temperature_K,
+        fermi_eV=found.fermi_eV,
+        electrons_per_cm3=found.electrons_per_cm3,
+        holes_per_cm3=found.holes_per_cm3,
+        defects_per_cm3={
+            name: {str(charge): number for charge, number in by_charge.items()}
+            for name, by_charge in found.defects_per_cm3.items()
+        },
+    )

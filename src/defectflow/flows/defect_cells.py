@@ -1,0 +1,111 @@
+"""Defects on their way from the crystal as given to the relaxed one, and their charges."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from monty.json import MSONable
+
+from defectflow.errors import RecipeError, StructureError
+from defectflow.structures.cells import Cell, Change
+from defectflow.structures.distortions import distorted
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+#: Yields the distinct defects of one kind in a crystal; refuses what the crystal cannot have.
+DefectsIn = Callable[["Structure"], Iterable[Cell]]
+
+
+@dataclass(frozen=True)
+class DefectPlan(MSONable):
+    """A defect as a list of changes, which the same cell of a relaxed host can take as well.
+
+    Attributes
+    ----------
+    changes
+        Fields of each `Change`.
+    """
+
+    name: str
+    kind: str
+    multiplicity: int
+    changes: list[dict[str, Any]]
+
+    @classmethod
+    def of(cls, cell: Cell) -> DefectPlan:
+        """Return what was changed in a cell."""
+        changes = [asdict(change) for change in cell.changed]
+        return cls(cell.name, cell.kind, cell.multiplicity, changes)
+
+    def cell(self, pristine: Structure, charge: int = 0) -> Cell:
+        """Return the defect in another cell with the same atoms in the same order."""
+        made = Cell.from_changes(
+            pristine,
+            [Change(**{**one, "frac_coords": tuple(one["frac_coords"])}) for one in self.changes],
+            name=self.name,
+            kind=self.kind,
+            multiplicity=self.multiplicity,
+        )
+        return with_charge(made, charge)
+
+    @property
+    def added(self) -> dict[str, int]:
+        """Atoms added to the pristine cell by element; negative where taken out."""
+        added: dict[str, int] = {}
+        for change in self.changes:
+            for symbol, count in ((change["before"], -1), (change["after"], 1)):
+                if symbol is not None:
+                    added[symbol] = added.get(symbol, 0) + count
+        return {symbol: count for symbol, count in added.items() if count}
+
+
+def with_charge(cell: Cell, charge: int) -> Cell:
+    """Return the same cell with another charge."""
+    return replace(cell, charge=charge)
+
+
+def plans_in(whole: Structure, defects: DefectsIn) -> list[DefectPlan]:
+    """Return the distinct defects of a supercell.
+
+    Raises
+    ------
+    StructureError
+        If there are none, or a generator changed the cell itself.
+    """
+    cells = list(defects(whole))
+    if not cells:
+        message = (
+            f"{whole.composition.reduced_formula}: the recipe's defect has no place in this "
+            "supercell; take a larger one"
+        )
+        raise StructureError(message)
+    for cell in cells:
+        if len(cell.pristine) != len(whole):
+            message = (
+                f"{cell.name}: a formation energy is that of a defect in the supercell given, and "
+                f"this kind ({cell.kind}) makes a cell of its own; use another kind"
+            )
+            raise StructureError(message)
+    return [DefectPlan.of(cell) for cell in cells]
+
+
+def checked_charges(charges: Sequence[int]) -> tuple[int, ...]:
+    """Return charges without repetition, in the order given.
+
+    Raises
+    ------
+    RecipeError
+        If there is none.
+    """
+    if not charges:
+        message = "charges: the list is empty; give at least one, e.g. [0]"
+        raise RecipeError(message)
+    return tuple(dict.fromkeys(charges))
+
+
+def starts(cell: Cell, *, distort: bool) -> list[Cell]:
+    """Return the cells that relaxations of one defect start from, the cell as built first."""
+    return list(distorted(cell)) if distort else [cell]

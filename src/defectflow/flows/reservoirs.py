@@ -1,0 +1,273 @@
+"""What exchanged atoms are counted against: elements, molecules and competing phases."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from monty.json import MSONable
+
+from defectflow.analysis.stability import Limit, Phase, extreme, stability_limits
+from defectflow.documents import ChemicalPotential, PotentialLimit, RelaxDocument
+from defectflow.errors import RecipeError, StructureError, did_you_mean
+from defectflow.flows.host import as_host, molecule_cautions, moments_for, relax_host
+from defectflow.structures import hosts
+from defectflow.structures.molecules import STANDARD_STATES, molecule, molecules
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from jobflow.core.job import Job
+    from pymatgen.core import Structure
+
+    from defectflow.engines.contract import Engine
+    from defectflow.structures.hosts import Host
+
+    #: A crystal, the name of a prototype, or the formula of a molecule.
+    Source = Host | Structure | str
+
+HOST = "host"
+
+
+@dataclass(frozen=True)
+class Reservoirs:
+    """Where the atoms of a defect come from and go to.
+
+    Attributes
+    ----------
+    by_element
+        Crystal or molecule of an element; the standard state of those that are missing.
+    competing_phases
+        Crystals and molecules that the host is stable against.
+    limit
+        ``O-rich`` or ``O-poor``: where the chemical potential of that element is highest or lowest
+        among those at which the host is stable; needed with `competing_phases`.
+    """
+
+    by_element: Mapping[str, Source] = field(default_factory=dict)
+    competing_phases: Sequence[Source] = ()
+    limit: str = ""
+
+    def check(self, elements: set[str]) -> None:
+        """Refuse a limit of an element that is not there, or competing phases without a limit."""
+        if not self.competing_phases and not self.limit:
+            return
+        known = [f"{symbol}-{end}" for symbol in sorted(elements) for end in ("rich", "poor")]
+        if self.limit not in known:
+            said = f"limit {self.limit!r}" if self.limit else "competing phases without a limit"
+            message = f"{said}: {did_you_mean(self.limit, known)}"
+            raise RecipeError(message)
+
+
+@dataclass(frozen=True)
+class PhasePlan(MSONable):
+    """A phase that is computed.
+
+    Attributes
+    ----------
+    element
+        Symbol, if the phase is the reservoir of that element; else empty.
+    gas
+        Whether it is a molecule in a box.
+    """
+
+    name: str
+    element: str = ""
+    gas: bool = False
+
+
+def phases_for(
+    host: Host, exchanged: set[str], reservoirs: Reservoirs
+) -> dict[str, tuple[PhasePlan, Source]]:
+    """Return the phases that have to be computed, by name.
+
+    Parameters
+    ----------
+    exchanged
+        Symbols of the elements that the defects add or take away.
+
+    Raises
+    ------
+    RecipeError, StructureError
+        If a limit or a reservoir cannot be used, or no standard state of an element is known.
+    """
+    own = {element.symbol for element in host.structure.elements}
+    reservoirs.check(own | exchanged)
+    found = {}
+    for source in reservoirs.competing_phases:
+        plan, crystal = _plan(source)
+        found[plan.name] = (plan, crystal)
+    pure = {plan.element for plan, _ in found.values()}
+    wanted = exchanged | (own if reservoirs.limit else set())
+    for symbol in sorted(wanted - pure):
+        if own == {symbol} and symbol not in reservoirs.by_element:
+            continue
+        plan, crystal = _plan(reservoirs.by_element.get(symbol) or _standard_state(symbol))
+        if plan.element != symbol:
+            message = (
+                f"reference {plan.name} is not {symbol} alone; the reservoir of {symbol} has to "
+                f"hold {symbol} alone"
+            )
+            raise StructureError(message)
+        found[plan.name] = (plan, crystal)
+    return found
+
+
+def phase_jobs(engine: Engine, relax: dict[str, Any], plan: PhasePlan, source: Source) -> list[Job]:
+    """Return the jobs that relax a phase; the last one has the cell fixed.
+
+    A cell is relaxed with more plane waves than the supercells are: an energy at those must not be
+    mixed with theirs.
+    """
+    maker = engine.relax_maker("fixed", **relax)
+    if plan.gas:
+        gas = molecule(plan.name)
+        boxed = maker.make(gas.boxed(), magnetic_moments=moments_for(engine, gas.moments_muB))
+        boxed.name = f"relax {gas.name}"
+        return [boxed]
+    crystal = as_host(source)  # type: ignore[arg-type] # names were looked up before
+    engine.check({element.symbol for element in crystal.structure.elements})
+    cell = relax_host(engine, crystal, "relax", relax)
+    cell.name = f"relax cell of {plan.name}"
+    relaxed: Any = cell.output
+    settled = maker.make(relaxed.structure)
+    settled.name = f"relax {plan.name}"
+    return [cell, settled]
+
+
+def _plan(source: Source) -> tuple[PhasePlan, Source]:
+    if isinstance(source, str) and source in molecules():
+        return PhasePlan(source, molecule(source).species[0], gas=True), source
+    crystal = as_host(hosts.load(source) if isinstance(source, str) else source)
+    symbols = {element.symbol for element in crystal.structure.elements}
+    return PhasePlan(crystal.name, symbols.pop() if len(symbols) == 1 else ""), crystal
+
+
+def _standard_state(species: str) -> str:
+    if species not in STANDARD_STATES:
+        message = (
+            f"no standard state of {species} is known; give the crystal or molecule that the atom "
+            "goes to, e.g. `reference: {file: metal.cif}`"
+        )
+        raise StructureError(message)
+    return STANDARD_STATES[species]
+
+
+@dataclass(frozen=True)
+class Potentials:
+    """The chemical potentials that formation energies are counted against, and why.
+
+    Attributes
+    ----------
+    chosen
+        By element.
+    limits
+        All corners of the region in which the host is stable; empty without competing phases.
+    """
+
+    chosen: tuple[ChemicalPotential, ...]
+    limits: tuple[PotentialLimit, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def by_element_eV(self) -> dict[str, float]:
+        """Energy per atom of the reservoir, by element."""
+        return {one.element: one.energy_eV for one in self.chosen}
+
+
+def chemical_potentials(
+    engine: Engine,
+    pristine: RelaxDocument,
+    phases: Sequence[tuple[PhasePlan, RelaxDocument]],
+    limit: str,
+    host_name: str,
+) -> Potentials:
+    """Return the chemical potentials: of each reservoir, or of a limit of the host's stability.
+
+    Raises
+    ------
+    StructureError
+        If the host is not stable against the competing phases.
+    """
+    if limit:
+        return _at_limit(engine, pristine, phases, limit, host_name)
+    chosen = [_of_phase(plan, step) for plan, step in phases if plan.element]
+    known = {one.element for one in chosen}
+    symbols = {element.symbol for element in pristine.structure.elements}
+    if len(symbols) == 1 and not symbols & known:
+        symbol = symbols.pop()
+        energy_eV = pristine.energy_eV / len(pristine.structure)
+        chosen.append(ChemicalPotential(element=symbol, energy_eV=energy_eV, source=HOST))
+    notes = _gas_notes(engine, [plan for plan, _ in phases])
+    if len(chosen) > 1:
+        notes.append(
+            "each element is counted against its own reservoir; not all of them can be in "
+            "equilibrium with the host at once: give `competing_phases` for limits that can"
+        )
+    return Potentials(tuple(chosen), (), tuple(notes))
+
+
+def _of_phase(plan: PhasePlan, step: RelaxDocument) -> ChemicalPotential:
+    return ChemicalPotential(
+        element=plan.element,
+        energy_eV=step.energy_eV / len(step.structure),
+        source=plan.name,
+        relaxed=step,
+    )
+
+
+def _at_limit(
+    engine: Engine,
+    pristine: RelaxDocument,
+    phases: Sequence[tuple[PhasePlan, RelaxDocument]],
+    limit: str,
+    host_name: str,
+) -> Potentials:
+    host = Phase(host_name, pristine.structure.formula, pristine.energy_eV)
+    others = [Phase(plan.name, step.structure.formula, step.energy_eV) for plan, step in phases]
+    found = stability_limits(host, others)
+    symbol, _, end = limit.rpartition("-")
+    chosen = extreme(found, symbol, rich=end == "rich")
+    steps = {plan.name: step for plan, step in phases}
+    elemental = {plan.element: plan.name for plan, _ in phases if plan.element}
+    potentials = tuple(
+        ChemicalPotential(
+            element=element,
+            energy_eV=energy_eV,
+            source=f"{limit}: {host_name} with {', '.join(chosen.phases)}",
+            relaxed=steps.get(elemental.get(element, "")),
+        )
+        for element, energy_eV in chosen.chemical_potentials_eV.items()
+    )
+    there = [plan for plan, _ in phases if plan.name in chosen.phases]
+    notes = [f"{limit}: {host_name} in equilibrium with {', '.join(chosen.phases)}"]
+    notes += _gas_notes(engine, there)
+    absent = [plan.name for plan, _ in phases if plan.gas and plan.name not in chosen.phases]
+    if absent:
+        notes.append(f"the energy of {', '.join(absent)} does not enter at this limit")
+    return Potentials(
+        potentials, tuple(_limit_document(one, elemental, steps) for one in found), tuple(notes)
+    )
+
+
+def _limit_document(
+    limit: Limit, elemental: Mapping[str, str], steps: Mapping[str, RelaxDocument]
+) -> PotentialLimit:
+    relative = {}
+    for element, energy_eV in limit.chemical_potentials_eV.items():
+        pure = steps.get(elemental.get(element, ""))
+        if pure is not None:
+            relative[element] = energy_eV - pure.energy_eV / len(pure.structure)
+    return PotentialLimit(
+        phases=limit.phases,
+        chemical_potentials_eV=limit.chemical_potentials_eV,
+        relative_eV=relative,
+    )
+
+
+def _gas_notes(engine: Engine, plans: Sequence[PhasePlan]) -> list[str]:
+    notes: list[str] = []
+    for plan in plans:
+        if plan.gas:
+            notes += molecule_cautions(engine, plan.name, magnetic=molecule(plan.name).magnetic)
+    return notes
