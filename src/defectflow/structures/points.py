@@ -37,7 +37,7 @@ def vacancies(
     """
     elements = _elements(structure)
     if species is not None:
-        _require_present(structure, species)
+        require_present(structure, species)
         elements = [species]
     return _exchanges(structure, {symbol: [None] for symbol in elements}, "vacancy", symprec)
 
@@ -56,7 +56,7 @@ def substitutions(
     """
     exchanges: dict[str, list[str | None]] = {}
     for host, dopants in mapping.items():
-        _require_present(structure, host)
+        require_present(structure, host)
         exchanges[host] = [dopants] if isinstance(dopants, str) else list(dopants)
         for dopant in exchanges[host]:
             _require_dopant(host, dopant)
@@ -79,7 +79,7 @@ def antisites(
     elements = _elements(structure)
     if between is not None:
         for symbol in between:
-            _require_present(structure, symbol)
+            require_present(structure, symbol)
         elements = [symbol for symbol in elements if symbol in between]
     exchanges: dict[str, list[str | None]] = {
         host: [other for other in elements if other != host] for host in elements
@@ -162,7 +162,8 @@ def _elements(structure: Structure) -> list[str]:
     return sorted({site.specie.symbol for site in structure})
 
 
-def _require_present(structure: Structure, symbol: str) -> None:
+def require_present(structure: Structure, symbol: str) -> None:
+    """Raise StructureError unless `symbol` is an element of `structure`."""
     require_element(symbol)
     elements = _elements(structure)
     if symbol not in elements:
