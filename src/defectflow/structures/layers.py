@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pymatgen.core.structure import Structure
 
 #: Atoms within this factor of the sum of their covalent radii are bonded.
@@ -27,19 +30,58 @@ def dimensions(structure: Structure, factor: float = BOND_FACTOR) -> int:
     >>> [dimensions(hosts.load(name).structure) for name in ("1T-TiS2", "anatase-TiO2", "fcc-Cu")]
     [2, 3, 3]
     """
-    radii = np.array([covalent_radius_A(site.specie.symbol) for site in structure])
+    return max((piece.dimensions for piece in pieces(structure, factor)), default=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Atoms that bonds hold together, without the crossing of anything unbonded.
+
+    Attributes
+    ----------
+    atoms
+        Indices, (n,).
+    images
+        (n, 3) Lattice vectors to add to each atom so that the piece is connected.
+    loops
+        (m, 3) Lattice vectors along which the piece is bonded to its own images; may be empty.
+    """
+
+    atoms: np.ndarray
+    images: np.ndarray
+    loops: np.ndarray
+
+    @property
+    def dimensions(self) -> int:
+        """Along how many directions the piece goes on for ever."""
+        return int(np.linalg.matrix_rank(self.loops)) if len(self.loops) else 0
+
+
+def pieces(
+    structure: Structure, factor: float = BOND_FACTOR, ignored: Collection[str] = ()
+) -> list[Piece]:
+    """Return the connected pieces of a crystal; atoms of `ignored` elements belong to none."""
+    symbols = [site.specie.symbol for site in structure]
+    radii = np.array([0.0 if s in ignored else covalent_radius_A(s) for s in symbols])
     first, second, images, distances = structure.get_neighbor_list(2 * factor * radii.max())
     bonded = distances < factor * (radii[first] + radii[second])
-    bonds: dict[int, list[tuple[int, np.ndarray]]] = {k: [] for k in range(len(structure))}
+    bonded &= (radii[first] > 0) & (radii[second] > 0)
+    bonds: dict[int, list[tuple[int, np.ndarray]]] = {int(k): [] for k in np.flatnonzero(radii > 0)}
     for i, j, image in zip(first[bonded], second[bonded], images[bonded], strict=True):
         bonds[int(i)].append((int(j), np.asarray(image, dtype=int)))
-    most, seen = 0, set[int]()
+    found, seen = [], set[int]()
     for start in bonds:
         if start not in seen:
             places, loops = _walk(start, bonds)
             seen |= set(places)
-            most = max(most, int(np.linalg.matrix_rank(loops)) if len(loops) else 0)
-    return most
+            found.append(
+                Piece(
+                    np.array(list(places)),
+                    np.array(list(places.values())),
+                    np.array(loops).reshape(-1, 3),
+                )
+            )
+    return found
 
 
 def is_layered(structure: Structure) -> bool:
