@@ -50,6 +50,22 @@ def static(structure, folder, gpaw=GPAW, **fields) -> Request:
     return Request(structure, gpaw.settings("static"), folder=folder, **fields)
 
 
+def test_the_potential_rises_near_a_positive_ion(tmp_path):
+    """Two helium atoms feel Li+ against Li: the near one more, about as a point charge says."""
+    from defectflow.analysis.charge_correction import lattice_potential_V
+
+    sites = [[0, 0, 0], [0.5, 0.5, 0.5], [0.4, 0, 0]]
+    crystal = Structure(Lattice.cubic(7.0), ["Li", "He", "He"], sites)
+    neutral, ion = (
+        np.array(evaluate(static(crystal, tmp_path / str(q), charge=q), GPAW).site_potentials_V)
+        for q in (0, 1)
+    )
+    _, far, near = ion - neutral
+    _, model_far, model_near = lattice_potential_V(crystal.lattice.matrix, 1.0, crystal.cart_coords)
+    assert near - far == pytest.approx(model_near - model_far, rel=0.4)
+    assert near - far > 0.5
+
+
 def test_energy_forces_and_stress_are_those_of_gpaw_called_directly(aluminium, tmp_path):
     from gpaw.dft import GPAW as Direct  # noqa: N811
 

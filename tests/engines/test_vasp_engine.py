@@ -74,6 +74,17 @@ def test_energy_forces_stress_and_order_are_those_of_the_potential(alloy):
     assert files() == set()
 
 
+def test_potentials_at_the_atoms_come_back_in_their_order_and_with_our_sign(alloy):
+    """The stand-in lists minus the valence of each atom, as VASP lists energies of an electron."""
+    static = evaluate(request(alloy), STANDIN)
+    relaxed = relax_with_vasp(request(alloy, "relax"), STANDIN, "fixed")
+    assert relaxed.steps > 0
+    for found in (static, relaxed):
+        copper, aluminium = found.site_potentials_V[:2]
+        assert found.site_potentials_V == (copper, aluminium, copper, aluminium)
+        assert (copper, aluminium) == (17.0, 3.0)
+
+
 def test_a_sorted_crystal_gives_the_same(alloy):
     order = [2, 0, 3, 1]
     other = Structure.from_sites([alloy[index] for index in order])

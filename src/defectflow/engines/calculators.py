@@ -97,6 +97,11 @@ class CachingCalculator(Calculator):
         """What the first part changed in order to converge."""
         return tuple(getattr(self.parts[0], "repairs", ()))
 
+    def site_potentials_V(self) -> tuple[float, ...] | None:
+        """Return the potential at each atom as the first part tells it; None if it does not."""
+        tell = getattr(self.parts[0], "site_potentials_V", None)
+        return tell() if callable(tell) else None
+
     def finish(self) -> None:
         """Remove what only an interrupted run would need: the calculation is done."""
         self._tell_parts("finish")

@@ -63,6 +63,7 @@ class Gpaw(CalculatorEngine):
         Capability.SPIN,
         Capability.CHARGE,
         Capability.KPOINTS,
+        Capability.SITE_POTENTIALS,
         Capability.DOS,
         Capability.VIBRATIONS,
         Capability.DISPERSION,

@@ -159,6 +159,10 @@ class GpawCalculator(Calculator):
             raise NotConverged(message)
         return answer
 
+    def site_potentials_V(self) -> tuple[float, ...]:
+        """Return the electrostatic potential at each atom, V, in the geometry evaluated last."""
+        return tuple(self._ask("site_potentials")["potentials"])
+
     def finish(self) -> None:
         """Remove what only an interrupted run would need."""
         if self._state is not None:

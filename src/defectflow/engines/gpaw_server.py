@@ -145,6 +145,15 @@ class Calculation:
             "atoms": atoms,
         }
 
+    def site_potentials(self) -> dict[str, Any]:
+        """Return the electrostatic potential at each atom (V), that of the last evaluation.
+
+        Averaged over the atom's compensation charge. GPAW's is the potential energy of an electron,
+        hence the sign; its mean over the cell is zero, like that which eigenvalues refer to.
+        """
+        energies = self.gpaw.get_atomic_electrostatic_potentials()
+        return {"potentials": [-float(energy) for energy in energies]}
+
     def save(self, path: str) -> None:
         """Write density and wave functions, in one move."""
         fresh = f"{path}.new"

@@ -270,6 +270,7 @@ def results_of(atoms: Atoms, request: Request, engine: CalculatorEngine) -> dict
         "forces_eV_per_A": forces.tolist(),
         "stress_eV_per_A3": None if stress is None else voigt_6_to_full_3x3_stress(stress).tolist(),
         "magnetic_moments": None if moments is None else tuple(np.asarray(moments).tolist()),
+        "site_potentials_V": atoms.calc.site_potentials_V(),
         "charge": request.charge,
         "inputs": atoms.calc.inputs,
         "repairs": atoms.calc.repairs,

@@ -110,6 +110,7 @@ class Vasp(CalculatorEngine):
         Capability.SPIN,
         Capability.CHARGE,
         Capability.KPOINTS,
+        Capability.SITE_POTENTIALS,
         Capability.DOS,
         Capability.VIBRATIONS,
         Capability.DISPERSION,

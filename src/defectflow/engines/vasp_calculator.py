@@ -63,6 +63,7 @@ class VaspCalculator(Calculator):
         self.inputs = dict(task.inputs)
         self.repairs: list[str] = []
         self._learned: dict[str, Any] = {}
+        self._site_potentials_V: tuple[float, ...] | None = None
 
     @property
     def folder(self) -> Path:
@@ -101,6 +102,7 @@ class VaspCalculator(Calculator):
         if result.stopped:
             raise out_of_time(task.folder)
         self.inputs["version"] = result.version
+        self._site_potentials_V = result.site_potentials_V
         self.results = {
             "energy": result.energy_eV,
             "free_energy": result.free_energy_eV,
@@ -110,6 +112,10 @@ class VaspCalculator(Calculator):
             self.results["stress"] = full_3x3_to_voigt_6_stress(result.stress_eV_per_A3)
         if result.moments is not None:
             self.results["magmoms"] = result.moments
+
+    def site_potentials_V(self) -> tuple[float, ...] | None:
+        """Return the electrostatic potential at each atom, V, in the geometry evaluated last."""
+        return self._site_potentials_V
 
     def _take_over(self) -> None:
         """Keep the files of an interrupted run of this calculation; remove those of another."""

@@ -46,6 +46,8 @@ class VaspResult:
         3x3, positive where the crystal wants to shrink; VASP's sign and unit turned round.
     moments
         Of each atom inside its sphere, Bohr magnetons; None without spin.
+    site_potentials_V
+        Electrostatic potential at each atom, V; None if OUTCAR does not list it.
     steps
         Number of geometries that were evaluated.
     stopped
@@ -58,6 +60,7 @@ class VaspResult:
     forces_eV_per_A: Array
     stress_eV_per_A3: Array | None
     moments: tuple[float, ...] | None
+    site_potentials_V: tuple[float, ...] | None
     steps: int
     scf_steps: int
     stopped: bool
@@ -96,6 +99,7 @@ def read(task: VaspTask, start: Structure, found: TaskDoc) -> VaspResult:
         forces_eV_per_A=_own(np.array(last.forces, dtype=float), order),
         stress_eV_per_A3=None if stress is None else -np.array(stress) / _KBAR_PER_EV_A3,
         moments=moments_of_atoms(task, outcar.get("magnetization"), order),
+        site_potentials_V=_site_potentials_V(outcar.get("electrostatic_potential"), order),
         steps=len(calculation.output.ionic_steps),
         scf_steps=scf_steps,
         stopped=stopped,
@@ -143,6 +147,18 @@ def _own(rows: Array, order: list[int]) -> Array:
     back = np.empty_like(rows)
     back[order] = rows
     return back
+
+
+def _site_potentials_V(
+    listed: Sequence[float] | None, order: list[int]
+) -> tuple[float, ...] | None:
+    """Return potentials at the atoms, positive near positive charges, in the atoms' own order.
+
+    VASP lists the potential energy of an electron, averaged over a test charge at each core.
+    """
+    if listed is None or len(listed) != len(order):
+        return None
+    return tuple((-_own(np.array(listed, dtype=float), order)).tolist())
 
 
 def moments_of_atoms(

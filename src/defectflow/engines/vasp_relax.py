@@ -226,6 +226,7 @@ def relax_with_vasp(
         cell=cell,
         frozen=tuple(frozen),
         magnetic_moments=result.moments,
+        site_potentials_V=result.site_potentials_V,
         charge=request.charge,
         inputs=task.inputs | {"version": result.version},
         repairs=tuple(relaxation.repairs),

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from defectflow.engines.vasp_standin.steps import BandForces, Ending, IonicStep
 
 _RULE: Final = "-" * 104
+#: Atoms in one row of the list of potentials.
+_PER_ROW: Final = 5
 
 
 def head(inputs: Inputs, label: str) -> str:
@@ -40,6 +42,7 @@ def head(inputs: Inputs, label: str) -> str:
         f"   number of bands    NBANDS= {inputs.bands:6d}\n"
         f"   number of ions     NIONS = {len(inputs.poscar.symbols):6d}\n"
         "   total plane-waves  NPLWV = ******\n"
+        "   dimension x,y,z NGXF=     0 NGYF=    0 NGZF=    0\n"
         f"   ISPIN  = {spin:6d}    spin polarized calculation?\n"
         f"   NELM   = {incar.nelm:6d}    # of ELM steps\n"
         f"   EDIFFG = {incar.ediffg:.2E}   stopping-criterion for IOM\n"
@@ -61,6 +64,7 @@ def ionic_step(step: IonicStep, inputs: Inputs) -> str:
     pieces = [
         electronic,
         f"{'-' * 24} aborting loop because {reached} {'-' * 40}\n\n",
+        _core_potentials(inputs),
         _electrons(inputs),
         _stress(step),
         _forces(step),
@@ -110,6 +114,27 @@ def summary(step: IonicStep, last_energy_eV: float, inputs: Inputs) -> str:
     return (
         f"{step.number:4d} F= {step.energy_eV:.8E} E0= {step.energy_eV:.8E}"
         f"  d E ={step.energy_eV - last_energy_eV:.6E}{moment}\n"
+    )
+
+
+def _core_potentials(inputs: Inputs) -> str:
+    """Return the potentials at the cores: a placeholder, minus the valence of each atom."""
+    charges = [
+        potential.valence
+        for count, potential in zip(inputs.poscar.counts, inputs.potentials, strict=True)
+        for _ in range(count)
+    ]
+    radii = "".join(f"{1.0:10.4f}" for _ in inputs.potentials)
+    entries = [f"{number:8d}{-charge:9.4f}" for number, charge in enumerate(charges, start=1)]
+    rows = "".join(
+        "".join(entries[first : first + _PER_ROW]) + "\n"
+        for first in range(0, len(entries), _PER_ROW)
+    )
+    return (
+        f" {PROGRAM}: a placeholder, there are no electrons\n"
+        " average (electrostatic) potential at core\n"
+        f"  the test charge radii are{radii}\n"
+        f"  (the norm of the test charge is              1.0000)\n{rows}\n\n"
     )
 
 
