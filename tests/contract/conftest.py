@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,9 +29,31 @@ LENNARD_JONES = {
     "calculator": "ase.calculators.lj:LennardJones",
     "kwargs": {"sigma": 2.3, "epsilon": 0.4, "rc": 6.0, "smooth": True},
 }
+
+
+def embedded_atom_file(path: Path) -> Path:
+    """Write a potential of copper: exponentials (F. Cleri, V. Rosato, PRB 48, 22 (1993))."""
+    counts, cutoff, r0 = 2000, 5.5, 2.556
+    drho, dr = 60.0 / counts, cutoff / counts
+    rho, r = np.arange(counts) * drho, np.arange(counts) * dr
+    fade = np.clip((cutoff - r) / 1.5, 0, 1)
+    fade = fade**3 * (10 - 15 * fade + 6 * fade**2)
+    density = np.exp(-2 * 2.278 * (r / r0 - 1)) * fade
+    pair = 2 * 0.0855 * np.exp(-10.960 * (r / r0 - 1)) * fade
+    head = f"copper\n\n\n1 Cu\n{counts} {drho} {counts} {dr} {cutoff}\n29 63.546 3.615 fcc\n"
+    numbers = np.concatenate([-1.224 * np.sqrt(rho), density, pair * r])
+    path.write_text(head + "\n".join(f"{x:.16e}" for x in numbers) + "\n", encoding="utf-8")
+    return path
+
+
+_MADE = tempfile.TemporaryDirectory(prefix="defectflow-potential-")
 #: Name and options of each engine of the contract.
 CASES = {
     "emt": ("emt", {}),
+    "eam": (
+        "eam",
+        {"potential": str(embedded_atom_file(Path(_MADE.name) / "Cu.eam.alloy"))},
+    ),
     "chgnet": ("chgnet", {}),
     "chgnet-d3": ("chgnet", {"dispersion": "d3bj"}),
     "sevennet": ("sevennet", {}),
@@ -40,7 +64,7 @@ CASES = {
     "vasp-standin": ("vasp-standin", {"potential": "emt"}),
     "guided": ("guided", {}),
 }
-POTENTIALS = ("emt", "chgnet", "chgnet-d3", "sevennet", "ase-lj")
+POTENTIALS = ("emt", "eam", "chgnet", "chgnet-d3", "sevennet", "ase-lj")
 WITH_ELECTRONS = ("gpaw", "espresso", "vasp", "vasp-standin")
 #: Numbers with which a small cell takes a density functional code a second or two.
 COARSE = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 #: What its numbers rest on.
 FIDELITY = {
     "emt": "stand-in",
+    "eam": "potential",
     "chgnet": "potential",
     "chgnet-d3": "potential",
     "sevennet": "potential",
@@ -44,6 +46,10 @@ def reference_calculator(engine: Engine):
         from ase.calculators.emt import EMT
 
         return EMT()
+    if engine.name == "eam":
+        from ase.calculators.eam import EAM
+
+        return EAM(potential=engine.options["potential"], form="alloy")
     if engine.name == "chgnet":
         from chgnet.model.dynamics import CHGNetCalculator
 
@@ -110,6 +116,11 @@ def test_its_weights_are_named_by_their_digest(potential):
         assert weights is not None
         assert stamp.model_sha256 == hashlib.sha256(weights.read_bytes()).hexdigest()
         assert "PBE" in (stamp.functional or "")
+    elif potential.name == "eam":
+        file = potential.options["potential"]
+        assert stamp.model_sha256 == hashlib.sha256(Path(file).read_bytes()).hexdigest()
+        assert stamp.model == "Cu.eam.alloy"
+        assert file not in stamp.model_dump_json()
     else:
         assert stamp.model_sha256 is None
 

@@ -51,12 +51,13 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 #: Options of the snapshot called everything.
 EVERYTHING = {"functional": "PBE+U", "dispersion": "d3bj"}
-#: Cases of which each engine has snapshots of steps. A potential takes no input but its settings.
+#: Cases of which each engine has snapshots of steps. A potential takes no input but its settings;
+#: that of the case `eam` knows copper alone, not the crystal of the snapshots.
 ENGINES = ("emt", "chgnet", "chgnet-d3", "sevennet", "ase-lj", "guided")
 ENGINES += ("gpaw", "espresso", "vasp", "vasp-standin")
 RECIPES = {Path(one).stem for one in paths.listing("workflows", "*.yaml")}
-#: The engine `ase` needs the path of a class, which no recipe here has.
-RECIPE_ENGINES = tuple(one for one in engine_names() if one != "ase")
+#: The engine `ase` needs the path of a class, and `eam` a file, which no recipe here has.
+RECIPE_ENGINES = tuple(one for one in engine_names() if one not in {"ase", "eam"})
 
 
 def steps_of(name: str) -> list[str]:

@@ -15,7 +15,7 @@ from defectflow.engines.registry import engine_class, engines_with
 from defectflow.errors import DefectflowError, EngineError, RecipeError
 
 #: Cases whose elements are known without a program; an imported calculator knows none.
-KNOWS_ELEMENTS = ("emt", "chgnet", "chgnet-d3", "sevennet", "vasp-standin", "guided")
+KNOWS_ELEMENTS = ("emt", "eam", "chgnet", "chgnet-d3", "sevennet", "vasp-standin", "guided")
 
 
 @pytest.fixture

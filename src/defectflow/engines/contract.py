@@ -161,6 +161,8 @@ class Engine(MSONable, ABC):
         The pydantic model of `options`.
     declared
         Everything that the engine can do with suitable options.
+    file_options
+        Options that name files; a recipe gives them relative to itself.
 
     Examples
     --------
@@ -178,6 +180,7 @@ class Engine(MSONable, ABC):
     family: ClassVar[str]
     options_model: ClassVar[type[EngineOptions]] = EngineOptions
     declared: ClassVar[frozenset[Capability]]
+    file_options: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         """Refuse unknown levels, options and overrides; fill in the defaults."""

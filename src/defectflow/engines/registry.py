@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _CLASSES: Final[dict[str, tuple[str, str]]] = {
     "emt": ("defectflow.engines.emt", "EMT"),
+    "eam": ("defectflow.engines.eam", "EAM"),
     "chgnet": ("defectflow.engines.potentials", "CHGNet"),
     "sevennet": ("defectflow.engines.potentials", "SevenNet"),
     "gpaw": ("defectflow.engines.gpaw", "Gpaw"),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def engine_of(recipe: Recipe) -> Engine:
     """Return the engine that the recipe names, at its level."""
-    return make_engine(recipe.content.engine, recipe.content.level)
+    return make_engine(recipe.content.engine, recipe.content.level, recipe.folder)
 
 
 def result_key(recipe: Recipe) -> str:

@@ -125,6 +125,6 @@ def _planned(
             key=key,
             recipe_input=content.model_dump(mode="json", exclude_defaults=True),
         )
-        nested = order.changed(make_engine(named, level), origin)
+        nested = order.changed(make_engine(named, level, order.folder), origin)
         flows[key] = FAMILIES[content.quantity].build(content, nested)
     return Choice(level=level, settings=settings, key=key)

@@ -64,15 +64,15 @@ class Order:
 
     def other_engine(self, choice: EngineChoice) -> Engine:
         """Return one more engine, at the level of the recipe."""
-        return make_engine(choice, self.engine.level)
+        return make_engine(choice, self.engine.level, self.folder)
 
     def changed(self, engine: Engine, provenance: Provenance) -> Order:
         """Return the same order for another engine."""
         return replace(self, engine=engine, provenance=provenance)
 
 
-def make_engine(choice: EngineChoice, level: Level) -> Engine:
-    """Return the engine that a recipe names.
+def make_engine(choice: EngineChoice, level: Level, folder: Path) -> Engine:
+    """Return the engine that a recipe names; files among its options are relative to `folder`.
 
     Raises
     ------
@@ -82,7 +82,11 @@ def make_engine(choice: EngineChoice, level: Level) -> Engine:
     from defectflow.engines.registry import engine_class
 
     kind = engine_class(choice.name)
-    return kind(level=level, options=choice.options, overrides=choice.settings)
+    options = dict(choice.options)
+    for name in kind.file_options:
+        if isinstance(options.get(name), str):
+            options[name] = str(folder / Path(options[name]).expanduser())
+    return kind(level=level, options=options, overrides=choice.settings)
 
 
 def read_host(choice: HostChoice, folder: Path) -> Host:
@@ -139,7 +143,7 @@ def _read(value: HostChoice | EndpointChoice | EngineChoice, folder: Path, level
     if isinstance(value, EngineChoice) and value.name == "none":
         return value.name
     if isinstance(value, EngineChoice):
-        stamp = make_engine(value, level).stamp()
+        stamp = make_engine(value, level, folder).stamp()
         return stamp.model_dump(mode="json", exclude={"code_versions"})
     if isinstance(value, HostChoice):
         return read_host(value, folder).structure.as_dict()
