@@ -160,7 +160,7 @@ def potential_shifts(
 ) -> tuple[np.ndarray, list[float]]:
     """Return places relative to the defect (Å) and potential shifts (V) of the atoms that stayed.
 
-    The defect is where the mean of its changes is; places are those of the pristine crystal.
+    The defect is where the mean of its changes is; the atoms are where they relaxed to.
     """
     if relaxed.site_potentials_V is None or pristine.site_potentials_V is None:
         message = (
@@ -178,7 +178,7 @@ def potential_shifts(
     first = np.array(defect.changes[0]["frac_coords"])
     offsets = np.array([one["frac_coords"] for one in defect.changes]) - first
     centre = first + (offsets - np.round(offsets)).mean(axis=0)
-    places = pristine.structure.frac_coords[[old for old, _ in pairs]] - centre
+    places = relaxed.structure.frac_coords[[new for _, new in pairs]] - centre
     return places @ pristine.structure.lattice.matrix, shifts_V
 
 
