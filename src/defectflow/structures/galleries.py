@@ -189,13 +189,18 @@ def plane_cells(found: Layering, min_image_distance_A: float, most: int = 100) -
     for cells in range(1, most + 1):
         form = plane_supercell(found, cells)
         wide = _image_distance_A(form, lattice) >= min_image_distance_A - 1e-6
-        if wide and len(_kept_in_plane(found, form[None])):
+        if wide and is_kept_in_plane(found, form):
             return cells
     message = (
         f"{found.structure.reduced_formula}: {most} cells side by side do not keep images "
         f"{min_image_distance_A:g} Å apart; lower the distance"
     )
     raise StructureError(message)
+
+
+def is_kept_in_plane(found: Layering, form: np.ndarray) -> bool:
+    """Tell whether every rotation of the crystal maps a supercell in the plane onto itself."""
+    return bool(len(_kept_in_plane(found, form[None])))
 
 
 def _kept_in_plane(found: Layering, forms: np.ndarray) -> np.ndarray:

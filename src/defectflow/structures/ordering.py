@@ -74,7 +74,7 @@ def orderings(
     >>> [(one.name, one.multiplicity) for one in orderings(host, [Decoration("Mg", {"Ni": 2})])]
     [('Ni_Mg(2/4)', 6)]
     """
-    _check(structure, decorations)
+    check_decorations(structure, decorations)
     wanted = None if space_group is None else _numbers(space_group)
     return _cells(structure, decorations, wanted, symprec)
 
@@ -91,7 +91,7 @@ def number_of_orderings(
     >>> number_of_orderings(spinel, [Decoration("Mn", {"Ni": 4})])
     22
     """
-    _check(structure, decorations)
+    check_decorations(structure, decorations)
     pools = _pools(structure, decorations)
     return number_of_colourings(_permutations(structure, symprec), pools)
 
@@ -182,8 +182,8 @@ def _pools(structure: Structure, decorations: Sequence[Decoration]) -> list[Pool
     ]
 
 
-def _check(structure: Structure, decorations: Sequence[Decoration]) -> None:
-    """Refuse what does not fit the host."""
+def check_decorations(structure: Structure, decorations: Sequence[Decoration]) -> None:
+    """Raise StructureError where decorations do not fit the host."""
     symbols = [site.specie.symbol for site in structure]
     hosts = [one.host for one in decorations]
     if not hosts or len(set(hosts)) < len(hosts):
