@@ -43,6 +43,35 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Planar:
+    """What there is to know of planar defects beside the atoms of their cell.
+
+    Attributes
+    ----------
+    miller
+        Of the plane, in the standard conventional cell of the crystal.
+    area_A2
+        Of one defect in the cell.
+    count
+        How many defects the cell holds: one fault, two grain boundaries.
+    equivalent
+        Whether those are images of each other; if not, an energy is their mean.
+    shift_A
+        Displacement of the crystal above the plane against that below, in the Cartesian frame of
+        the structure.
+    said
+        What else tells the cell from others, in words; may be empty.
+    """
+
+    miller: tuple[int, int, int]
+    area_A2: float
+    count: int
+    equivalent: bool = True
+    shift_A: FracCoords = (0.0, 0.0, 0.0)
+    said: str = ""
+
+
+@dataclass(frozen=True)
 class Cell:
     """A defect in a crystal: the structure, its pristine reference and what was changed.
 
@@ -58,9 +87,14 @@ class Cell:
     kind
         Family, e.g. ``vacancy``, ``substitution``, ``antisite``, ``interstitial``.
     multiplicity
-        Number of equivalent places per primitive cell of the host.
+        Number of equivalent places per primitive cell of the host; of a planar defect the number
+        of equivalent orientations of its plane.
     charge
         In units of the elementary charge; +1 means one electron removed.
+    planar
+        Only of planar defects, whose cells have no changed atoms: `pristine` is then the perfect
+        crystal in the same orientation, with a whole number of its formula units. It holds the
+        same atoms in the same order unless the defect takes whole formula units away.
 
     Examples
     --------
@@ -77,6 +111,7 @@ class Cell:
     changed: tuple[Change, ...]
     multiplicity: int
     charge: int = 0
+    planar: Planar | None = None
 
     @classmethod
     def from_changes(
