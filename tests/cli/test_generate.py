@@ -74,7 +74,7 @@ def test_a_host_from_a_file(cli, tmp_path):
         (["substitution", "fcc-Cu", "--replace", "Cu"], "OLD=NEW"),
         (["substitution", "fcc-Cu", "--replace", "Cu=Cu"], "nothing changes"),
         (["interstitial", "fcc-Cu", "--species", "Xx"], "'Xx'"),
-        (["interstitial", "fcc-Cu"], "--species"),
+        (["substitution", "fcc-Cu"], "--replace"),
         (["vacancy", "fcc-Cu", "--min-image-distance", "300"], "300"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,

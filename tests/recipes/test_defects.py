@@ -86,7 +86,7 @@ def test_the_short_form_is_spelled_out(recipe, defect):
         ({"kind": "vacancy", "element": "O"}, "element"),
         ({"kind": "substitution"}, "replace"),
         ({"kind": "substitution", "replace": {}}, "at least 1"),
-        ({"kind": "interstitial"}, "species"),
+        ({"kind": "interstitial", "every_vertex": 2}, "every_vertex"),
     ],
 )
 def test_what_no_kind_has_is_refused(data, says):

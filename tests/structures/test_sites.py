@@ -11,27 +11,21 @@ from defectflow.errors import StructureError
 from defectflow.structures import hosts, orbit, primitive
 from defectflow.structures.sites import MERGE_A, insertion_sites
 
-
-def fluorite():
-    return Structure.from_spacegroup(
-        "Fm-3m", Lattice.cubic(5.41), ["Ce", "O"], [[0, 0, 0], [0.25, 0.25, 0.25]]
-    )
-
-
 #: Orbits per primitive cell, as doped 3.2 finds them (its own Voronoi search and symmetry).
 KNOWN = {
     "fcc-Al": [1, 2],
+    "rocksalt-MgO": [2],
     "rutile-TiO2": [4, 4, 8],
     "spinel-MgAl2O4": [2, 4, 12],
     "O3-LiNiO2": [2, 2, 6],
     "2H-MoS2": [2, 2, 4, 4],
-    "CeO2": [1],
+    "fluorite-CeO2": [1],
 }
-CELLS = ["rutile-TiO2", "O3-LiNiO2", "CeO2", "1T-TiS2", "olivine-FePO4"]
+CELLS = ["rutile-TiO2", "O3-LiNiO2", "fluorite-CeO2", "1T-TiS2", "olivine-FePO4"]
 
 
 def load(name):
-    return fluorite() if name == "CeO2" else hosts.load(name).structure
+    return hosts.load(name).structure
 
 
 @pytest.mark.parametrize(("name", "multiplicities"), KNOWN.items())
@@ -143,10 +137,69 @@ def test_widest_first():
     assert radii[1] == pytest.approx(8.03 * np.sqrt(3) * (0.2631 - 0.125), abs=1e-3)
 
 
-def test_middle_of_a_vacuum():
-    sites = insertion_sites(hosts.load("graphene").structure, "Li")
-    assert len(sites) >= 1
-    assert sites[0].frac_coords[2] == pytest.approx(0.5)
+def test_a_more_symmetric_place_that_is_about_as_wide_is_taken():
+    """The octahedral site of anatase lies between two slightly wider places, 0.7 Å off."""
+    host = hosts.load("anatase-TiO2")
+    octahedral = orbit(host.structure, [0, 0, 0.5])
+    site = insertion_sites(host.structure, "Li")[0]
+    gaps = host.structure.lattice.get_all_distances(octahedral, site.frac_coords)
+    assert gaps.min() < 1e-3
+    assert (site.label, site.multiplicity) == ("4b fivefold", 2)
+
+
+def test_every_vertex_adds_those_that_no_atoms_enclose():
+    structure = hosts.load("alpha-V2O5").structure
+    voids = insertion_sites(structure, "Li")
+    vertices = insertion_sites(structure, "Li", every_vertex=True)
+    assert len(vertices) > len(voids)
+    wide = {site.frac_coords for site in vertices}
+    assert voids[0].frac_coords in wide
+
+
+def test_a_vacuum_holds_no_site_but_a_sheet_has_places_beside_it():
+    """Hollow, bridge and top: 1, 3 and 2 in the plane of graphene's cell, on both sides."""
+    structure = hosts.load("graphene").structure
+    sites = insertion_sites(structure, "Li")
+    assert [(site.label, site.multiplicity) for site in sites] == [
+        ("hollow", 2),
+        ("bridge", 6),
+        ("top", 4),
+    ]
+    neighbours = {"hollow": 6, "bridge": 2, "top": 1}
+    for site in sites:
+        place = structure.lattice.get_cartesian_coords(site.frac_coords)
+        near = structure.get_sites_in_sphere(place, 1.28 + 0.76 + 1e-6)  # covalent radii of Li, C
+        assert len(near) == neighbours[site.label]
+        assert all(abs(atom.nn_distance - 2.04) < 1e-6 for atom in near)
+
+
+@pytest.mark.parametrize(
+    "turned", [[[1, 0, 0], [0, 1, 0], [0, 0, 1]], [[2, 1, 0], [-1, 1, 0], [0, 0, 1]]]
+)
+def test_adatoms_do_not_depend_on_the_cell(turned):
+    structure = hosts.load("graphene").structure.make_supercell(turned, in_place=False)
+    structure.translate_sites(range(len(structure)), [0.1, 0.2, 0.48])
+    found = insertion_sites(structure, "K")
+    assert [(site.label, site.multiplicity) for site in found] == [
+        ("hollow", 2),
+        ("bridge", 6),
+        ("top", 4),
+    ]
+
+
+def test_a_slab_of_three_layers_has_adatoms_beside_it_and_voids_in_it():
+    """MoS2, one layer: hollow above Mo, hollow in the middle of the ring, bridge, top of S."""
+    bulk = hosts.load("2H-MoS2").structure
+    layer = Structure(
+        Lattice.hexagonal(3.16, 20.0),
+        ["Mo", "S", "S"],
+        [[1 / 3, 2 / 3, 0.5], [2 / 3, 1 / 3, 0.578], [2 / 3, 1 / 3, 0.422]],
+    )
+    assert bulk.reduced_formula == layer.reduced_formula
+    labels = [site.label for site in insertion_sites(layer, "Li")]
+    assert labels.count("top") == 1
+    assert labels.count("bridge") == 1
+    assert labels.count("hollow") == 2
 
 
 def test_low_symmetry_supercell():

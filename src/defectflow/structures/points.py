@@ -87,22 +87,47 @@ def antisites(
     return _exchanges(structure, exchanges, "antisite", symprec)
 
 
-def interstitials(structure: Structure, species: str, symprec: float = SYMPREC_A) -> Iterator[Cell]:
-    """Yield one cell for each symmetry-distinct void filled with `species`, widest void first."""
-    require_element(species)
-    return _filled_voids(structure, species, symprec)
+def interstitials(
+    structure: Structure,
+    species: str | None = None,
+    symprec: float = SYMPREC_A,
+    *,
+    every_vertex: bool = False,
+) -> Iterator[Cell]:
+    """Yield one cell for each symmetry-distinct void filled, widest void first.
+
+    Beside a sheet or slab, the places on its surface count too.
+
+    Parameters
+    ----------
+    species
+        Element to put in; each element of the host by default.
+    every_vertex
+        Take narrower places than voids, too: see `insertion_sites`.
+    """
+    elements = _elements(structure)
+    if species is not None:
+        require_element(species)
+        elements = [species]
+    return _filled_voids(structure, elements, symprec, every_vertex=every_vertex)
 
 
-def _filled_voids(structure: Structure, species: str, symprec: float) -> Iterator[Cell]:
-    sites = insertion_sites(structure, species, symprec=symprec)
-    for rank, site in enumerate(sites, start=1):
-        yield Cell.from_changes(
-            structure,
-            [insertion(structure, species, site.frac_coords)],
-            name=_name(f"{species}_i", rank, len(sites)),
-            kind="interstitial",
-            multiplicity=site.multiplicity or 1,
-        )
+def _filled_voids(
+    structure: Structure, elements: Sequence[str], symprec: float, *, every_vertex: bool
+) -> Iterator[Cell]:
+    sites = insertion_sites(structure, elements[0], symprec=symprec, every_vertex=every_vertex)
+    for species in elements:
+        # Voids are the same for every ion; places beside a sheet depend on its size.
+        if species != elements[0] and any(site.coordination is None for site in sites):
+            sites = insertion_sites(structure, species, symprec=symprec, every_vertex=every_vertex)
+        for rank, site in enumerate(sites, start=1):
+            yield Cell.from_changes(
+                structure,
+                [insertion(structure, species, site.frac_coords)],
+                name=_name(f"{species}_i", rank, len(sites)),
+                kind="interstitial",
+                multiplicity=site.multiplicity or 1,
+            )
 
 
 def _exchanges(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from defectflow.structures.adatoms import adatom_places
 from defectflow.structures.cells import FracCoords, frac_tuple, require_element
 from defectflow.structures.coordination import coordination
 from defectflow.structures.symmetry import (
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 MIN_DISTANCE_A: Final = 0.9
 #: Voids nearer to each other than this (Å) are one site.
 MERGE_A: Final = 0.9
+#: A void wider than this (Å) is vacuum: no ion stays there.
+VACUUM_RADIUS_A: Final = 3.5
+#: A more symmetric place is taken for a void if its sphere is smaller by no more than this (Å).
+_SYMMETRY_COSTS_A: Final = 0.1
 #: Atoms count as touching the sphere of a void within this distance (Å).
 _TOUCH_A: Final = 0.02
 #: Length of the mean of the unit vectors to the touching atoms below which they enclose the void.
@@ -71,23 +76,29 @@ def insertion_sites(
     species: str,
     min_distance_A: float = MIN_DISTANCE_A,
     symprec: float = SYMPREC_A,
+    *,
+    every_vertex: bool = False,
 ) -> tuple[InsertionSite, ...]:
     """Return the symmetry-distinct voids of a host, widest first.
 
     A void is a place where the distance to the nearest atom has a local maximum: a vertex of the
     Voronoi diagram of the atoms that is enclosed by the atoms it touches. Each is moved onto the
-    Wyckoff position it is nearest to: the average of its images under the operations that move it
-    by less than `MERGE_A`. Voids nearer to each other than `MERGE_A` count as one. All of it
-    happens in the primitive cell, so that the answer does not depend on the cell given.
-    Multiplicities are sizes of orbits, not of clusters of candidates; the Wyckoff symbol in the
-    label is what spglib calls the orbit when it is filled.
+    most symmetric Wyckoff position that is nearer than `MERGE_A` and about as wide: the average of
+    its images under the operations that move it little. Voids nearer to each other than `MERGE_A`
+    count as one. All of it happens in the primitive cell, so that the answer does not depend on
+    the cell given. Multiplicities are sizes of orbits, not of clusters of candidates; the Wyckoff
+    symbol in the label is what spglib calls the orbit when it is filled. Vacuum holds no site, but
+    a sheet or a slab has `adatom_places` beside it.
 
     Parameters
     ----------
     species
-        Element to insert; recorded in the sites, it does not change where they are.
+        Element to insert; it does not change where voids are, only the height of adatoms.
     min_distance_A
         Least distance of a site from the nearest atom.
+    every_vertex
+        Take vertices that no atoms enclose, too. An ion there is pushed away to a wider place,
+        unless a bond holds it.
 
     Raises
     ------
@@ -96,44 +107,57 @@ def insertion_sites(
     """
     require_element(species)
     cell = primitive(structure, symprec)
-    rotations, translations = operations(cell, symprec)
+    group = operations(cell, symprec)
     found: list[InsertionSite] = []
     taken = np.empty((0, 3))
-    for place in _ranked(cell, rotations, translations, min_distance_A):
+    for place in _ranked(cell, group, min_distance_A, every_vertex=every_vertex):
         if len(taken) and _distances(taken, place, cell).min() < MERGE_A:
             continue
-        places = images(place, rotations, translations, cell.lattice.matrix)
+        places = images(place, *group, cell.lattice.matrix)
         taken = np.vstack([taken, places])
         number, shape = coordination(cell, place)
-        cartesian = cell.lattice.get_cartesian_coords(place)
-        coords = wrapped(structure.lattice.get_fractional_coords(cartesian).round(10))
-        found.append(
-            InsertionSite(
-                label=f"{_wyckoff(cell, places, symprec)} {shape}",
-                frac_coords=frac_tuple(coords),
-                species=(species,),
-                coordination=number,
-                multiplicity=len(places),
-            )
-        )
-    return tuple(found)
+        label = f"{_wyckoff(cell, places, symprec)} {shape}"
+        found.append(InsertionSite(label, frac_tuple(place), (species,), number, len(places)))
+    for label, places in adatom_places(cell, species, group):
+        found.append(InsertionSite(label, frac_tuple(places[0]), (species,), None, len(places)))
+    return tuple(_in_cell(site, cell, structure) for site in found)
+
+
+def _in_cell(site: InsertionSite, cell: Structure, structure: Structure) -> InsertionSite:
+    """Return a site of the primitive cell in another cell of the crystal."""
+    cartesian = cell.lattice.get_cartesian_coords(site.frac_coords)
+    coords = wrapped(structure.lattice.get_fractional_coords(cartesian).round(10))
+    return replace(site, frac_coords=frac_tuple(coords))
 
 
 def _ranked(
-    cell: Structure, rotations: np.ndarray, translations: np.ndarray, min_distance_A: float
+    cell: Structure,
+    group: tuple[np.ndarray, np.ndarray],
+    min_distance_A: float,
+    *,
+    every_vertex: bool,
 ) -> Iterator[np.ndarray]:
-    """Yield snapped voids, widest and most symmetric first."""
-    candidates = []
+    """Yield snapped voids, widest first.
+
+    A more symmetric one that is near and about as wide comes in its place.
+    """
+    candidates: list[tuple[tuple[float, ...], float, int, np.ndarray]] = []
     for vertex in _voronoi_vertices(cell):
-        if not _is_enclosed(vertex, cell):
+        if not (every_vertex or _is_enclosed(vertex, cell)):
             continue
-        place, stabiliser = _snapped(vertex, rotations, translations, cell)
-        radius = float(_distances(cell.frac_coords, place, cell).min())
-        if radius >= min_distance_A:
+        place, stabiliser = _snapped(vertex, *group, cell)
+        radius = _radius_A(place, cell)
+        if min_distance_A <= radius <= VACUUM_RADIUS_A:
             key = (-round(radius / _RADIUS_BIN_A), -stabiliser, *wrapped(place).round(6))
-            candidates.append((key, place))
-    for _, place in sorted(candidates, key=lambda item: item[0]):
-        yield place
+            candidates.append((key, radius, stabiliser, place))
+    candidates.sort(key=lambda item: item[0])
+    places = np.array([place for *_, place in candidates]).reshape(-1, 3)
+    radii = np.array([radius for _, radius, _, _ in candidates])
+    orders = np.array([stabiliser for _, _, stabiliser, _ in candidates])
+    for place, radius in zip(places, radii, strict=True):
+        near = _distances(places, place, cell) < MERGE_A
+        near &= radii >= radius - _SYMMETRY_COSTS_A
+        yield places[int(np.argmax(np.where(near, orders, 0)))]
 
 
 def _voronoi_vertices(cell: Structure) -> np.ndarray:
@@ -167,7 +191,7 @@ def _is_enclosed(place: np.ndarray, cell: Structure) -> bool:
     from scipy.optimize import nnls
 
     centre = cell.lattice.get_cartesian_coords(place)
-    radius = float(_distances(cell.frac_coords, place, cell).min())
+    radius = _radius_A(place, cell)
     touching = cell.get_sites_in_sphere(centre, radius + _TOUCH_A)
     vectors = np.array([site.coords for site in touching]) - centre
     units = vectors / np.linalg.norm(vectors, axis=1)[:, None]
@@ -178,11 +202,13 @@ def _is_enclosed(place: np.ndarray, cell: Structure) -> bool:
 def _snapped(
     place: np.ndarray, rotations: np.ndarray, translations: np.ndarray, cell: Structure
 ) -> tuple[np.ndarray, int]:
-    """Return the Wyckoff position nearest to `place` and the order of its stabiliser.
+    """Return the Wyckoff position that stands for `place` and the order of its stabiliser.
 
-    The position is the fixed point of averaging over the images that are near; it is kept by the
-    very operations that were averaged over, or else fewer of them are tried.
+    The position is the fixed point of averaging over the images that are near, far ones first; it
+    is kept by the very operations that were averaged over, and neither far nor much narrower, or
+    else fewer of them are tried.
     """
+    least_A = _radius_A(place, cell) - _SYMMETRY_COSTS_A
     limit_A = MERGE_A
     while True:
         moved, near = place, np.zeros(len(rotations), dtype=bool)
@@ -194,9 +220,16 @@ def _snapped(
             if np.linalg.norm(step @ cell.lattice.matrix) < _CONVERGED_A:
                 break
         gaps = _gaps(moved, rotations, translations)[near]
-        if np.linalg.norm(gaps @ cell.lattice.matrix, axis=1).max() < SAME_PLACE_A:
+        kept = np.linalg.norm(gaps @ cell.lattice.matrix, axis=1).max() < SAME_PLACE_A
+        short = np.linalg.norm((moved - place) @ cell.lattice.matrix) < MERGE_A
+        if kept and short and _radius_A(moved, cell) >= least_A:
             return moved, int(near.sum())
         limit_A /= 2
+
+
+def _radius_A(place: np.ndarray, cell: Structure) -> float:
+    """Return the distance (Å) of a place from the nearest atom."""
+    return float(_distances(cell.frac_coords, place, cell).min())
 
 
 def _gaps(place: np.ndarray, rotations: np.ndarray, translations: np.ndarray) -> np.ndarray:

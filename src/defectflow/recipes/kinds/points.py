@@ -71,10 +71,17 @@ class Interstitial(DefectChoice):
     """Put one more atom in, at each distinct void."""
 
     kind: Literal["interstitial"] = Field("interstitial", description="the kind")
-    species: str = Field(description="element to put in", json_schema_extra=_SYMBOL)
+    species: str | None = Field(
+        None,
+        description="element to put in; each element of the host by default",
+        json_schema_extra=_SYMBOL,
+    )
+    every_vertex: bool = Field(
+        False, description="take narrower places than voids, too: all corners of Voronoi cells"
+    )
 
     def cells(self, structure: Structure) -> Iterator[Cell]:
         """Yield a cell for each inequivalent void filled."""
         from defectflow.structures import points
 
-        return points.interstitials(structure, self.species)
+        return points.interstitials(structure, self.species, every_vertex=self.every_vertex)
