@@ -62,3 +62,42 @@ def closest_A():
         return float(np.min(distances[distances > 1e-3]))
 
     return measure
+
+
+@pytest.fixture
+def boundary(bonds_of):
+    """Fingerprint of what lies near a height: element, distance from there, and the sorted
+    distances to each element around, of every atom."""
+
+    def measure(structure, height_A, reach_A=5.0, depth_A=2.5):
+        c = structure.lattice.matrix[2, 2]
+        away = (structure.cart_coords[:, 2] - height_A + c / 2) % c - c / 2
+        rows = []
+        for atom in np.flatnonzero(np.abs(away) < depth_A):
+            vectors, owner = bonds_of(structure, int(atom), reach_A)
+            numbers = np.array([structure[int(k)].specie.Z for k in owner])
+            lengths = np.linalg.norm(vectors, axis=1)
+            order = np.lexsort((lengths, numbers))
+            rows.append((structure[int(atom)].specie.Z, abs(away[atom]), lengths[order]))
+        return rows
+
+    return measure
+
+
+@pytest.fixture
+def same_boundaries():
+    """Whether two fingerprints list the same atoms, in any order, to 0.02 Å."""
+
+    def same(one, two):
+        rest = list(two)
+        for number, away, lengths in one:
+            for k, (other, far, row) in enumerate(rest):
+                near = number == other and abs(away - far) < 0.02 and len(row) == len(lengths)
+                if near and np.allclose(row, lengths, atol=0.02):
+                    del rest[k]
+                    break
+            else:
+                return False
+        return not rest
+
+    return same

@@ -84,7 +84,7 @@ class Stack:
         found: list[float] = []
         for k in ranked:
             middle = float(heights[k] + gaps[k] / 2) % self.spacing_A
-            if not any(self._same_cut(middle, other) for other in found):
+            if not any(self.same_height(middle, other) for other in found):
                 found.append(middle)
         return found
 
@@ -113,7 +113,8 @@ class Stack:
         direction: np.ndarray = np.asarray(vector_A) @ np.linalg.inv(self.standard)
         return direction
 
-    def _same_cut(self, one_A: float, other_A: float) -> bool:
+    def same_height(self, one_A: float, other_A: float) -> bool:
+        """Tell whether operations of the crystal map planes at two heights onto each other."""
         flat = np.abs(np.abs(self.rotations[:, 2, 2]) - 1) < _ROUNDING
         moved = np.round(self.rotations[:, 2, 2]) * one_A + self.translations[:, 2] - other_A
         steps = moved[flat] / self.spacing_A
@@ -141,7 +142,7 @@ def stack_of(structure: Structure, miller: Sequence[int]) -> Stack:
     from pymatgen.core.structure import Structure
 
     index = reduced_miller(miller)
-    whole = _standard(structure)
+    whole = standard_cell(structure)
     cell = primitive(whole)
     rows = plane_basis(_in_lattice(index, whole.lattice.matrix, cell.lattice.matrix))
     rows = _short_rows(rows, cell.lattice.matrix)
@@ -257,7 +258,7 @@ def fractions_said(values: Sequence[float] | np.ndarray) -> str:
     return " ".join(said)
 
 
-def _standard(structure: Structure) -> Structure:
+def standard_cell(structure: Structure) -> Structure:
     """Return spglib's standard conventional cell."""
     import spglib
     from pymatgen.core.periodic_table import Element

@@ -123,7 +123,7 @@ def glided(
     places = (base[:, None, :] + heights[None, :, :]).reshape(-1, 3)
     last = slices * stack.matrix[2] + sum(glides.values(), np.zeros(3))
     last = upright(last + np.array([0.0, 0.0, gap_A]), stack.matrix)
-    return _structure(np.array([*stack.matrix[:2], last]), stack.symbols * slices, places)
+    return crystal_of(np.array([*stack.matrix[:2], last]), stack.symbols * slices, places)
 
 
 def glided_slab(
@@ -134,7 +134,7 @@ def glided_slab(
     places[:, 2] += vacuum_A / 2 - places[:, 2].min()
     height = float(np.ptp(places[:, 2])) + vacuum_A
     matrix = np.array([*stack.matrix[:2], [0.0, 0.0, height]])
-    return _structure(matrix, stack.symbols * slices, places)
+    return crystal_of(matrix, stack.symbols * slices, places)
 
 
 def upright(vector: np.ndarray, matrix: np.ndarray) -> np.ndarray:
@@ -288,7 +288,7 @@ def _piled(stack: Stack, step: np.ndarray, signs: Sequence[int]) -> Structure:
     places = np.vstack([np.zeros(3), np.cumsum(steps, axis=0)])
     last = upright(places[-1], stack.matrix)
     matrix = np.array([*stack.matrix[:2], last])
-    return _structure(matrix, stack.symbols[:1] * len(signs), places[:-1])
+    return crystal_of(matrix, stack.symbols[:1] * len(signs), places[:-1])
 
 
 def _by_cut(stack: Stack, vector: np.ndarray, slices: int, vacuum_A: float) -> Iterator[Cell]:
@@ -337,7 +337,8 @@ def _raised(stack: Stack, cut_A: float) -> np.ndarray:
     return places
 
 
-def _structure(matrix: np.ndarray, symbols: Sequence[str], places: np.ndarray) -> Structure:
+def crystal_of(matrix: np.ndarray, symbols: Sequence[str], places: np.ndarray) -> Structure:
+    """Return the crystal with Cartesian places, all moved into the cell."""
     from pymatgen.core.lattice import Lattice
     from pymatgen.core.structure import Structure
 
