@@ -48,6 +48,8 @@ def test_distances_bookkeeping_and_multiplicity(name, source, filling):
         assert min(nearest_contacts(cell, atoms)) >= 1 - 1e-6
         assert len(cell.changed) % atoms == 0
         assert {change.action for change in cell.changed} == {"insert"}
+        for change in cell.changed:
+            assert cell.structure[change.index].specie.symbol == change.after
         assert cell.structure[: len(cell.pristine)] == cell.pristine[:]
 
 

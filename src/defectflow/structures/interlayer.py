@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -154,9 +154,10 @@ class _Room:
         for rank, (pristine, groups) in enumerate(self._fits(expansion_A), start=1):
             places = [pristine.lattice.get_fractional_coords(group) for group in groups]
             changes = [
-                insertion(pristine, symbol, place)
-                for group in places
-                for symbol, place in zip(self.guest.species, group, strict=True)
+                replace(insertion(pristine, symbol, place), index=len(pristine) + atom)
+                for atom, (symbol, place) in enumerate(
+                    zip(self.guest.species * len(places), np.vstack(places), strict=True)
+                )
             ]
             equivalents = equivalent_images(pristine, changes)
             alone = len(groups) == 1
