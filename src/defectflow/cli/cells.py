@@ -30,6 +30,7 @@ FIELDS: Final = (
     "multiplicity",
     "charge",
     "changes",
+    "note",
 )
 
 
@@ -50,6 +51,7 @@ def records(cells: Iterable[Cell], host: str) -> Iterator[Record]:
                 "multiplicity": cell.multiplicity,
                 "charge": cell.charge,
                 "changes": "; ".join(_said(change) for change in cell.changed),
+                "note": cell.note,
             },
         )
 

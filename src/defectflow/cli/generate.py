@@ -123,7 +123,7 @@ def _printed(rows: Iterable[dict[str, object]], style: str) -> Iterator[str]:
     columns = [
         Column(name, align="right" if name in right else "left", wrap=name == "changes")
         for name in FIELDS
-        if name not in {"host", "charge"}
+        if name not in {"host", "charge", "note"}
     ]
     return table_lines(rows, columns)
 

@@ -91,6 +91,8 @@ class Cell:
         of equivalent orientations of its plane.
     charge
         In units of the elementary charge; +1 means one electron removed.
+    note
+        What a reader should know, e.g. why this charge was guessed; may be empty.
     planar
         Only of planar defects, whose cells have no changed atoms: `pristine` is then the perfect
         crystal in the same orientation, with a whole number of its formula units. It holds the
@@ -112,6 +114,7 @@ class Cell:
     multiplicity: int
     charge: int = 0
     planar: Planar | None = None
+    note: str = ""
 
     @classmethod
     def from_changes(
