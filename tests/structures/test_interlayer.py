@@ -14,6 +14,7 @@ from defectflow.structures.contacts import nearest_allowed_A
 from defectflow.structures.equivalence import equivalent_images
 from defectflow.structures.guests import guest
 from defectflow.structures.interlayer import Filling, expanded, interlayers
+from defectflow.structures.layers import covalent_radius_A
 
 CASES = [
     ("1T-TiS2", "Mg", Filling((0.5,), cells=4)),
@@ -78,6 +79,22 @@ def test_every_direction_at_every_site_is_counted_once():
     cells = list(interlayers(hosts.load("1T-TiS2").structure, "MgCl", Filling((6.0,), cells=9)))
     assert sum(cell.multiplicity for cell in cells) == 14 * 3
     assert len(cells) < 14
+
+
+def test_an_ion_in_a_wide_gallery_may_touch_a_layer():
+    """Beside the place in the middle, one a bond length from the sulfur of one layer."""
+    cells = list(interlayers(hosts.load("1T-TiS2").structure, "Na", Filling((5.0,), cells=4)))
+    bond = covalent_radius_A("Na") + covalent_radius_A("S")
+    nearest = [
+        min(site.nn_distance for site in cell.structure.get_neighbors(cell.structure[-1], 6.0))
+        for cell in cells
+    ]
+    touching = [abs(distance - bond) < 0.03 for distance in nearest]
+    assert 0 < sum(touching) < len(cells)
+    assert all(distance > bond - 0.03 for distance in nearest)
+    # The middle of the gallery is a plane of symmetry; a place beside a layer has a twin.
+    for cell, beside in zip(cells, touching, strict=True):
+        assert cell.multiplicity == 2 or not beside
 
 
 def test_coverage_and_guests_apart():

@@ -15,8 +15,8 @@ from defectflow.structures.colourings import Pool, colourings
 from defectflow.structures.contacts import closeness, own_closeness
 from defectflow.structures.equivalence import equivalent_images
 from defectflow.structures.galleries import layering, opened, plane_cells, plane_supercell
+from defectflow.structures.gallery_sites import centres, gallery_voids
 from defectflow.structures.guests import distinct_under, guest, keeping, orientations
-from defectflow.structures.sites import insertion_sites
 from defectflow.structures.symmetry import (
     images,
     nearest_places,
@@ -109,10 +109,11 @@ def interlayers(
 ) -> Iterator[Cell]:
     """Yield one cell for each distinct place and orientation of guests in an opened gallery.
 
-    Sites are the voids of the opened gallery; a molecule has its centre half-way between the layers
-    and points along or across them, all molecules of a cell alike. Of guests and orientations that
-    the symmetry of the opened host connects, one is made. `pristine` is the opened host without
-    guests. The multiplicity is per primitive cell of the opened host for one guest in one gallery,
+    Sites lie over the voids of the closed gallery. A molecule has its centre half-way between the
+    layers and points along or across them, all molecules of a cell alike; an ion is where it is
+    farthest from all atoms, and in a wide gallery also where it touches a layer. Of guests that the
+    symmetry of the opened host connects, one is made. `pristine` is the opened host without guests.
+    The multiplicity is per primitive cell of the opened host for one guest in one gallery,
     and the number of equivalent arrangements of the cell for several.
 
     Raises
@@ -132,7 +133,7 @@ def interlayers(
     one = guest(source)
     found = layering(primitive(structure), chosen.between)
     cells = chosen.cells or plane_cells(found, chosen.min_image_distance_A)
-    room = _Room(found, one, chosen, cells)
+    room = _Room(found, one, chosen, cells, gallery_voids(found, chosen.gallery or 0))
     expansions = chosen.expansions_A or (room.least_expansion_A(),)
     for expansion in expansions:
         room.require(expansion)
@@ -141,12 +142,13 @@ def interlayers(
 
 @dataclass(frozen=True, eq=False)
 class _Room:
-    """A gallery and what is to go there."""
+    """A gallery and what is to go there; `voids` are those of the gallery before it is opened."""
 
     found: Layering
     guest: Guest
     filling: Filling
     cells: int
+    voids: tuple[np.ndarray, ...]
 
     def filled(self, expansion_A: float) -> Iterator[Cell]:
         """Yield the cells at one expansion."""
@@ -225,7 +227,8 @@ class _Room:
         )
         poses = distinct_under(poses, self.guest.species, np.unique(turns.round(9), axis=0))
         others = [(rotations[one[0]], translations[one[0]]) for one in copies[1:]]
-        for place in self._sites(wide):
+        gallery = self.filling.gallery or 0
+        for place in centres(wide, gallery, self.voids, self.guest):
             start = pristine.lattice.get_fractional_coords(place)
             places = images(start, rotations[stay], translations[stay], matrix)
             moved = np.einsum("oij,nj->oni", rotations[stay], places)
@@ -288,47 +291,6 @@ class _Room:
                 )
                 raise StructureError(message)
         return found
-
-    def _sites(self, wide: Layering) -> list[np.ndarray]:
-        """Return the distinct places for a guest's centre in the gallery, Cartesian."""
-        bottom, top = wide.gallery_A(self.filling.gallery or 0)
-        period = wide.spacing_A * len(wide.layers)
-        found: list[np.ndarray] = []
-        lattice = wide.structure.lattice
-        rotations, translations = operations(wide.structure)
-        taken = np.empty((0, 3))
-        for site in insertion_sites(wide.structure, self.guest.species[0]):
-            place = lattice.get_cartesian_coords(site.frac_coords)
-            height = float(place @ wide.normal)
-            # In the corrugated gallery a void may lie below the highest atom of a layer.
-            turns = np.round(((bottom + top) / 2 - height) / period)
-            place = place + turns * lattice.matrix[2]
-            if not self.guest.single:
-                place = place + ((bottom + top) / 2 - float(place @ wide.normal)) * wide.normal
-            coords = lattice.get_fractional_coords(place)
-            if _is_near(taken, coords, lattice.matrix):
-                continue
-            taken = np.vstack([taken, images(coords, rotations, translations, lattice.matrix)])
-            if self._is_inside(wide, float(place @ wide.normal)):
-                found.append(place)
-        return found
-
-    def _is_inside(self, wide: Layering, height_A: float) -> bool:
-        """Tell whether a height lies between the middles of the two layers of the gallery."""
-        heights = wide.heights_A()
-        layer = list(wide.layers[self.filling.gallery or 0])
-        following = (self.filling.gallery or 0) + 1
-        period = wide.spacing_A * len(wide.layers)
-        low = float(heights[layer].mean())
-        upper = heights[list(wide.layers[following % len(wide.layers)])].mean()
-        high = float(upper) + (period if following == len(wide.layers) else 0.0)
-        return low < height_A < high
-
-
-def _is_near(taken: np.ndarray, coords: np.ndarray, lattice: np.ndarray) -> bool:
-    gaps = taken - coords
-    gaps -= np.round(gaps)
-    return bool(np.any(np.linalg.norm(gaps @ lattice, axis=-1) < _SAME_PLACE_A))
 
 
 @dataclass(frozen=True, eq=False)
