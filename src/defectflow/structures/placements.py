@@ -61,6 +61,8 @@ class Placement:
 
     def check_room(self, slots: Sequence[Slot], width_A: float) -> None:
         """Refuse a cell in which a member is as near to an image of the first one as to itself."""
+        if len(slots) == 1:
+            return
         origins = [k for k, label in enumerate(self.sites.labels) if label == slots[0].label]
         for origin in np.unique(self.sites.representatives[origins]):
             rows = [np.array([[origin, 0, 0, 0]])]

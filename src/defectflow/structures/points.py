@@ -137,7 +137,7 @@ def _exchanges(
     symprec: float,
 ) -> Iterator[Cell]:
     """Yield the cells of a family that changes one atom: host element to each of its successors."""
-    orbits = _orbits(structure, symprec)
+    orbits = atom_orbits(structure, symprec)
     cells = primitive_cells(structure, symprec)
     for host in sorted(exchanges):
         for after in exchanges[host]:
@@ -151,7 +151,7 @@ def _exchanges(
                 )
 
 
-def _orbits(structure: Structure, symprec: float) -> dict[str, list[list[int]]]:
+def atom_orbits(structure: Structure, symprec: float) -> dict[str, list[list[int]]]:
     """Return, per element, its orbits of equivalent atoms in an order that no cell choice alters.
 
     Rare orbits come first; orbits of one size are told apart by their neighbours' distances.
