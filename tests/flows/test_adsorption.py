@@ -9,19 +9,19 @@ from defectflow.documents import AdsorptionDocument, load_result
 from defectflow.engines import engine
 from defectflow.errors import EngineError, RecipeError, StructureError
 from defectflow.flows import AdsorptionMaker, SlabPlan
+from defectflow.flows.free_energy import FreeEnergyPlan
 from defectflow.launch import run
 
 EMT = engine("emt")
 PLAN = SlabPlan((1, 1, 1), layers=4, repeat=(2, 2))
+FIXED = FreeEnergyPlan("norskov_2005")
 
 
 @pytest.fixture(scope="module")
 def hydrogen(tmp_path_factory) -> AdsorptionDocument:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp("h"))
-        maker = AdsorptionMaker(
-            EMT, PLAN, quantity="adsorption_free_energy", correction="norskov_2005"
-        )
+        maker = AdsorptionMaker(EMT, PLAN, quantity="adsorption_free_energy", free=FIXED)
         return run(maker.make(hosts.load("fcc-Pt"), "H"))
 
 
@@ -92,16 +92,21 @@ def test_a_screen_saves_calls_of_the_engine_and_keeps_the_result(hydrogen):
     assert of_engine < sum(site.relaxed.force_calls for site in hydrogen.sites)
 
 
-def test_an_adsorbate_that_leaves_its_site_gives_no_value(monkeypatch):
-    from defectflow.flows import adsorption
-    from defectflow.structures.adsorption import Whereabouts
+@pytest.mark.parametrize("outcome", ["desorbed", "below the surface", "dissociated"])
+def test_an_adsorbate_that_leaves_gives_no_value(monkeypatch, outcome):
+    from defectflow.flows import adsorbed
+    from defectflow.structures.whereabouts import Whereabouts
 
-    gone = Whereabouts("desorbed", "", 4.0)
-    monkeypatch.setattr(adsorption, "whereabouts", lambda *_: gone)
-    document = run(AdsorptionMaker(EMT, PLAN, site="fcc").make(hosts.load("fcc-Pt"), "H"))
+    gone = Whereabouts(outcome, "", 4.0)
+    monkeypatch.setattr(adsorbed, "whereabouts", lambda *_: gone)
+    maker = AdsorptionMaker(
+        EMT, PLAN, quantity="adsorption_free_energy", site="fcc", free=FreeEnergyPlan("vibrations")
+    )
+    document = run(maker.make(hosts.load("fcc-Pt"), "H"))
     assert (document.converged, document.value) == (False, None)
-    assert document.notes[-1] == "put at fcc: desorbed"
+    assert document.notes[-1] == f"put at fcc: {outcome}"
     assert document.sites[0].energy_eV is None
+    assert document.vibrations is None
 
 
 def test_an_unconverged_slab_gives_no_value():
@@ -113,12 +118,12 @@ def test_an_unconverged_slab_gives_no_value():
 @pytest.mark.parametrize(
     ("changes", "adsorbate", "kind", "says"),
     [
-        ({}, "Xe", RecipeError, "adsorbate 'Xe': no gas is known"),
+        ({}, "Xe", RecipeError, "adsorbate 'Xe': not known; choose among H, C"),
         ({"site": "fc"}, "H", StructureError, "did you mean fcc"),
         ({"quantity": "adsorption_free_energy"}, "H", RecipeError, "needs a correction"),
-        ({"correction": "norskov_2005"}, "H", RecipeError, "an energy has none"),
+        ({"free": FIXED}, "H", RecipeError, "an energy has none"),
         (
-            {"quantity": "adsorption_free_energy", "correction": "norskov"},
+            {"quantity": "adsorption_free_energy", "free": FreeEnergyPlan("norskov")},
             "H",
             RecipeError,
             "did you mean norskov_2005",

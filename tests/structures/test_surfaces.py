@@ -7,9 +7,20 @@ import pytest
 
 from defectflow import hosts
 from defectflow.errors import StructureError
-from defectflow.structures.adsorption import named_site, placed, surface_sites, whereabouts
+from defectflow.structures.adsorbates import adsorbate
+from defectflow.structures.adsorption import named_site, surface_sites
 from defectflow.structures.layers import dimensions, is_layered
+from defectflow.structures.poses import Placement, placed
 from defectflow.structures.surfaces import slab_of
+from defectflow.structures.whereabouts import whereabouts
+
+HYDROGEN = adsorbate("H")
+
+
+def on(slab, sites, label):
+    """A hydrogen atom on a site of a slab."""
+    return placed(slab, slab.structure, sites, HYDROGEN, Placement(label, label))
+
 
 CASES = [
     ("fcc-Pt", (1, 1, 1), 3.9231 / np.sqrt(3), {"top": 1, "bridge": 3, "fcc": 1, "hcp": 1}),
@@ -96,11 +107,11 @@ def test_hollows_are_told_apart_by_what_is_below(platinum):
 def test_an_adsorbate_starts_at_bond_length_above_its_site(platinum):
     sites = surface_sites(platinum, "H")
     for site in sites:
-        structure = placed(platinum, platinum.structure, site, "H")
+        structure = on(platinum, sites, site.label)
         assert structure[-1].specie.symbol == "H"
         nearest = np.sort(structure.distance_matrix[-1][:-1])[0]
         assert 1.6 < nearest < 2.0
-        assert whereabouts(platinum, sites, site, structure).outcome == "stays"
+        assert whereabouts(platinum, sites, site.label, structure, HYDROGEN).outcome == "stays"
     assert len(platinum.structure) == 16, "the slab itself is left alone"
 
 
@@ -115,19 +126,18 @@ def test_an_adsorbate_starts_at_bond_length_above_its_site(platinum):
 )
 def test_where_an_adsorbate_went(platinum, shift, outcome, where):
     sites = surface_sites(platinum, "H")
-    top = named_site(sites, "top")
-    structure = placed(platinum, platinum.structure, top, "H")
+    structure = on(platinum, sites, "top")
     structure.translate_sites([16], shift, frac_coords=False)
-    found = whereabouts(platinum, sites, top, structure)
+    found = whereabouts(platinum, sites, "top", structure, HYDROGEN)
     assert (found.outcome, found.where) == (outcome, where)
 
 
 def test_below_the_surface_is_not_on_it(platinum):
     sites = surface_sites(platinum, "H")
-    fcc = named_site(sites, "fcc")
-    structure = placed(platinum, platinum.structure, fcc, "H")
+    structure = on(platinum, sites, "fcc")
     structure.translate_sites([16], [0, 0, -2.0], frac_coords=False)
-    assert whereabouts(platinum, sites, fcc, structure).outcome == "below the surface"
+    found = whereabouts(platinum, sites, "fcc", structure, HYDROGEN)
+    assert found.outcome == "below the surface"
 
 
 def test_a_site_that_does_not_exist_names_those_that_do(platinum):

@@ -10,7 +10,9 @@ from defectflow.documents.adsorption import (
     AdsorptionDocument,
     AdsorptionSite,
     FreeEnergyCorrection,
+    FreeEnergyDocument,
     GasReference,
+    ThermalDocument,
 )
 from defectflow.documents.base import (
     Document,
@@ -20,6 +22,12 @@ from defectflow.documents.base import (
     ResultDocument,
     content_key,
     now,
+)
+from defectflow.documents.catalysis import (
+    Intermediate,
+    OverpotentialDocument,
+    ReactionState,
+    ReactionStep,
 )
 from defectflow.documents.convergence import (
     ConvergenceDocument,
@@ -80,16 +88,22 @@ __all__ = [
     "EquilibriumDocument",
     "Fidelity",
     "FreeEnergyCorrection",
+    "FreeEnergyDocument",
     "GasReference",
     "HopDocument",
     "Image",
+    "Intermediate",
     "Level",
     "MigrationBarrierDocument",
+    "OverpotentialDocument",
     "PotentialLimit",
+    "ReactionState",
+    "ReactionStep",
     "RelaxDocument",
     "ResultDocument",
     "SiteDocument",
     "StartDocument",
+    "ThermalDocument",
     "TransitionDocument",
     "content_key",
     "load_result",
@@ -106,6 +120,7 @@ RESULTS: dict[str, type[ResultDocument]] = {
     "defect_formation_energy": DefectFormationEnergyDocument,
     "equation_of_state": EquationOfStateDocument,
     "migration_barrier": MigrationBarrierDocument,
+    "overpotential": OverpotentialDocument,
 }
 
 

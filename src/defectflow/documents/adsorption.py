@@ -6,18 +6,21 @@ from typing import Literal
 
 from defectflow.documents.base import Document, EngineStamp, ResultDocument
 from defectflow.documents.steps import RelaxDocument
+from defectflow.documents.vibrations import VibrationsDocument
 
-#: What became of an adsorbate: where it was put, or where it went instead.
-Outcome = Literal["stays", "moved", "desorbed", "below the surface"]
+#: What became of an adsorbate: where it was put, where it went instead, or that it is no longer
+#: what it was.
+Outcome = Literal["stays", "moved", "desorbed", "below the surface", "dissociated", "rearranged"]
 
 
 class AdsorptionSite(Document):
-    """One symmetry-distinct site, and what the adsorbate did there.
+    """One symmetry-distinct placement on a site, and what the adsorbate did there.
 
     Attributes
     ----------
     label
-        ``top``, ``bridge``, ``fcc``, ``hcp``, ``hollow``.
+        ``top``, ``bridge``, ``fcc``, ``hcp``, ``hollow``; of a molecule with its pose and turn, as
+        in ``fcc tilted 70``.
     multiplicity
         Number of equivalent sites per surface cell of the slab.
     outcome
@@ -26,6 +29,8 @@ class AdsorptionSite(Document):
         Label of the site at the end; empty if it is at none.
     energy_eV
         Adsorption energy; None unless it stays and converged.
+    moved_eV
+        Adsorption energy at `where`, if it moved there and converged.
     screened_eV
         The same from the engine of the pre-screen, relative to its lowest site; None without one.
     relaxed
@@ -38,22 +43,49 @@ class AdsorptionSite(Document):
     where: str = ""
     height_A: float | None = None
     energy_eV: float | None
+    moved_eV: float | None = None
     screened_eV: float | None = None
     relaxed: RelaxDocument | None = None
 
 
+class ThermalDocument(Document):
+    """What a finite temperature adds to the electronic energy of an adsorbate or a gas molecule.
+
+    Attributes
+    ----------
+    modes_eV
+        ħω of the modes that were counted; an imaginary one is negative.
+    heat_eV
+        Internal energy of an adsorbate, enthalpy of a gas, above that at 0 K.
+    pressure_Pa
+        Of a gas; None for an adsorbate.
+    free_energy_eV
+        Zero-point energy + heat - T S.
+    """
+
+    modes_eV: tuple[float, ...]
+    zero_point_eV: float
+    heat_eV: float
+    entropy_eV_per_K: float
+    free_energy_eV: float
+    pressure_Pa: float | None = None
+
+
 class GasReference(Document):
-    """One molecule of the gas that the adsorbate is counted against.
+    """One molecule, or crystal, that the adsorbate is counted against.
 
     Attributes
     ----------
     count
-        Molecules per adsorbate, e.g. 0.5 H2.
+        Molecules (or cells) per adsorbate, e.g. 0.5 H2; negative ones are given off.
+    thermal
+        None where the free energy does not come from vibrations.
     """
 
     molecule: str
     count: float
     relaxed: RelaxDocument
+    thermal: ThermalDocument | None = None
 
 
 class FreeEnergyCorrection(Document):
@@ -64,13 +96,57 @@ class FreeEnergyCorrection(Document):
     source: str
 
 
-class AdsorptionDocument(ResultDocument):
-    """Adsorption (free) energy at the lowest site, or at the site asked for; negative is bound.
+class FreeEnergyDocument(Document):
+    """The terms of a free energy of adsorption beside the adsorption energy.
 
-    ΔE = E(slab + adsorbate) - E(slab) - Σ n_i E(gas i), and ΔG = ΔE + correction.
+    ΔG = ΔE + correction + potential + solvation + oxygen, with the correction of the document:
+    ΔZPE + Δheat - T ΔS where it comes from vibrations.
 
     Attributes
     ----------
+    temperature_K
+        None for a fixed correction.
+    adsorbate
+        Thermal contributions of the adsorbate; None for a fixed correction.
+    pairs
+        (H⁺ + e⁻) that adsorption takes up; negative where they are given off.
+    potential_V
+        Against the reversible hydrogen electrode; against the standard one if `pH` is given.
+    potential_eV
+        ``pairs`` (e U + k T ln 10 pH).
+    solvation_eV
+        As the recipe says; never a default.
+    oxygen_eV
+        Change of the reference of O from H2O - H2 to 1/2 O2 by the measured 2.46 eV; else 0.
+    """
+
+    temperature_K: float | None = None
+    adsorbate: ThermalDocument | None = None
+    delta_zero_point_eV: float | None = None
+    delta_heat_eV: float | None = None
+    minus_T_delta_entropy_eV: float | None = None
+    pairs: float = 0.0
+    potential_V: float = 0.0
+    pH: float | None = None
+    potential_eV: float = 0.0
+    solvation_eV: float = 0.0
+    oxygen_eV: float = 0.0
+
+
+class AdsorptionDocument(ResultDocument):
+    """Adsorption (free) energy at the lowest site, or at the site asked for; negative is bound.
+
+    ΔE = E(slab + adsorbate) - E(slab) - Σ n_i E(gas i), and ΔG = ΔE + correction + what
+    `free_energy` lists. An adsorbate that left the surface, or fell apart, has neither.
+
+    Attributes
+    ----------
+    reaction
+        What the energy is of, e.g. ``H2O + * -> OH* + 0.5 H2``.
+    strain
+        In the plane of the surface, a fraction; the slab was cut and then stretched.
+    vibrations
+        Of the adsorbate's atoms at `site`; None for a fixed correction.
     facet
         Miller indices, e.g. ``111``.
     coverage_ML
@@ -93,7 +169,11 @@ class AdsorptionDocument(ResultDocument):
     frozen_layers: int
     vacuum_A: float
     adsorption_energy_eV: float | None
+    reaction: str = ""
+    strain: float = 0.0
     correction: FreeEnergyCorrection | None = None
+    free_energy: FreeEnergyDocument | None = None
+    vibrations: VibrationsDocument | None = None
     relaxed_host: RelaxDocument
     slab: RelaxDocument
     gas: tuple[GasReference, ...]

@@ -5,7 +5,7 @@ No engine is known here by name; every step comes from the `engine` that a Maker
 
 from __future__ import annotations
 
-from defectflow.flows.adsorption import AdsorptionMaker, SlabPlan
+from defectflow.flows.adsorption import AdsorptionMaker
 from defectflow.flows.charged_defects import ChargePlan
 from defectflow.flows.convergence import ConvergenceMaker
 from defectflow.flows.electronic_structure import BandGapMaker, CellPlan, DBandCenterMaker
@@ -15,6 +15,7 @@ from defectflow.flows.formation import DefectFormationEnergyMaker
 from defectflow.flows.migration import MigrationBarrierMaker
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.reservoirs import Reservoirs
+from defectflow.flows.slabs import SlabPlan
 
 __all__ = [
     "AdsorptionMaker",

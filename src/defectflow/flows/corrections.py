@@ -8,7 +8,7 @@ from defectflow.documents import FreeEnergyCorrection
 from defectflow.errors import RecipeError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 #: Fixed corrections by name and adsorbate.
 _FIXED: Final[Mapping[str, Mapping[str, FreeEnergyCorrection]]] = {
@@ -25,8 +25,13 @@ _FIXED: Final[Mapping[str, Mapping[str, FreeEnergyCorrection]]] = {
 }
 
 
-def correction(name: str, adsorbate: str) -> FreeEnergyCorrection:
+def correction(name: str, adsorbate: str, others: Sequence[str] = ()) -> FreeEnergyCorrection:
     """Return the fixed correction of that name.
+
+    Parameters
+    ----------
+    others
+        Names of corrections that are not fixed, for the hint.
 
     Raises
     ------
@@ -34,10 +39,13 @@ def correction(name: str, adsorbate: str) -> FreeEnergyCorrection:
         If there is none of that name, or none for the adsorbate.
     """
     if name not in _FIXED:
-        message = f"correction {name!r} does not exist; {did_you_mean(name, _FIXED)}"
+        message = f"correction {name!r} does not exist; {did_you_mean(name, [*_FIXED, *others])}"
         raise RecipeError(message)
     if adsorbate not in _FIXED[name]:
         known = ", ".join(_FIXED[name])
-        message = f"correction {name} is for {known}, not for {adsorbate}; leave the correction out"
+        message = (
+            f"correction {name} is for {known}, not for {adsorbate}; "
+            f"{f'use {others[0]}' if others else 'leave the correction out'}"
+        )
         raise RecipeError(message)
     return _FIXED[name][adsorbate]

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from defectflow.engines.contract import Engine
-    from defectflow.flows.adsorption import SlabPlan
+    from defectflow.flows.slabs import SlabPlan
     from defectflow.structures.hosts import Host
 
 #: A band whose density at an end of the window exceeds this share of its largest one is cut.

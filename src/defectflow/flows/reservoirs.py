@@ -137,7 +137,8 @@ def phase_jobs(engine: Engine, relax: dict[str, Any], plan: PhasePlan, source: S
 
 def _plan(source: Source) -> tuple[PhasePlan, Source]:
     if isinstance(source, str) and source in molecules():
-        return PhasePlan(source, molecule(source).species[0], gas=True), source
+        kinds = set(molecule(source).species)
+        return PhasePlan(source, kinds.pop() if len(kinds) == 1 else "", gas=True), source
     crystal = as_host(hosts.load(source) if isinstance(source, str) else source)
     symbols = {element.symbol for element in crystal.structure.elements}
     return PhasePlan(crystal.name, symbols.pop() if len(symbols) == 1 else ""), crystal

@@ -9,6 +9,7 @@ from defectflow.documents.base import now
 if TYPE_CHECKING:
     from defectflow.documents.electronic import DosDocument
     from defectflow.documents.steps import BandDocument, RelaxDocument
+    from defectflow.documents.vibrations import VibrationsDocument
     from defectflow.engines.contract import Engine
     from defectflow.flows.provenance import Provenance
 
@@ -24,7 +25,9 @@ def heading(engine: Engine, provenance: Provenance) -> dict[str, Any]:
     }
 
 
-def cost(*steps: RelaxDocument | BandDocument | DosDocument) -> dict[str, Any]:
+def cost(
+    *steps: RelaxDocument | BandDocument | DosDocument | VibrationsDocument,
+) -> dict[str, Any]:
     """Return what steps cost together, as fields of the result."""
     return {
         "force_calls": sum(step.force_calls for step in steps),

@@ -121,7 +121,16 @@ class EngineChoice(Part):
 class SlabChoice(Part):
     """A surface of the host, and the slab that stands for it."""
 
-    miller: tuple[int, int, int] = Field(description="Miller indices of the surface")
+    miller: tuple[int, int, int] | None = Field(
+        None, description="Miller indices of the surface, in the conventional cell; needed"
+    )
+    sheet: bool = Field(
+        False,
+        description=(
+            "take one layer of a layered host, e.g. graphene, in place of a cut; `miller` and "
+            "`layers` are then left out"
+        ),
+    )
     layers: int = Field(4, ge=2, description="atomic layers")
     vacuum_A: float = Field(12.0, ge=8, description="vacuum between the slab and its image, Å")
     repeat: tuple[int, int] = Field(
@@ -129,12 +138,26 @@ class SlabChoice(Part):
     )
     frozen_layers: int = Field(2, ge=0, description="layers at the bottom that stay as in the bulk")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _free_sheet(cls, value: object) -> object:
+        """Let all layers of a sheet move, unless asked for otherwise."""
+        if isinstance(value, dict) and value.get("sheet"):
+            return {"frozen_layers": 0, **value}
+        return value
+
     @model_validator(mode="after")
     def _sensible(self) -> SlabChoice:
         if self.miller == (0, 0, 0):
             message = "`miller` [0, 0, 0] is no plane; give e.g. [1, 1, 1]"
             raise ValueError(message)
-        if self.frozen_layers >= self.layers:
+        if self.sheet and (self.miller is not None or "layers" in self.model_fields_set):
+            message = "`sheet` is one layer as it is; leave out `miller` and `layers`"
+            raise ValueError(message)
+        if not self.sheet and self.miller is None:
+            message = "`miller` is missing: the Miller indices of the surface, e.g. [1, 1, 1]"
+            raise ValueError(message)
+        if self.frozen_layers >= self.layers and not self.sheet:
             message = f"`frozen_layers` must be less than `layers` ({self.layers})"
             raise ValueError(message)
         if min(self.repeat) < 1:

@@ -1,4 +1,4 @@
-"""Where an atom can sit on a surface, and where it went."""
+"""Where an atom can sit on a surface."""
 
 from __future__ import annotations
 
@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
 #: Two places of a surface closer than this (Å) are one.
 _SAME_A: Final = 0.2
-#: An adsorbate farther from every atom than this many bond lengths has left the surface.
-_LEFT: Final = 1.6
 #: Lowest height (Å) above the top layer at which an adsorbate is put.
 _LOWEST_A: Final = 0.8
+#: Bonds in a vacancy start longer by this factor.
+_WIDE: Final = 1.15
+#: A hollow this close (Å) to the place of a vacancy is the vacancy.
+_HOLE_A: Final = 0.5
 #: An edge of the surface's triangles that is longer than this many nearest distances bridges none.
 _LONG_EDGE: Final = 1.3
 _TRIANGLE: Final = 3
@@ -45,11 +47,14 @@ class SurfaceSite(MSONable):
         Cartesian coordinates (x, y) of all equivalent places in the slab's cell.
     height_A
         Above the mean height of the top layer at which an adsorbate starts.
+    floor_A
+        Height below which an adsorbate here is below the surface: 0, or less in a vacancy.
     """
 
     label: str
     places_A: list[list[float]]
     height_A: float
+    floor_A: float = 0.0
 
     @property
     def multiplicity(self) -> int:
@@ -62,7 +67,8 @@ def surface_sites(slab: Slab, adsorbate: str) -> tuple[SurfaceSite, ...]:
 
     The atoms of the top layer are joined to triangles (Delaunay); atoms, middles of edges and
     centres of triangles are the candidates. Symmetry operations of the whole slab that keep the top
-    side up tell which are equivalent.
+    side up tell which are equivalent. The place of a vacancy is called by its name, ``V_S``, and a
+    top of a layer of several elements by its atom, ``top Nb``.
 
     Examples
     --------
@@ -75,7 +81,7 @@ def surface_sites(slab: Slab, adsorbate: str) -> tuple[SurfaceSite, ...]:
     sites: list[SurfaceSite] = []
     counts: dict[str, int] = {}
     found = [
-        (_hollow_kind(slab, orbit[0]) if kind == "hollow" else kind, orbit)
+        (_kind(slab, kind, orbit[0]), orbit)
         for kind, candidates in _candidates(slab).items()
         for orbit in _orbits(slab.structure, candidates)
     ]
@@ -83,7 +89,10 @@ def surface_sites(slab: Slab, adsorbate: str) -> tuple[SurfaceSite, ...]:
         several = sum(other == kind for other, _ in found) > 1
         counts[kind] = counts.get(kind, 0) + 1
         label = f"{kind} {counts[kind]}" if several else kind
-        sites.append(SurfaceSite(label, orbit.tolist(), _height_A(slab, orbit[0], adsorbate)))
+        hole = kind.startswith("V_")
+        height = _height_A(slab, orbit[0], adsorbate, layers=2 if hole else 1)
+        floor = -_spacing_A(slab) if hole else 0.0
+        sites.append(SurfaceSite(label, orbit.tolist(), height, floor))
     return tuple(sites)
 
 
@@ -101,61 +110,6 @@ def named_site(sites: Sequence[SurfaceSite], label: str) -> SurfaceSite:
     labels = [site.label for site in sites]
     message = f"site {label!r} does not exist on this surface; {did_you_mean(label, labels)}"
     raise StructureError(message)
-
-
-def placed(slab: Slab, clean: Structure, site: SurfaceSite, adsorbate: str) -> Structure:
-    """Return a slab with an atom above the first place of a site.
-
-    Parameters
-    ----------
-    clean
-        The slab as it is, perhaps relaxed; atoms in the order of `slab`.
-    """
-    x, y = site.places_A[0]
-    z = _top_height_A(slab, clean) + site.height_A
-    structure = clean.copy()
-    properties = {"magmom": 0.0} if "magmom" in clean.site_properties else {}
-    structure.append(adsorbate, [x, y, z], coords_are_cartesian=True, properties=properties)
-    return structure
-
-
-@dataclass(frozen=True)
-class Whereabouts:
-    """What became of an adsorbate.
-
-    Attributes
-    ----------
-    outcome
-        ``stays``, ``moved``, ``desorbed`` or ``below the surface``.
-    where
-        Label of the nearest site; empty if it left the surface.
-    height_A
-        Above the mean height of the top layer.
-    """
-
-    outcome: str
-    where: str
-    height_A: float
-
-
-def whereabouts(
-    slab: Slab, sites: Sequence[SurfaceSite], start: SurfaceSite, relaxed: Structure
-) -> Whereabouts:
-    """Tell where the last atom of a relaxed slab is, which was put at `start`."""
-    index = len(relaxed) - 1
-    adsorbate = relaxed[index]
-    radius = covalent_radius_A(adsorbate.specie.symbol)
-    bonds = [
-        distance / (radius + covalent_radius_A(relaxed[k].specie.symbol))
-        for k, distance in enumerate(relaxed.distance_matrix[index][:index])
-    ]
-    height = float(adsorbate.coords[2]) - _top_height_A(slab, relaxed)
-    if min(bonds) > _LEFT:
-        return Whereabouts("desorbed", "", height)
-    if height < 0:
-        return Whereabouts("below the surface", "", height)
-    nearest = min(sites, key=lambda site: _distance_A(relaxed, site, adsorbate.coords[:2]))
-    return Whereabouts("stays" if nearest.label == start.label else "moved", nearest.label, height)
 
 
 def _candidates(slab: Slab) -> dict[str, np.ndarray]:
@@ -240,6 +194,22 @@ def _orbits(structure: Structure, points: np.ndarray) -> list[np.ndarray]:
     return orbits
 
 
+def _kind(slab: Slab, kind: str, place: np.ndarray) -> str:
+    """Return what a candidate is called."""
+    plane = slab.structure.lattice.matrix[:2, :2]
+    for name, x, y in slab.marks:
+        if name.startswith("V_") and _gap_A(place - np.array([x, y]), plane) < _HOLE_A:
+            return name
+    if kind == "hollow":
+        return _hollow_kind(slab, place)
+    symbols = {slab.structure[k].specie.symbol for k in slab.top()}
+    if kind == "top" and len(symbols) > 1:
+        coords = slab.structure.cart_coords[:, :2]
+        under = min(slab.top(), key=lambda k: _gap_A(coords[k] - place, plane))
+        return f"top {slab.structure[under].specie.symbol}"
+    return kind
+
+
 def _hollow_kind(slab: Slab, place: np.ndarray) -> str:
     """Return ``hcp`` or ``fcc`` for a threefold hollow with an atom below it, else ``hollow``."""
     plane = slab.structure.lattice.matrix[:2, :2]
@@ -257,25 +227,39 @@ def _hollow_kind(slab: Slab, place: np.ndarray) -> str:
     return "fcc" if below.get(2) else "hollow"
 
 
-def _height_A(slab: Slab, place: np.ndarray, adsorbate: str) -> float:
-    """Return the height at which the adsorbate touches the nearest atom of the top layer."""
+def _height_A(slab: Slab, place: np.ndarray, adsorbate: str, layers: int = 1) -> float:
+    """Return the height at which the adsorbate touches the nearest atom of the top layers."""
     structure = slab.structure
     plane = structure.lattice.matrix[:2, :2]
-    heights = []
-    for k in slab.top():
-        bond = covalent_radius_A(adsorbate) + covalent_radius_A(structure[k].specie.symbol)
+    heights = [_LOWEST_A] if layers == 1 else []
+    stretch = 1.0 if layers == 1 else _WIDE
+    for k, number in enumerate(slab.layer):
+        if number < slab.layers - layers:
+            continue
+        radius = covalent_radius_A(structure[k].specie.symbol)
+        bond = stretch * (covalent_radius_A(adsorbate) + radius)
         aside = _gap_A(structure[k].coords[:2] - place, plane)
-        above = float(structure[k].coords[2]) - _top_height_A(slab, structure)
-        heights.append(above + np.sqrt(max(bond**2 - aside**2, 0.0)))
-    return float(max(_LOWEST_A, *heights))
+        above = float(structure[k].coords[2]) - top_height_A(slab, structure)
+        if layers == 1 or aside < bond:
+            heights.append(above + np.sqrt(max(bond**2 - aside**2, 0.0)))
+    return float(max(heights, default=_LOWEST_A))
 
 
-def _top_height_A(slab: Slab, structure: Structure) -> float:
+def _spacing_A(slab: Slab) -> float:
+    """Return the height of the top layer above the next one; 0 of a single layer."""
+    below = [k for k, number in enumerate(slab.layer) if number == slab.layers - 2]
+    if not below:
+        return 0.0
+    next_one = float(slab.structure.cart_coords[below, 2].mean())
+    return top_height_A(slab, slab.structure) - next_one
+
+
+def top_height_A(slab: Slab, structure: Structure) -> float:
     """Return the mean height (Å) of the atoms of the top layer."""
     return float(structure.cart_coords[list(slab.top()), 2].mean())
 
 
-def _distance_A(structure: Structure, site: SurfaceSite, place: np.ndarray) -> float:
+def lateral_distance_A(structure: Structure, site: SurfaceSite, place: np.ndarray) -> float:
     """Return the lateral distance (Å) of a place from the nearest place of a site."""
     plane = structure.lattice.matrix[:2, :2]
     return min(_gap_A(place - np.array(one), plane) for one in site.places_A)

@@ -1,7 +1,8 @@
 """Gas molecules in a box, and the standard states of the elements.
 
-Bond lengths are measured ones (K. P. Huber, G. Herzberg, Constants of Diatomic Molecules, 1979);
-they are starting values, every engine relaxes its own.
+Bond lengths are measured ones (K. P. Huber, G. Herzberg, Constants of Diatomic Molecules, 1979; G.
+Herzberg, Electronic Spectra of Polyatomic Molecules, 1966); they are starting values, every engine
+relaxes its own.
 """
 
 from __future__ import annotations
@@ -28,12 +29,15 @@ class Molecule:
         Cartesian coordinates, Å.
     moments_muB
         Starting magnetic moments, one per atom.
+    symmetry_number
+        Rotations that map it onto itself.
     """
 
     name: str
     species: tuple[str, ...]
     places_A: tuple[tuple[float, float, float], ...]
     moments_muB: tuple[float, ...]
+    symmetry_number: int = 1
 
     @property
     def magnetic(self) -> bool:
@@ -54,7 +58,16 @@ class Molecule:
 
 def _diatomic(symbol: str, bond_A: float, moment_muB: float = 0.0) -> Molecule:
     places = ((0.0, 0.0, 0.0), (0.0, 0.0, bond_A))
-    return Molecule(f"{symbol}2", (symbol, symbol), places, (moment_muB, moment_muB))
+    return Molecule(f"{symbol}2", (symbol, symbol), places, (moment_muB, moment_muB), 2)
+
+
+def _closed_shell(
+    name: str,
+    species: tuple[str, ...],
+    places: tuple[tuple[float, float, float], ...],
+    symmetry_number: int = 1,
+) -> Molecule:
+    return Molecule(name, species, places, (0.0,) * len(species), symmetry_number)
 
 
 _MOLECULES: Final = {
@@ -65,12 +78,19 @@ _MOLECULES: Final = {
         _diatomic("O", 1.208, 1.0),
         _diatomic("F", 1.412),
         _diatomic("Cl", 1.988),
+        _closed_shell("CO", ("C", "O"), ((0.0, 0.0, 0.0), (0.0, 0.0, 1.128))),
+        _closed_shell(
+            "CO2", ("C", "O", "O"), ((0.0, 0.0, 0.0), (0.0, 0.0, 1.160), (0.0, 0.0, -1.160)), 2
+        ),
+        _closed_shell(
+            "H2O", ("O", "H", "H"), ((0.0, 0.0, 0.0), (0.757, 0.0, 0.586), (-0.757, 0.0, 0.586)), 2
+        ),
     )
 }
 
 #: Standard state of an element: a molecule, or the prototype of its crystal.
 STANDARD_STATES: Final = {
-    **{molecule.species[0]: name for name, molecule in _MOLECULES.items()},
+    **{one.species[0]: name for name, one in _MOLECULES.items() if len(set(one.species)) == 1},
     "Ag": "fcc-Ag",
     "Al": "fcc-Al",
     "Au": "fcc-Au",

@@ -36,6 +36,8 @@ class Slab(MSONable):
         Surface unit cells side by side.
     vacuum_A
         Empty height.
+    marks
+        Defects in the top layer: name, and Cartesian (x, y) of each changed place.
 
     Examples
     --------
@@ -50,6 +52,7 @@ class Slab(MSONable):
     layer: tuple[int, ...]
     cells: int
     vacuum_A: float
+    marks: tuple[tuple[str, float, float], ...] = ()
 
     @property
     def layers(self) -> int:

@@ -1,0 +1,99 @@
+"""The result of an overpotential recipe."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from defectflow.documents.base import Document, ResultDocument
+
+
+class ReactionState(Document):
+    """One state of a reaction, pairs (H⁺ + e⁻) aside.
+
+    Attributes
+    ----------
+    label
+        Species beside each other, e.g. ``OH* + H2O``.
+    free_energy_eV
+        At 0 V, relative to the first state.
+    at_potential_eV
+        The same at `potential_V` of the document.
+    """
+
+    label: str
+    free_energy_eV: float | None
+    at_potential_eV: float | None
+
+
+class ReactionStep(Document):
+    """One step of a reaction.
+
+    Attributes
+    ----------
+    equation
+        E.g. ``O* + H⁺ + e⁻ -> OH*``.
+    pairs
+        (H⁺ + e⁻) taken up; negative where they are given off.
+    free_energy_eV
+        At 0 V against the reversible hydrogen electrode.
+    """
+
+    equation: str
+    pairs: int
+    free_energy_eV: float | None
+
+
+class Intermediate(Document):
+    """What adsorbs in between, and the result that says how strongly.
+
+    Attributes
+    ----------
+    free_energy_eV
+        Against H2O, H2 and CO2 at 0 V.
+    key
+        Content key of its own result.
+    """
+
+    adsorbate: str
+    site: str
+    adsorption_energy_eV: float | None
+    free_energy_eV: float | None
+    notes: tuple[str, ...] = ()
+    key: str
+
+
+class OverpotentialDocument(ResultDocument):
+    """Thermodynamic overpotential of a reaction on a surface, V; positive, as it is a loss.
+
+    Attributes
+    ----------
+    limiting_potential_V
+        At which every step with electrons goes downhill; against the reversible hydrogen electrode.
+    equilibrium_potential_V
+        From experiment; None where only the limiting potential is reported.
+    limiting_step
+        Equation of the step that decides.
+    potential_V
+        Of the second profile in `states`.
+    scaling_deviation_eV
+        G(OOH*) - G(OH*) less 3.2 eV; None where the reaction lacks one of them.
+    """
+
+    quantity: Literal["overpotential"] = "overpotential"
+    unit: Literal["V"] = "V"
+    host_formula: str
+    prototype: str | None = None
+    facet: str
+    reaction: str
+    limiting_potential_V: float | None
+    equilibrium_potential_V: float | None
+    limiting_step: str
+    potential_V: float
+    temperature_K: float
+    states: tuple[ReactionState, ...]
+    steps: tuple[ReactionStep, ...]
+    intermediates: tuple[Intermediate, ...]
+    scaling_deviation_eV: float | None = None
+    force_calls: int
+    wall_time_s: float
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,175 @@
+"""What became of an adsorbate in each placement, and which one counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from monty.json import MSONable
+
+from defectflow.analysis.reactions import equation
+from defectflow.documents import AdsorptionSite, RelaxDocument
+from defectflow.structures.adsorption import SurfaceSite, named_site
+from defectflow.structures.poses import Placement, overlapping
+from defectflow.structures.whereabouts import Whereabouts, whereabouts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pymatgen.core import Structure
+
+    from defectflow.flows.provenance import Provenance
+    from defectflow.structures.adsorbates import Adsorbate
+    from defectflow.structures.surfaces import Slab
+
+#: Ends of a screen within this energy (eV) at the same site are one.
+_SAME_EV: Final = 0.002
+
+
+@dataclass(frozen=True)
+class Scene(MSONable):
+    """What the steps after the bulk share.
+
+    Attributes
+    ----------
+    gas
+        Each reference with its outputs, ``relaxed`` and ``vibrations``.
+    about
+        Fields of the document.
+    """
+
+    host: RelaxDocument
+    slab: Slab
+    sites: list[SurfaceSite]
+    adsorbate: Adsorbate
+    placements: list[Placement]
+    gas: list[Any]
+    about: dict[str, Any]
+    provenance: Provenance
+
+    def fate(self, label: str, step: RelaxDocument) -> Whereabouts:
+        """Return what became of the adsorbate that was put in a placement."""
+        start = self.placement(label).site
+        return whereabouts(self.slab, self.sites, start, step.structure, self.adsorbate)
+
+    def placement(self, label: str) -> Placement:
+        """Return the placement of that label."""
+        return next(one for one in self.placements if one.label == label)
+
+    def reaction(self) -> str:
+        """Return what the adsorption energy is of, as an equation."""
+        amounts = {
+            one.name.partition("-")[2] or one.name: one.count for one, _ in self.gas if one.count
+        }
+        left = {name: count for name, count in amounts.items() if count > 0} | {"*": 1.0}
+        given = {name: -count for name, count in amounts.items() if count < 0}
+        return equation(left, {f"{self.adsorbate.name}*": 1.0} | given)
+
+    def remarks(self, sites: Sequence[AdsorptionSite], best: str, problem: str) -> list[str]:
+        """Say what became of an adsorbate that gives no value, and what is wrong with its modes."""
+        if problem:
+            return [f"{self.adsorbate.name} at {best}: {problem}"]
+        if best:
+            return []
+        return [_remark(one) for one in sites if one.outcome != "stays"]
+
+
+def _remark(site: AdsorptionSite) -> str:
+    moved = f"moved to {site.where}" if site.outcome == "moved" else str(site.outcome)
+    return f"put at {site.label}: {moved}"
+
+
+def lowest_distinct(
+    scene: Scene, screened: Mapping[str, RelaxDocument], keep: int, *, anywhere: bool
+) -> dict[str, Structure] | None:
+    """Return the ends of a screen to go on with, by label; None to start from all placements.
+
+    Those that left the surface or fell apart are out, as are those that ended as another did.
+
+    Parameters
+    ----------
+    anywhere
+        Whether those that moved to another site count.
+    """
+    fates = {label: scene.fate(label, step) for label, step in screened.items()}
+    fine = {"stays", "moved"} if anywhere else {"stays"}
+    ranked = sorted(
+        (step.energy_eV, fates[label].where, label)
+        for label, step in screened.items()
+        if fates[label].outcome in fine
+    )
+    kept: list[tuple[float, str, str]] = []
+    for energy, where, label in ranked:
+        if not any(abs(energy - e) < _SAME_EV and where == w for e, w, _ in kept):
+            kept.append((energy, where, label))
+    return {label: screened[label].structure for _, _, label in kept[:keep]} or None
+
+
+def site_documents(
+    scene: Scene,
+    relaxed: Mapping[str, RelaxDocument],
+    screened: Mapping[str, RelaxDocument],
+    reservoir_eV: float,
+) -> list[AdsorptionSite]:
+    """Return what became of each placement that was relaxed."""
+    floor = min((step.energy_eV for step in screened.values()), default=0.0)
+    documents = []
+    for placement in scene.placements:
+        label = placement.label
+        step, seen = relaxed.get(label), screened.get(label)
+        if step is None and seen is None:
+            continue
+        found = scene.fate(label, step or seen)  # type: ignore[arg-type] # one of both is there
+        energy = _energy_eV(scene, step, reservoir_eV)
+        documents.append(
+            AdsorptionSite(
+                label=label,
+                multiplicity=named_site(scene.sites, placement.site).multiplicity,
+                outcome=found.outcome,
+                where=found.where,
+                height_A=found.height_A,
+                energy_eV=energy if found.outcome == "stays" else None,
+                moved_eV=energy if found.outcome == "moved" else None,
+                screened_eV=seen.energy_eV - floor if seen else None,
+                relaxed=step,
+            )
+        )
+    return documents
+
+
+def _energy_eV(scene: Scene, step: RelaxDocument | None, reservoir_eV: float) -> float | None:
+    """Return the adsorption energy of a relaxation that ended without overlaps."""
+    if step is None or not step.converged:
+        return None
+    if overlapping(step.structure, len(scene.adsorbate.species)) is not None:
+        return None
+    return step.energy_eV - reservoir_eV
+
+
+def best_site(sites: Sequence[AdsorptionSite], *, anywhere: bool) -> str:
+    """Return the label of the placement that ended lowest; empty if none has a value.
+
+    Parameters
+    ----------
+    anywhere
+        Whether an adsorbate that moved to another site counts, there.
+    """
+    energies = {
+        one.label: energy
+        for one in sites
+        if (energy := _ended_eV(one, anywhere=anywhere)) is not None
+    }
+    return min(energies, key=lambda label: energies[label], default="")
+
+
+def ended(sites: Sequence[AdsorptionSite], label: str) -> tuple[float | None, str]:
+    """Return energy and site of the placement that counts."""
+    for one in sites:
+        if one.label == label:
+            moved = one.outcome == "moved"
+            return _ended_eV(one, anywhere=True), one.where if moved else label
+    return None, ""
+
+
+def _ended_eV(site: AdsorptionSite, *, anywhere: bool) -> float | None:
+    return site.moved_eV if anywhere and site.energy_eV is None else site.energy_eV

@@ -1,0 +1,170 @@
+"""From an adsorption energy to a free energy: every term named, none added silently."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from monty.json import MSONable
+
+from defectflow.analysis.reactions import OXYGEN_EV, at_potential_eV, pairs_of
+from defectflow.analysis.thermochemistry import harmonic, imaginary_modes_eV
+from defectflow.documents import FreeEnergyCorrection, FreeEnergyDocument, ThermalDocument
+from defectflow.errors import RecipeError
+from defectflow.flows.corrections import correction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from defectflow.documents import GasReference
+    from defectflow.documents.vibrations import VibrationsDocument
+
+#: The correction that comes from vibrations of the same engine.
+VIBRATIONS: Final = "vibrations"
+ROOM_K: Final = 298.15
+_SOURCE: Final = (
+    "zero-point energy, heat and entropy at {:g} K: harmonic vibrations of the adsorbate, ideal "
+    "gases (H2O at 0.035 bar, others at 1 bar), all from the engine of the energies"
+)
+
+
+@dataclass(frozen=True)
+class FreeEnergyPlan(MSONable):
+    """What is added to an adsorption energy.
+
+    Attributes
+    ----------
+    correction
+        ``vibrations``, or the name of a fixed one; None for an adsorption energy.
+    potential_V
+        Against the reversible hydrogen electrode; against the standard one if `pH` is given.
+    solvation_eV
+        Of the adsorbate by the electrolyte, negative if it stabilises; never a default.
+    references
+        Other references than by default, by element.
+    """
+
+    correction: str | None = None
+    temperature_K: float = ROOM_K
+    potential_V: float = 0.0
+    pH: float | None = None
+    solvation_eV: float = 0.0
+    references: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def vibrating(self) -> bool:
+        """Whether vibrations are computed."""
+        return self.correction == VIBRATIONS
+
+    def check(self, adsorbate: str, *, free: bool) -> None:
+        """Refuse a correction that does not fit the quantity or the adsorbate.
+
+        Raises
+        ------
+        RecipeError
+            Naming what does not fit.
+        """
+        if (self.correction is None) == free:
+            message = (
+                f"quantity adsorption{'_free' if free else ''}_energy with correction "
+                f"{self.correction}: a free energy needs a correction, an energy has none"
+            )
+            raise RecipeError(message)
+        if self.references.get("O") == "O2" and not self.vibrating:
+            message = (
+                "reference O2: its free energy comes from that of water, its energy is not "
+                "computed; use quantity adsorption_free_energy with correction: vibrations"
+            )
+            raise RecipeError(message)
+        if self.correction is not None and not self.vibrating:
+            correction(self.correction, adsorbate, others=(VIBRATIONS,))
+
+
+@dataclass(frozen=True)
+class FreeEnergy:
+    """What there is to add: the correction, all terms, and why there is nothing, if so."""
+
+    correction: FreeEnergyCorrection | None
+    terms: FreeEnergyDocument | None
+    added_eV: float
+    problem: str = ""
+
+
+def free_energy(
+    plan: FreeEnergyPlan,
+    adsorbate: str,
+    gas: Sequence[GasReference],
+    vibrations: VibrationsDocument | None,
+) -> FreeEnergy:
+    """Return the terms of a free energy; imaginary modes are a problem and give none."""
+    if plan.correction is None:
+        return FreeEnergy(None, None, 0.0)
+    terms = _electrode(plan, {one.molecule: one.count for one in gas})
+    outer = terms.potential_eV + terms.solvation_eV + terms.oxygen_eV
+    if not plan.vibrating:
+        fixed = correction(plan.correction, adsorbate, others=(VIBRATIONS,))
+        return FreeEnergy(fixed, terms, fixed.value_eV + outer)
+    if vibrations is None:
+        return FreeEnergy(None, None, 0.0)
+    wrong = imaginary_modes_eV(np.array(vibrations.energies_eV))
+    if wrong:
+        listed = ", ".join(f"{-1000 * one:.0f}i meV" for one in wrong)
+        problem = f"imaginary modes ({listed}): the adsorbate is at a saddle, not at a minimum"
+        return FreeEnergy(None, None, 0.0, problem)
+    own = adsorbate_thermal(vibrations, plan.temperature_K)
+    full = terms.model_copy(update=_differences(own, gas, plan.temperature_K))
+    added = FreeEnergyCorrection(
+        name=VIBRATIONS,
+        value_eV=(full.delta_zero_point_eV or 0.0)
+        + (full.delta_heat_eV or 0.0)
+        + (full.minus_T_delta_entropy_eV or 0.0),
+        source=_SOURCE.format(plan.temperature_K),
+    )
+    return FreeEnergy(added, full, added.value_eV + outer)
+
+
+def adsorbate_thermal(vibrations: VibrationsDocument, temperature_K: float) -> ThermalDocument:
+    """Return the thermal contributions of the atoms that were displaced."""
+    thermal = harmonic(np.array(vibrations.energies_eV), temperature_K)
+    return ThermalDocument(
+        modes_eV=vibrations.energies_eV,
+        zero_point_eV=thermal.zero_point_eV,
+        heat_eV=thermal.heat_eV,
+        entropy_eV_per_K=thermal.entropy_eV_per_K,
+        free_energy_eV=thermal.free_energy_eV,
+    )
+
+
+def _electrode(plan: FreeEnergyPlan, amounts: Mapping[str, float]) -> FreeEnergyDocument:
+    pairs = pairs_of(amounts)
+    oxygen = 0.0
+    if plan.references.get("O") == "O2":
+        # 1/2 O2 is H2O - H2 and half of what splitting water costs, and needs two pairs less.
+        oxygen = -amounts.get("H2O", 0.0) * OXYGEN_EV / 2
+        pairs += 2 * amounts.get("H2O", 0.0)
+    return FreeEnergyDocument(
+        temperature_K=plan.temperature_K if plan.vibrating else None,
+        pairs=pairs,
+        potential_V=plan.potential_V,
+        pH=plan.pH,
+        potential_eV=at_potential_eV(pairs, plan.potential_V, plan.pH, plan.temperature_K),
+        solvation_eV=plan.solvation_eV,
+        oxygen_eV=oxygen,
+    )
+
+
+def _differences(
+    own: ThermalDocument, gas: Sequence[GasReference], temperature_K: float
+) -> dict[str, object]:
+    """Return adsorbate less gases; crystals are taken to change nothing."""
+    known = [(one.count, one.thermal) for one in gas if one.thermal is not None]
+    zero = own.zero_point_eV - sum(n * thermal.zero_point_eV for n, thermal in known)
+    heat = own.heat_eV - sum(n * thermal.heat_eV for n, thermal in known)
+    entropy = own.entropy_eV_per_K - sum(n * thermal.entropy_eV_per_K for n, thermal in known)
+    return {
+        "adsorbate": own,
+        "delta_zero_point_eV": zero,
+        "delta_heat_eV": heat,
+        "minus_T_delta_entropy_eV": -temperature_K * entropy,
+    }

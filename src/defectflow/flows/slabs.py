@@ -1,0 +1,102 @@
+"""Which surface a recipe means, and the slab that stands for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from monty.json import MSONable
+
+from defectflow.flows.defect_cells import DefectPlan
+from defectflow.structures.cells import Change
+from defectflow.structures.sheets import sheet_of
+from defectflow.structures.strain import biaxial, strained_structure
+from defectflow.structures.surface_defects import check_slab, in_top_layer, with_defect
+from defectflow.structures.surfaces import Slab, slab_of
+
+if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
+    from defectflow.flows.defect_cells import DefectsIn
+
+
+@dataclass(frozen=True)
+class SlabPlan(MSONable):
+    """Which surface, and what stands for it.
+
+    Attributes
+    ----------
+    miller
+        In the conventional cell of the host.
+    repeat
+        Surface cells along the two vectors; one adsorbate is put on all of them.
+    frozen_layers
+        Layers at the bottom that stay as in the bulk.
+    sheet
+        Take one layer of a layered host instead of a cut through it.
+    strain
+        Equal stretch in the plane of the surface, a fraction; the layers keep their distances.
+    defect
+        In the top layer; see `with_defect`.
+    """
+
+    miller: tuple[int, int, int]
+    layers: int = 4
+    vacuum_A: float = 12.0
+    repeat: tuple[int, int] = (1, 1)
+    frozen_layers: int = 2
+    sheet: bool = False
+    strain: float = 0.0
+    defect: DefectPlan | None = None
+
+    def cut(self, host: Structure) -> Slab:
+        """Return the slab of a crystal, with its strain and its defect."""
+        slab = self._perfect(host)
+        if self.strain:
+            stretched = strained_structure(slab.structure, biaxial(self.strain))
+            slab = replace(slab, structure=stretched)
+        if self.defect is None:
+            return slab
+        changes = [
+            Change(**{**one, "frac_coords": tuple(one["frac_coords"])})
+            for one in self.defect.changes
+        ]
+        return with_defect(slab, self.defect.name, changes)
+
+    def with_defect(self, host: Structure, defects: DefectsIn, label: str | None) -> SlabPlan:
+        """Return the same surface with a defect in its top layer.
+
+        Raises
+        ------
+        StructureError
+            If the top layer cannot have it, or in several ways and no `label` says which.
+        """
+        slab = self._perfect(host)
+        cell = in_top_layer(slab, defects(slab.structure), label)
+        return replace(self, defect=DefectPlan.of(cell))
+
+    def check(self, host: Structure) -> list[str]:
+        """Return cautions about the slab; refuse one that cannot stand for a surface."""
+        return check_slab(self._perfect(host), self.frozen_layers)
+
+    def _perfect(self, host: Structure) -> Slab:
+        if self.sheet:
+            return sheet_of(host, self.vacuum_A, self.repeat)
+        return slab_of(host, self.miller, self.layers, self.vacuum_A, self.repeat)
+
+    def top_of(self, slab: Slab) -> tuple[int, ...]:
+        """Return the places of the top layer, those of atoms taken away included."""
+        gone = sum(change["after"] is None for change in self.defect.changes) if self.defect else 0
+        return (*slab.top(), *([-1] * gone))
+
+    @property
+    def facet(self) -> str:
+        """Miller indices as they are written: ``111``."""
+        return "".join(map(str, self.miller))
+
+    @property
+    def surface(self) -> str:
+        """What the surface is called: ``(111)``, ``(001) with V_S``, ``(111) at +2% strain``."""
+        text = f"({self.facet})"
+        text += f" with {self.defect.name}" if self.defect else ""
+        return text + (f" at {100 * self.strain:+g}% strain" if self.strain else "")

@@ -1,0 +1,140 @@
+"""Defects in the top layer of a slab, and slabs that cannot stand for a surface."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from defectflow.errors import StructureError, did_you_mean
+from defectflow.structures.cells import Cell, Change, edited, site_change
+from defectflow.structures.symmetry import symmetry_maps
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from pymatgen.core.structure import Structure
+
+    from defectflow.structures.surfaces import Slab
+
+#: Slabs of fewer layers have no middle that is like the bulk.
+FEWEST_LAYERS: Final = 3
+#: Dipole per area (e/Å) of formal charges above which a slab counts as polar.
+_POLAR_E_PER_A: Final = 0.02
+
+
+def in_top_layer(slab: Slab, cells: Iterable[Cell], label: str | None = None) -> Cell:
+    """Return the cell whose atoms taken away or exchanged lie in the top layer.
+
+    A defect that a generator put on the other side of the slab is carried over by an operation of
+    the slab, if there is one.
+
+    Raises
+    ------
+    StructureError
+        If there is no such defect, or several and no `label` says which.
+    """
+    maps = symmetry_maps(slab.structure)
+    top = set(slab.top())
+    found: dict[str, Cell] = {}
+    for cell in cells:
+        if any(change.before is None for change in cell.changed):
+            continue
+        old = [change.index for change in cell.changed]
+        for one in maps:
+            new = [int(one.permutation[k]) for k in old]
+            if set(new) <= top:
+                changes = [
+                    site_change(slab.structure, k, change.after)
+                    for k, change in zip(new, cell.changed, strict=True)
+                ]
+                found[cell.name] = replace(
+                    cell,
+                    structure=edited(slab.structure, changes),
+                    pristine=slab.structure,
+                    changed=tuple(changes),
+                )
+                break
+    return _one_of(slab, found, label)
+
+
+def _one_of(slab: Slab, found: dict[str, Cell], label: str | None) -> Cell:
+    where = f"{slab.structure.reduced_formula} ({''.join(map(str, slab.miller))})"
+    if not found:
+        message = (
+            f"{where}: no such defect lies in the top layer; vacancies, dopants and antisites of "
+            "its elements do"
+        )
+        raise StructureError(message)
+    if label is None and len(found) > 1:
+        message = f"{where}: several defects fit: {', '.join(found)}; say which with `label`"
+        raise StructureError(message)
+    chosen = label or next(iter(found))
+    if chosen not in found:
+        message = f"{where}: no {chosen} in the top layer; {did_you_mean(chosen, found)}"
+        raise StructureError(message)
+    return found[chosen]
+
+
+def with_defect(slab: Slab, name: str, changes: Sequence[Change]) -> Slab:
+    """Return a slab with atoms of its top layer taken away or exchanged, and their places marked.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts, vacancies
+    >>> from defectflow.structures.surfaces import slab_of
+    >>> slab = slab_of(hosts.load("fcc-Pt").structure, (1, 1, 1), layers=4, repeat=(2, 2))
+    >>> cell = in_top_layer(slab, vacancies(slab.structure, "Pt"))
+    >>> len(with_defect(slab, cell.name, cell.changed).top())
+    3
+    """
+    gone = {change.index for change in changes if change.after is None}
+    coords = slab.structure.cart_coords
+    marks = tuple(
+        (name, float(coords[change.index, 0]), float(coords[change.index, 1])) for change in changes
+    )
+    return replace(
+        slab,
+        structure=edited(slab.structure, changes),
+        layer=tuple(number for k, number in enumerate(slab.layer) if k not in gone),
+        marks=(*slab.marks, *marks),
+    )
+
+
+def check_slab(slab: Slab, frozen_layers: int) -> list[str]:
+    """Return what a reader has to know about a slab.
+
+    Raises
+    ------
+    StructureError
+        If the slab is polar: its energy then depends on its thickness.
+    """
+    dipole = dipole_e_per_A(slab.structure)
+    name = f"{slab.structure.reduced_formula} ({''.join(map(str, slab.miller))})"
+    if dipole is not None and abs(dipole) > _POLAR_E_PER_A:
+        message = (
+            f"{name}: the slab is polar, {dipole:+.2f} e/Å by its formal charges; take another "
+            "surface or number of layers, or give a reconstructed slab as a file"
+        )
+        raise StructureError(message)
+    if frozen_layers and slab.layers < FEWEST_LAYERS:
+        note = (
+            f"the slab of {slab.layers} layers is thin: none of them is like the bulk; compare "
+            "with more layers"
+        )
+        return [note]
+    return []
+
+
+def dipole_e_per_A(slab: Structure) -> float | None:
+    """Return the dipole per area along z of formal charges; None where they cannot be guessed."""
+    if len(slab.elements) == 1:
+        return 0.0
+    guesses = slab.composition.reduced_composition.oxi_state_guesses()
+    if not guesses:
+        return None
+    charges = np.array([guesses[0][site.specie.symbol] for site in slab])
+    heights = slab.cart_coords[:, 2]
+    area_A2 = slab.volume / slab.lattice.c
+    return float(charges @ (heights - heights.mean()) / area_A2)

@@ -1,0 +1,101 @@
+"""What became of an adsorbate: where it is, and whether it is still what it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from defectflow.structures.adsorbates import bonds_between
+from defectflow.structures.adsorption import lateral_distance_A, top_height_A
+from defectflow.structures.layers import covalent_radius_A
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pymatgen.core.structure import Structure
+
+    from defectflow.structures.adsorbates import Adsorbate
+    from defectflow.structures.adsorption import SurfaceSite
+    from defectflow.structures.surfaces import Slab
+
+#: An adsorbate farther from every atom than this many bond lengths has left the surface.
+_LEFT: Final = 1.6
+#: A bond of an adsorbate is broken where it is longer than this many sums of covalent radii. A
+#: stretched bond on a surface, as that of O2 on Pt, is at 1.1.
+_BROKEN: Final = 1.45
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """What became of an adsorbate.
+
+    Attributes
+    ----------
+    outcome
+        ``stays``, ``moved``, ``desorbed``, ``below the surface``, ``dissociated`` (a bond broke) or
+        ``rearranged`` (a bond formed).
+    where
+        Label of the site nearest to the atom that binds; empty if it left the surface.
+    height_A
+        Of that atom above the mean height of the top layer.
+    """
+
+    outcome: str
+    where: str
+    height_A: float
+
+
+def whereabouts(
+    slab: Slab,
+    sites: Sequence[SurfaceSite],
+    start: str,
+    relaxed: Structure,
+    adsorbate: Adsorbate,
+) -> Whereabouts:
+    """Tell what became of the adsorbate, the last atoms of a relaxed slab, that was put at `start`.
+
+    Bonds decide, not distances moved. Bound to the surface is an adsorbate with an atom (hydrogen
+    counts only where there is nothing else) within 1.6 sums of covalent radii of the slab.
+    """
+    count = len(adsorbate.species)
+    first = len(relaxed) - count
+    places = in_one_piece(relaxed, range(first, len(relaxed)))
+    heights = places[:, 2] - top_height_A(slab, relaxed)
+    bound = _bonds_to_slab(relaxed, first)
+    heavy = [k for k, symbol in enumerate(adsorbate.species) if symbol != "H"] or [0]
+    anchor = min(heavy, key=lambda k: bound[k])
+    height = float(heights[anchor])
+    changed = _changed_bonds(adsorbate, places)
+    if changed:
+        return Whereabouts(changed, "", height)
+    if bound[anchor] > _LEFT:
+        return Whereabouts("desorbed", "", height)
+    nearest = min(sites, key=lambda site: lateral_distance_A(relaxed, site, places[anchor, :2]))
+    if height < nearest.floor_A:
+        return Whereabouts("below the surface", "", height)
+    return Whereabouts("stays" if nearest.label == start else "moved", nearest.label, height)
+
+
+def in_one_piece(structure: Structure, atoms: Sequence[int]) -> np.ndarray:
+    """Return Cartesian coordinates of some atoms, each in the image nearest to the first one."""
+    frac = structure.frac_coords[list(atoms)]
+    gap = frac - frac[0]
+    places: np.ndarray = (frac - np.round(gap)) @ structure.lattice.matrix
+    return places
+
+
+def _changed_bonds(adsorbate: Adsorbate, places: np.ndarray) -> str:
+    bonds = adsorbate.bonds()
+    if bonds - bonds_between(adsorbate.species, places, _BROKEN):
+        return "dissociated"
+    return "rearranged" if bonds_between(adsorbate.species, places) - bonds else ""
+
+
+def _bonds_to_slab(relaxed: Structure, first: int) -> np.ndarray:
+    """Return, for each atom of the adsorbate, its shortest distance to the slab in bond lengths."""
+    radii = np.array([covalent_radius_A(site.specie.symbol) for site in relaxed])
+    apart = relaxed.distance_matrix[first:, :first]
+    ratios: np.ndarray = (apart / (radii[first:, None] + radii[None, :first])).min(axis=1)
+    return ratios
