@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _SAME: Final = 1e-6
 #: A point this little above the hull (eV per formula unit) counts as on it: rounding.
 _ON_HULL_EV: Final = 1e-9
+#: Charge of a mole of electrons (CODATA 2018, exact), mAh.
+_FARADAY_MAH: Final = 96485.33212 / 3.6
 
 
 @dataclass(frozen=True)
@@ -180,3 +182,14 @@ def voltage_profile(
         )
         for i, j in itertools.pairwise(hull)
     )
+
+
+def capacity_mAh_per_g(electrons: float, molar_mass_g: float) -> float:
+    """Return the gravimetric capacity of a formula unit that takes up `electrons`.
+
+    Examples
+    --------
+    >>> round(capacity_mAh_per_g(1, 157.757))  # LiFePO4
+    170
+    """
+    return electrons * _FARADAY_MAH / molar_mass_g

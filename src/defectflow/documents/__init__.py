@@ -53,6 +53,13 @@ from defectflow.documents.formation import (
     StartDocument,
     TransitionDocument,
 )
+from defectflow.documents.intercalation import (
+    IntercalationDocument,
+    IntercalationVoltageDocument,
+    IonSite,
+    VoltagePlateau,
+    VoltagePoint,
+)
 from defectflow.documents.migration import (
     Diffusion,
     HopDocument,
@@ -92,6 +99,9 @@ __all__ = [
     "GasReference",
     "HopDocument",
     "Image",
+    "IntercalationDocument",
+    "IntercalationVoltageDocument",
+    "IonSite",
     "Intermediate",
     "Level",
     "MigrationBarrierDocument",
@@ -105,6 +115,8 @@ __all__ = [
     "StartDocument",
     "ThermalDocument",
     "TransitionDocument",
+    "VoltagePlateau",
+    "VoltagePoint",
     "content_key",
     "load_result",
     "now",
@@ -115,10 +127,13 @@ RESULTS: dict[str, type[ResultDocument]] = {
     "adsorption_energy": AdsorptionDocument,
     "adsorption_free_energy": AdsorptionDocument,
     "band_gap": BandGapDocument,
+    "binding_energy": IntercalationDocument,
     "convergence": ConvergenceDocument,
     "d_band_center": DBandCenterDocument,
     "defect_formation_energy": DefectFormationEnergyDocument,
     "equation_of_state": EquationOfStateDocument,
+    "intercalation_energy": IntercalationDocument,
+    "intercalation_voltage": IntercalationVoltageDocument,
     "migration_barrier": MigrationBarrierDocument,
     "overpotential": OverpotentialDocument,
 }

@@ -47,7 +47,6 @@ class Capability(StrEnum):
     SPIN = "spin"
     #: A total charge of the cell other than zero.
     CHARGE = "charge"
-    #: Sampling of the Brillouin zone.
     KPOINTS = "kpoints"
     #: Projected electronic density of states.
     DOS = "dos"
@@ -55,7 +54,6 @@ class Capability(StrEnum):
     SITE_POTENTIALS = "site_potentials"
     #: Minimum energy paths (nudged elastic band).
     BAND = "band"
-    #: Vibrational modes.
     VIBRATIONS = "vibrations"
     #: A dispersion correction that can be switched on.
     DISPERSION = "dispersion"

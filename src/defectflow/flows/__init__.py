@@ -12,9 +12,11 @@ from defectflow.flows.electronic_structure import BandGapMaker, CellPlan, DBandC
 from defectflow.flows.endpoints import EndpointsBarrierMaker
 from defectflow.flows.equation_of_state import EquationOfStateMaker
 from defectflow.flows.formation import DefectFormationEnergyMaker
+from defectflow.flows.intercalation import IntercalationEnergyMaker
 from defectflow.flows.migration import MigrationBarrierMaker
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.reservoirs import Reservoirs
+from defectflow.flows.voltage import IntercalationVoltageMaker
 from defectflow.flows.slabs import SlabPlan
 
 __all__ = [
@@ -27,6 +29,8 @@ __all__ = [
     "DefectFormationEnergyMaker",
     "EndpointsBarrierMaker",
     "EquationOfStateMaker",
+    "IntercalationEnergyMaker",
+    "IntercalationVoltageMaker",
     "MigrationBarrierMaker",
     "Provenance",
     "Reservoirs",

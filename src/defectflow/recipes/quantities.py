@@ -11,6 +11,7 @@ from defectflow.recipes import (
     electronic_structure,
     equation_of_state,
     formation,
+    intercalation,
     migration,
 )
 
@@ -42,6 +43,13 @@ class Family:
 FAMILIES: Final[dict[str, Family]] = {
     "migration_barrier": Family(migration.MigrationBarrierRecipe, migration.build),
     "defect_formation_energy": Family(formation.DefectFormationEnergyRecipe, formation.build),
+    "intercalation_voltage": Family(
+        intercalation.IntercalationVoltageRecipe, intercalation.build_voltage
+    ),
+    "intercalation_energy": Family(
+        intercalation.IntercalationEnergyRecipe, intercalation.build_energy
+    ),
+    "binding_energy": Family(intercalation.BindingEnergyRecipe, intercalation.build_binding),
     "adsorption_energy": Family(adsorption.AdsorptionEnergyRecipe, adsorption.build),
     "adsorption_free_energy": Family(adsorption.AdsorptionFreeEnergyRecipe, adsorption.build),
     "band_gap": Family(electronic_structure.BandGapRecipe, electronic_structure.build_band_gap),

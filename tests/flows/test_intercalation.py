@@ -1,0 +1,112 @@
+"""Voltages, intercalation and binding energies on a real cheap engine: hydrogen in palladium."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+
+import pytest
+
+from defectflow import hosts
+from defectflow.documents import load_result
+from defectflow.engines import engine
+from defectflow.errors import EngineError, RecipeError, StructureError
+from defectflow.flows import IntercalationEnergyMaker, IntercalationVoltageMaker
+from defectflow.flows.voltage import usual_charge
+from defectflow.launch import run
+from defectflow.structures import vacancies
+from defectflow.structures.electrodes import series
+
+EMT = engine("emt")
+TWO = [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _elsewhere(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("flow"))
+        yield
+
+
+@pytest.fixture(scope="module")
+def voltage():
+    crystals = series(hosts.load("fcc-Pd").in_primitive_cell(), "H", [Fraction(1, 2)], at_most=2)
+    return run(IntercalationVoltageMaker(EMT).make(crystals, "H"))
+
+
+@pytest.fixture(scope="module")
+def bound():
+    maker = IntercalationEnergyMaker(EMT, supercell=TWO, reach_A=3.0)
+    return run(maker.make(hosts.load("fcc-Pd"), "H", lambda s: vacancies(s, "Pd")))
+
+
+def test_the_voltage_is_the_difference_of_the_energies(voltage):
+    empty, full = voltage.points[0], voltage.points[-1]
+    assert (empty.ions, full.ions) == voltage.compositions
+    per_unit = full.relaxed.energy_eV / (len(full.relaxed.structure) / 2) - (
+        empty.relaxed.energy_eV / len(empty.relaxed.structure)
+    )
+    gas = voltage.metal.relaxed.energy_eV / 2
+    assert voltage.metal.source == "H2"
+    assert voltage.value == pytest.approx(-(per_unit - full.ions * gas) / full.ions, abs=1e-9)
+    assert voltage.unit == "V"
+    assert voltage.host_unit == "Pd"
+    assert voltage.volume_change > 0
+    assert voltage.capacity_mAh_per_g == pytest.approx(
+        full.ions * 26801.5 / (106.42 + full.ions * 1.008), rel=1e-3
+    )
+    assert load_result(voltage.model_dump(mode="json")) == voltage
+
+
+def test_the_steps_are_those_of_the_hull(voltage):
+    on_hull = sorted({p.ions for p in voltage.points if p.above_hull_eV < 1e-9})
+    assert [(s.start, s.end) for s in voltage.steps] == list(itertools.pairwise(on_hull))
+    mean = sum(s.voltage_V * (s.end - s.start) for s in voltage.steps)
+    assert mean / (on_hull[-1] - on_hull[0]) == pytest.approx(voltage.value, abs=1e-9)
+    assert len(voltage.points) > 2
+    assert {0.0} <= {round(p.mixing_eV, 9) for p in voltage.points}
+
+
+def test_a_metal_of_several_charges_asks_for_one():
+    assert (usual_charge("Mg"), usual_charge("Li"), usual_charge("H")) == (2, 1, 1)
+    with pytest.raises(RecipeError, match="ion_charge: 2"):
+        usual_charge("Mn")
+
+
+def test_the_energy_of_an_ion_is_counted_against_its_reservoir(bound):
+    gas = bound.reservoir.energy_eV
+    for site in bound.sites:
+        bare = bound.bare[site.near or "pristine"]
+        expected = site.relaxed.energy_eV - bare.energy_eV - gas
+        assert site.energy_eV == pytest.approx(expected, abs=1e-9)
+    pristine = [site for site in bound.sites if not site.near]
+    assert bound.pristine_eV == min(site.energy_eV for site in pristine)
+    assert {round(site.moved_A, 1) for site in pristine} <= {0.0, 0.1}
+
+
+def test_the_vacancy_is_one_of_the_places_and_the_lowest_one_counts(bound):
+    held = [site for site in bound.sites if site.near]
+    assert bound.value == min(site.energy_eV for site in held)
+    assert bound.trapping_eV == pytest.approx(bound.value - bound.pristine_eV)
+    assert held[0].label == "V_Pd"
+    assert (bound.quantity, bound.species) == ("binding_energy", "H")
+    assert bound.defect == "H at V_Pd"
+    assert load_result(bound.model_dump(mode="json")) == bound
+
+
+def test_without_a_defect_it_is_an_intercalation_energy():
+    maker = IntercalationEnergyMaker(EMT, supercell=TWO)
+    document = run(maker.make(hosts.load("fcc-Pd"), "H"))
+    assert document.quantity == "intercalation_energy"
+    assert document.value == document.pristine_eV
+    assert document.trapping_eV is None
+    assert set(document.bare) == {"pristine"}
+
+
+def test_mistakes_are_found_before_anything_runs():
+    with pytest.raises(EngineError, match="does not know Mg"):
+        IntercalationEnergyMaker(EMT).make(hosts.load("fcc-Pd"), "Mg")
+    with pytest.raises(StructureError, match="needs two compositions"):
+        IntercalationVoltageMaker(EMT).make([hosts.load("fcc-Pd")], "H")
+    with pytest.raises(StructureError, match="no standard state of Li"):
+        IntercalationEnergyMaker(engine("chgnet")).make(hosts.load("anatase-TiO2"), "Li")
