@@ -39,6 +39,59 @@ def test_each_kind_is_listed_and_written(cli, tmp_path, words, kind, names):
         assert structure.composition == Composition(row["formula"])
 
 
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (["complex", "rocksalt-MgO", "--members", "V_Mg,V_O"], ["V_Mg+V_O"]),
+        (
+            [
+                "complex",
+                "rocksalt-MgO",
+                "--members",
+                "V_O",
+                "--members",
+                "V_O",
+                "--shell",
+                "2",
+                "--min-image-distance",
+                "9",
+            ],
+            ["2V_O"],
+        ),
+        (["frenkel", "rocksalt-MgO", "--species", "Mg", "--shell", "2"], ["V_Mg+Mg_i"]),
+        (["schottky", "rocksalt-MgO"], ["V_Mg+V_O"]),
+        (
+            ["compensated", "rutile-TiO2", "--replace", "O=F"],
+            [f"V_Ti+4F_O_{number}" for number in range(1, 6)],
+        ),
+        (
+            ["compensated", "anatase-TiO2", "--replace", "Ti=Cr", "--oxidation-states", "Cr=3"],
+            ["V_O+2Cr_Ti_1", "V_O+2Cr_Ti_2"],
+        ),
+        (["dumbbell", "fcc-Cu", "--families", "100,111"], ["(Cu-Cu)_Cu[100]", "(Cu-Cu)_Cu[111]"]),
+        (["single_atom", "graphene", "--metal", "Fe", "--ligand", "O"], ["FeN4-O"]),
+        (
+            ["vacancy", "rocksalt-MgO", "--species", "O", "--charges", "0,+2"],
+            ["V_O", "V_O^+2"],
+        ),
+        (
+            ["vacancy", "rocksalt-MgO", "--species", "Mg", "--charges", "guess"],
+            ["V_Mg", "V_Mg^-1", "V_Mg^-2"],
+        ),
+    ],
+    ids=" ".join,
+)
+def test_complexes_and_charges(cli, words, names):
+    result = cli("generate", *words, "--format", "json")
+    assert result.exit_code == 0, result.output
+    rows = json.loads(result.stdout)
+    assert [row["name"] for row in rows] == names
+    for row in rows:
+        assert row["charge"] == int(row["name"].partition("^")[2] or 0)
+    if "guess" in words:
+        assert all(row["note"] for row in rows)
+
+
 def test_the_cell_of_the_host_is_kept_for_distance_0_and_grown_otherwise(cli):
     def atoms(distance):
         words = ["generate", "vacancy", "fcc-Cu", "--min-image-distance", distance]
@@ -76,6 +129,20 @@ def test_a_host_from_a_file(cli, tmp_path):
         (["interstitial", "fcc-Cu", "--species", "Xx"], "'Xx'"),
         (["substitution", "fcc-Cu"], "--replace"),
         (["vacancy", "fcc-Cu", "--min-image-distance", "300"], "300"),
+        (["vacancy", "rocksalt-MgO", "--species", "O", "--charges", "+5"], "likely: +0, +1, +2"),
+        (["vacancy", "rocksalt-MgO", "--charges", "many"], "--charges"),
+        (["complex", "rocksalt-MgO", "--members", "V_Mg"], "at least two"),
+        (["complex", "rocksalt-MgO", "--members", "V_Mg,V_S"], "has no S"),
+        (["complex", "rocksalt-MgO", "--members", "V_Mg,V_O", "--shell", "0"], "shell 0"),
+        (["complex", "rocksalt-MgO", "--members", "V_Mg,V_O", "--shell", "9"], "at least"),
+        (["compensated", "rutile-TiO2", "--replace", "Ti=Cr"], "Cr: ..."),
+        (["compensated", "rutile-TiO2", "--replace", "Ti=Zr"], "nothing to compensate"),
+        (["compensated", "rutile-TiO2", "--replace", "O=F", "--vacancy", "O"], "vacancies of Ti"),
+        (["schottky", "fcc-Cu"], "one element"),
+        (["schottky", "rutile-TiO2", "--species", "Ti"], "both signs"),
+        (["dumbbell", "fcc-Cu", "--families", "112"], "--families"),
+        (["single_atom", "fcc-Cu", "--metal", "Fe"], "carbon"),
+        (["single_atom", "graphene", "--metal", "Fe", "--vacancies", "1"], "0 to 3"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

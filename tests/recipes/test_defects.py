@@ -59,11 +59,33 @@ def test_a_choice_survives_json():
         {"kind": "vacancy", "species": "O"},
         {"kind": "substitution", "replace": {"Mg": "Zn"}},
         {"kind": "antisite", "between": ["Mg", "O"]},
-        {"kind": "interstitial", "species": "Li"},
+        {"kind": "interstitial", "species": "Li", "charges": [0, 1]},
+        {"kind": "dumbbell", "host": "Mg", "families": ["110"]},
+        {"kind": "complex", "members": ["V_Mg", "V_O"], "charges": "guess"},
+        {"kind": "frenkel", "species": "Mg", "shell": 2},
+        {"kind": "schottky", "species": ["Mg", "O"], "within": True},
+        {"kind": "compensated", "replace": {"Mg": "Al"}, "oxidation_states": {"Al": 3}},
+        {"kind": "single_atom", "metal": "Fe", "ligand": "O"},
     ):
         choice = ADAPTER.validate_python(data)
         again = ADAPTER.validate_python(json.loads(choice.model_dump_json()))
         assert again == choice
+
+
+def test_the_width_of_a_shell_is_one_fact():
+    from defectflow.recipes.kinds.complexes import _WIDTH_A
+    from defectflow.structures.clusters import SHELL_WIDTH_A
+
+    assert _WIDTH_A == SHELL_WIDTH_A
+
+
+@pytest.mark.parametrize(
+    ("written", "charges"),
+    [(2, (2,)), ("0,+1", (0, 1)), ([0, -1], (0, -1)), ("guess", "guess"), ("-2", (-2,))],
+)
+def test_charges_may_be_written_in_several_ways(written, charges):
+    choice = ADAPTER.validate_python({"kind": "vacancy", "charges": written})
+    assert choice.charges == charges
 
 
 @pytest.mark.parametrize(
@@ -87,6 +109,10 @@ def test_the_short_form_is_spelled_out(recipe, defect):
         ({"kind": "substitution"}, "replace"),
         ({"kind": "substitution", "replace": {}}, "at least 1"),
         ({"kind": "interstitial", "every_vertex": 2}, "every_vertex"),
+        ({"kind": "vacancy", "charges": "many"}, "charges"),
+        ({"kind": "complex"}, "members"),
+        ({"kind": "compensated", "replace": {"O": "F", "Ti": "Nb"}}, "at most 1"),
+        ({"kind": "single_atom", "metal": "Fe", "nitrogen": 5}, "less than or equal to 4"),
     ],
 )
 def test_what_no_kind_has_is_refused(data, says):

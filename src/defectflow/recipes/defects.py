@@ -6,6 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import Field
 
+from defectflow.recipes.kinds.complexes import (
+    Compensated,
+    Complex,
+    Dumbbell,
+    Frenkel,
+    Schottky,
+    SingleAtom,
+)
 from defectflow.recipes.kinds.points import Antisite, Interstitial, Substitution, Vacancy
 
 if TYPE_CHECKING:
@@ -13,7 +21,16 @@ if TYPE_CHECKING:
 
 #: A defect in a recipe: a mapping whose ``kind`` decides which other keys it may hold.
 Defect = Annotated[
-    Vacancy | Substitution | Antisite | Interstitial,
+    Vacancy
+    | Substitution
+    | Antisite
+    | Interstitial
+    | Dumbbell
+    | Complex
+    | Frenkel
+    | Schottky
+    | Compensated
+    | SingleAtom,
     Field(discriminator="kind"),
 ]
 
@@ -23,6 +40,12 @@ KINDS: Final[dict[str, type[DefectChoice]]] = {
     "substitution": Substitution,
     "antisite": Antisite,
     "interstitial": Interstitial,
+    "dumbbell": Dumbbell,
+    "complex": Complex,
+    "frenkel": Frenkel,
+    "schottky": Schottky,
+    "compensated": Compensated,
+    "single_atom": SingleAtom,
 }
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from defectflow.recipes.kinds.choice import DefectChoice
+from defectflow.recipes.kinds.fields import (
+    NEUTRAL,
+    SYMBOL,
+    Charges,
+    OxidationStates,
+    in_charges,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,22 +22,23 @@ if TYPE_CHECKING:
 
     from defectflow.structures.cells import Cell
 
-_SYMBOL: Final[dict[str, Any]] = {"metavar": "S"}
-
 
 class Vacancy(DefectChoice):
     """Take one atom out, at each distinct site."""
 
     kind: Literal["vacancy"] = Field("vacancy", description="the kind")
     species: str | None = Field(
-        None, description="element to remove; every element by default", json_schema_extra=_SYMBOL
+        None, description="element to remove; every element by default", json_schema_extra=SYMBOL
     )
+    charges: Charges = NEUTRAL
+    oxidation_states: OxidationStates = None
 
     def cells(self, structure: Structure) -> Iterator[Cell]:
         """Yield a cell for each inequivalent atom taken away."""
         from defectflow.structures import points
 
-        return points.vacancies(structure, self.species)
+        cells = points.vacancies(structure, self.species)
+        return in_charges(cells, self.charges, self.oxidation_states)
 
 
 class Substitution(DefectChoice):
@@ -42,12 +50,15 @@ class Substitution(DefectChoice):
         description="elements of the host and what takes their place, e.g. Ti by Nb",
         json_schema_extra={"metavar": "OLD=NEW"},
     )
+    charges: Charges = NEUTRAL
+    oxidation_states: OxidationStates = None
 
     def cells(self, structure: Structure) -> Iterator[Cell]:
         """Yield a cell for each inequivalent atom exchanged."""
         from defectflow.structures import points
 
-        return points.substitutions(structure, self.replace)
+        cells = points.substitutions(structure, self.replace)
+        return in_charges(cells, self.charges, self.oxidation_states)
 
 
 class Antisite(DefectChoice):
@@ -57,14 +68,17 @@ class Antisite(DefectChoice):
     between: tuple[str, ...] | None = Field(
         None,
         description="elements that trade places, e.g. Li and Ni; all by default",
-        json_schema_extra=_SYMBOL,
+        json_schema_extra=SYMBOL,
     )
+    charges: Charges = NEUTRAL
+    oxidation_states: OxidationStates = None
 
     def cells(self, structure: Structure) -> Iterator[Cell]:
         """Yield a cell for each inequivalent atom on a wrong site."""
         from defectflow.structures import points
 
-        return points.antisites(structure, self.between)
+        cells = points.antisites(structure, self.between)
+        return in_charges(cells, self.charges, self.oxidation_states)
 
 
 class Interstitial(DefectChoice):
@@ -74,14 +88,17 @@ class Interstitial(DefectChoice):
     species: str | None = Field(
         None,
         description="element to put in; each element of the host by default",
-        json_schema_extra=_SYMBOL,
+        json_schema_extra=SYMBOL,
     )
     every_vertex: bool = Field(
         False, description="take narrower places than voids, too: all corners of Voronoi cells"
     )
+    charges: Charges = NEUTRAL
+    oxidation_states: OxidationStates = None
 
     def cells(self, structure: Structure) -> Iterator[Cell]:
         """Yield a cell for each inequivalent void filled."""
         from defectflow.structures import points
 
-        return points.interstitials(structure, self.species, every_vertex=self.every_vertex)
+        cells = points.interstitials(structure, self.species, every_vertex=self.every_vertex)
+        return in_charges(cells, self.charges, self.oxidation_states)
