@@ -12,6 +12,8 @@ from typing import Final
 BOLTZMANN_EV_PER_K: Final = 8.617333262e-5
 #: 1 eV/Å³ in GPa (e x 1e30 / 1e9, exact e).
 GPA_PER_EV_A3: Final = 160.2176634
+#: 1 eV/Å² in mJ/m² (e x 1e23, exact e).
+MJ_PER_M2_PER_EV_A2: Final = 16021.76634
 #: 1 Å² in cm².
 CM2_PER_A2: Final = 1.0e-16
 #: Hartree energy in eV and Bohr radius in Å (CODATA 2018).

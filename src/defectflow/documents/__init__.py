@@ -66,6 +66,13 @@ from defectflow.documents.migration import (
     MigrationBarrierDocument,
     SiteDocument,
 )
+from defectflow.documents.planar import (
+    GlidePoint,
+    PlanarCandidate,
+    PlanarEnergyDocument,
+    SurfaceFit,
+    UnstableFaultDocument,
+)
 from defectflow.documents.steps import BandDocument, Candidate, Image, RelaxDocument
 from defectflow.errors import StoreError, did_you_mean
 
@@ -97,6 +104,7 @@ __all__ = [
     "FreeEnergyCorrection",
     "FreeEnergyDocument",
     "GasReference",
+    "GlidePoint",
     "HopDocument",
     "Image",
     "IntercalationDocument",
@@ -106,6 +114,8 @@ __all__ = [
     "Level",
     "MigrationBarrierDocument",
     "OverpotentialDocument",
+    "PlanarCandidate",
+    "PlanarEnergyDocument",
     "PotentialLimit",
     "ReactionState",
     "ReactionStep",
@@ -113,8 +123,10 @@ __all__ = [
     "ResultDocument",
     "SiteDocument",
     "StartDocument",
+    "SurfaceFit",
     "ThermalDocument",
     "TransitionDocument",
+    "UnstableFaultDocument",
     "VoltagePlateau",
     "VoltagePoint",
     "content_key",
@@ -134,7 +146,11 @@ RESULTS: dict[str, type[ResultDocument]] = {
     "equation_of_state": EquationOfStateDocument,
     "intercalation_energy": IntercalationDocument,
     "intercalation_voltage": IntercalationVoltageDocument,
+    "grain_boundary_energy": PlanarEnergyDocument,
     "migration_barrier": MigrationBarrierDocument,
+    "stacking_fault_energy": PlanarEnergyDocument,
+    "twin_energy": PlanarEnergyDocument,
+    "unstable_stacking_fault_energy": UnstableFaultDocument,
     "overpotential": OverpotentialDocument,
 }
 

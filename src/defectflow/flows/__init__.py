@@ -12,8 +12,10 @@ from defectflow.flows.electronic_structure import BandGapMaker, CellPlan, DBandC
 from defectflow.flows.endpoints import EndpointsBarrierMaker
 from defectflow.flows.equation_of_state import EquationOfStateMaker
 from defectflow.flows.formation import DefectFormationEnergyMaker
+from defectflow.flows.gliding import GlidePlan, UnstableFaultMaker
 from defectflow.flows.intercalation import IntercalationEnergyMaker
 from defectflow.flows.migration import MigrationBarrierMaker
+from defectflow.flows.planar import PlanarEnergyMaker, PlanarPlan
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.reservoirs import Reservoirs
 from defectflow.flows.voltage import IntercalationVoltageMaker
@@ -29,10 +31,14 @@ __all__ = [
     "DefectFormationEnergyMaker",
     "EndpointsBarrierMaker",
     "EquationOfStateMaker",
+    "GlidePlan",
     "IntercalationEnergyMaker",
     "IntercalationVoltageMaker",
     "MigrationBarrierMaker",
+    "PlanarEnergyMaker",
+    "PlanarPlan",
     "Provenance",
     "Reservoirs",
     "SlabPlan",
+    "UnstableFaultMaker",
 ]

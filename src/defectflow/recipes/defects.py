@@ -14,6 +14,7 @@ from defectflow.recipes.kinds.complexes import (
     Schottky,
     SingleAtom,
 )
+from defectflow.recipes.kinds.planes import StackingFault, Twin
 from defectflow.recipes.kinds.points import Antisite, Interstitial, Substitution, Vacancy
 
 if TYPE_CHECKING:
@@ -30,7 +31,9 @@ Defect = Annotated[
     | Frenkel
     | Schottky
     | Compensated
-    | SingleAtom,
+    | SingleAtom
+    | StackingFault
+    | Twin,
     Field(discriminator="kind"),
 ]
 
@@ -40,6 +43,8 @@ KINDS: Final[dict[str, type[DefectChoice]]] = {
     "substitution": Substitution,
     "antisite": Antisite,
     "interstitial": Interstitial,
+    "stacking_fault": StackingFault,
+    "twin": Twin,
     "dumbbell": Dumbbell,
     "complex": Complex,
     "frenkel": Frenkel,

@@ -13,6 +13,7 @@ from defectflow.recipes import (
     formation,
     intercalation,
     migration,
+    planar,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ FAMILIES: Final[dict[str, Family]] = {
     "convergence": Family(convergence.ConvergenceRecipe, convergence.build),
     "d_band_center": Family(
         electronic_structure.DBandCenterRecipe, electronic_structure.build_d_band_center
+    ),
+    "stacking_fault_energy": Family(planar.StackingFaultEnergyRecipe, planar.build),
+    "twin_energy": Family(planar.TwinEnergyRecipe, planar.build),
+    "unstable_stacking_fault_energy": Family(
+        planar.UnstableFaultEnergyRecipe, planar.build_unstable
     ),
     "equation_of_state": Family(equation_of_state.EquationOfStateRecipe, equation_of_state.build),
 }

@@ -97,7 +97,7 @@ def gamma_grid(
         message = f"grid {n} x {m}: has no points; give two numbers of at least 1, e.g. [10, 10]"
         raise StructureError(message)
     stack = stack_of(structure, miller)
-    height = _cut(stack, cut)
+    height = chosen_cut(stack, cut)
     steps = np.stack(np.meshgrid(np.arange(n), np.arange(m), indexing="ij"), axis=-1).reshape(-1, 2)
     fractions = steps / (n, m)
     representative = np.arange(len(steps))
@@ -143,7 +143,7 @@ def gamma_line(
         message = f"points {points}: a line has at least two; give e.g. 11"
         raise StructureError(message)
     stack = stack_of(structure, miller)
-    vector, height = in_plane(stack, shift), _cut(stack, cut)
+    vector, height = in_plane(stack, shift), chosen_cut(stack, cut)
     slices = slices_of(stack, min_height_A)
     return (
         fault_cell(stack, height, slices, float(fraction) * vector)
@@ -151,7 +151,14 @@ def gamma_line(
     )
 
 
-def _cut(stack: Stack, rank: int) -> float:
+def chosen_cut(stack: Stack, rank: int) -> float:
+    """Return the height of a cut by its rank, 1 for the widest gap.
+
+    Raises
+    ------
+    StructureError
+        If there is none of that rank.
+    """
     cuts = stack.cuts_A()
     if not 1 <= rank <= len(cuts):
         message = f"cut {rank}: the plane has {len(cuts)} distinct cuts; give 1 to {len(cuts)}"

@@ -1,0 +1,83 @@
+"""Planar defects: stacking faults, twins, grain boundaries."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import BeforeValidator, Field
+
+from defectflow.recipes.kinds.choice import DefectChoice
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pymatgen.core.structure import Structure
+
+    from defectflow.structures.cells import Cell
+
+
+def _number(value: object) -> object:
+    """Return ``1/6`` as a number; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(Fraction(value))
+    except (ValueError, ZeroDivisionError) as error:
+        message = f"{value!r} is no number; write e.g. 0.25 or 1/6"
+        raise ValueError(message) from error
+
+
+_PLANE: Final[dict[str, Any]] = {"metavar": "H,K,L"}
+#: What Miller indices refer to.
+MILLER: Final = "indices of the plane in the standard conventional cell"
+Coordinate = Annotated[float, BeforeValidator(_number)]
+#: Three Miller indices, or the four of a hexagonal crystal.
+Indices = tuple[int, ...]
+Shift = tuple[Coordinate, Coordinate, Coordinate]
+
+
+class PlanarChoice(DefectChoice):
+    """What planar defects share: each chooses its own cell."""
+
+    alone: ClassVar[bool] = False
+
+    def options(self) -> dict[str, Any]:
+        """Return what decides the cells, as arguments of `structures.planar.planar_cells`."""
+        return self.model_dump(exclude={"kind"})
+
+    def cells(self, structure: Structure) -> Iterator[Cell]:
+        """Yield the cells, the most likely one first."""
+        from defectflow.structures.planar import planar_cells
+
+        return planar_cells(self.kind, structure, **self.options())
+
+
+class StackingFault(PlanarChoice):
+    """Displace half of the crystal along a plane.
+
+    Either a fault with a name, of close-packed crystals, or any plane with any displacement in it.
+    """
+
+    kind: Literal["stacking_fault"] = Field("stacking_fault", description="the kind")
+    fault: Literal["intrinsic", "extrinsic", "I1", "I2", "E"] | None = Field(
+        None, description="name of the fault: of fcc intrinsic, extrinsic; of hcp I1, I2, E"
+    )
+    miller: Indices | None = Field(None, description=MILLER, json_schema_extra=_PLANE)
+    shift: Shift | None = Field(
+        None,
+        description="displacement in vectors of that cell, e.g. 1/6, 1/6, -1/3",
+        json_schema_extra={"metavar": "X,Y,Z"},
+    )
+    min_height_A: float = Field(20.0, gt=0, description="least distance of a fault from its image")
+    vacuum_A: float = Field(
+        0.0, ge=0, description="vacuum of a slab with the fault in its middle; 0 for periodic cells"
+    )
+
+
+class Twin(PlanarChoice):
+    """Join the crystal to its mirror image."""
+
+    kind: Literal["twin"] = Field("twin", description="the kind")
+    miller: Indices = Field((1, 1, 1), description=MILLER, json_schema_extra=_PLANE)
+    min_thickness_A: float = Field(10.0, gt=0, description="least thickness of each twin")

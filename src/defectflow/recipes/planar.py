@@ -1,0 +1,138 @@
+"""Recipes of the energies of planar defects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from defectflow.recipes.kinds.planes import (
+    MILLER,
+    Indices,
+    PlanarChoice,
+    Shift,
+    StackingFault,
+    Twin,
+)
+from defectflow.recipes.parts import HOST_CELL, HostCell, HostChoice, QuantityRecipe
+
+if TYPE_CHECKING:
+    from jobflow import Flow
+
+    from defectflow.recipes.order import Order
+
+
+def _named(value: object) -> object:
+    """Return ``intrinsic`` as the fault of that name; anything else as it is."""
+    return {"fault": value} if isinstance(value, str) else value
+
+
+_ATOMS = "relaxed: in a cell of fixed shape; fixed: as built from the relaxed crystal"
+
+
+class _PlanarRecipe(QuantityRecipe):
+    """What the recipes of planar defects share."""
+
+    host: HostChoice = Field(description="the perfect crystal")
+    host_cell: HostCell = Field("relax", description=HOST_CELL)
+    atoms: Literal["relaxed", "fixed"] = Field("relaxed", description=_ATOMS)
+    keep: int = Field(
+        1, ge=1, description="how many cells are relaxed, those of lowest energy as built"
+    )
+
+
+class StackingFaultEnergyRecipe(_PlanarRecipe):
+    """Energy of a stacking fault per area, mJ/m²; positive costs energy.
+
+    γ = (E(cell with one fault) - E(perfect crystal)) / A, in a cell whose third vector is tilted
+    by the displacement.
+    """
+
+    quantity: Literal["stacking_fault_energy"]
+    defect: Annotated[StackingFault, BeforeValidator(_named)] = Field(
+        default_factory=lambda: StackingFault(fault="intrinsic"),
+        description="the fault: a name such as `intrinsic`, or plane and shift",
+    )
+
+    def subject(self) -> tuple[str, str]:
+        """Return host and fault, for a table of what could not be computed."""
+        return str(self.host), f"{self.defect.fault or 'stacking'} fault"
+
+
+class TwinEnergyRecipe(_PlanarRecipe):
+    """Energy of a twin boundary per area, mJ/m²; positive costs energy.
+
+    γ = (E(cell with two boundaries) - E(perfect crystal)) / 2A, of the lowest mirror.
+    """
+
+    quantity: Literal["twin_energy"]
+    defect: Twin = Field(default_factory=Twin, description="the plane of the twin")
+
+    def subject(self) -> tuple[str, str]:
+        """Return host and twin, for a table of what could not be computed."""
+        return str(self.host), f"twin {self.defect.miller}"
+
+
+class UnstableFaultEnergyRecipe(QuantityRecipe):
+    """Highest energy per area on the straight path of gliding along a plane, J/m².
+
+    The halves of the crystal stay rigid. With `grid`, the whole γ-surface is computed and a
+    Fourier surface fitted to it; without, only the path.
+    """
+
+    quantity: Literal["unstable_stacking_fault_energy"]
+    host: HostChoice = Field(description="the perfect crystal")
+    miller: Indices = Field((1, 1, 1), description=MILLER)
+    shift: Shift = Field(
+        (1 / 6, 1 / 6, -1 / 3),
+        description="end of the path in vectors of that cell, e.g. `[1/6, 1/6, -1/3]`",
+    )
+    points: int = Field(11, ge=4, description="points on the path, both ends included")
+    grid: tuple[int, int] | None = Field(
+        None, description="points along the two vectors of the plane, e.g. `[10, 10]`"
+    )
+    cut: int = Field(
+        1, ge=1, description="between which atomic planes: 1 for the widest gap, 2 for the next"
+    )
+    gap: Literal["relaxed", "fixed"] = Field(
+        "relaxed", description="whether the halves take their best distance at each point"
+    )
+    min_height_A: float = Field(20.0, gt=0, description="least distance of a fault from its image")
+    host_cell: HostCell = Field("relax", description=HOST_CELL)
+
+
+def build(recipe: StackingFaultEnergyRecipe | TwinEnergyRecipe, order: Order) -> Flow:
+    """Return the flow of the energy of a planar defect."""
+    from defectflow.flows.planar import PlanarEnergyMaker
+
+    maker = PlanarEnergyMaker(
+        engine=order.engine,
+        plan=_plan(recipe.defect, recipe.keep),
+        quantity=recipe.quantity,
+        host_cell=recipe.host_cell,
+        atoms=recipe.atoms,
+    )
+    return maker.make(order.host(recipe.host), order.provenance)
+
+
+def build_unstable(recipe: UnstableFaultEnergyRecipe, order: Order) -> Flow:
+    """Return the flow of an unstable fault energy, or of a γ-surface."""
+    from defectflow.flows.gliding import GlidePlan, UnstableFaultMaker
+
+    plan = GlidePlan(
+        miller=recipe.miller,
+        shift=recipe.shift,
+        points=recipe.points,
+        grid=recipe.grid,
+        cut=recipe.cut,
+        gap=recipe.gap,
+        min_height_A=recipe.min_height_A,
+    )
+    maker = UnstableFaultMaker(engine=order.engine, plan=plan, host_cell=recipe.host_cell)
+    return maker.make(order.host(recipe.host), order.provenance)
+
+
+def _plan(defect: PlanarChoice, keep: int, candidates: int | None = None) -> Any:
+    from defectflow.flows.planar import PlanarPlan
+
+    return PlanarPlan(defect.kind, defect.options(), candidates, keep)
