@@ -119,7 +119,7 @@ class EAM(CalculatorEngine):
         return EngineInfo(name=cls.name, available=True, capabilities=tuple(sorted(cls.declared)))
 
 
-def read_potential(file: Path) -> Any:
+def read_potential(file: Path) -> BaseCalculator:
     """Return the calculator of a potential.
 
     Raises
@@ -131,10 +131,11 @@ def read_potential(file: Path) -> Any:
     _elements(file)
     kind: Any = AseEAM if form == "adp" else VectorisedEAM
     try:
-        return kind(potential=str(file), form=form)
+        made: BaseCalculator = kind(potential=str(file), form=form)
     except (ValueError, IndexError, TypeError) as error:
         message = f"engine eam: {file}: not readable as {form} potential ({error}); get it again"
         raise EngineError(message) from error
+    return made
 
 
 class VectorisedEAM(AseEAM):

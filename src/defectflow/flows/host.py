@@ -37,7 +37,7 @@ def as_host(host: Host | Structure) -> Host:
 
 def about(host: Host) -> dict[str, Any]:
     """Return the fields of a result that say which host it is of."""
-    name = host.prototype or host.formula
+    name = host.name if host.parent else host.prototype or host.formula
     return {"host": name, "host_formula": host.formula, "prototype": host.prototype}
 
 

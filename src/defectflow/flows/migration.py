@@ -260,7 +260,7 @@ def _unnamed(structure: Structure) -> Host:
 
 
 def _about(host: Host) -> dict[str, Any]:
-    name = host.prototype or host.formula
+    name = host.name if host.parent else host.prototype or host.formula
     return {"host": name, "host_formula": host.formula, "prototype": host.prototype}
 
 

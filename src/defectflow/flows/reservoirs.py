@@ -100,9 +100,12 @@ def phases_for(
     pure = {plan.element for plan, _ in found.values()}
     wanted = exchanged | (own if reservoirs.limit else set())
     for symbol in sorted(wanted - pure):
-        if own == {symbol} and symbol not in reservoirs.by_element:
-            continue
-        plan, crystal = _plan(reservoirs.by_element.get(symbol) or _standard_state(symbol))
+        given = reservoirs.by_element.get(symbol)
+        if own == {symbol} and given is None:
+            if host.parent is None:
+                continue
+            given = host.parent  # a cell with a fault or a boundary is no reservoir
+        plan, crystal = _plan(given or _standard_state(symbol))
         if plan.element != symbol:
             message = (
                 f"reference {plan.name} is not {symbol} alone; the reservoir of {symbol} has to "

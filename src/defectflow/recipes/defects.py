@@ -14,6 +14,14 @@ from defectflow.recipes.kinds.complexes import (
     Schottky,
     SingleAtom,
 )
+from defectflow.recipes.kinds.disorder import (
+    Concentration,
+    LayerMigration,
+    Order,
+    Superlattice,
+)
+from defectflow.recipes.kinds.galleries import Interlayer
+from defectflow.recipes.kinds.lines import Dislocation, DislocationStrain
 from defectflow.recipes.kinds.planes import StackingFault, Twin
 from defectflow.recipes.kinds.points import Antisite, Interstitial, Substitution, Vacancy
 
@@ -32,8 +40,15 @@ Defect = Annotated[
     | Schottky
     | Compensated
     | SingleAtom
+    | Interlayer
+    | Order
+    | Concentration
+    | Superlattice
+    | LayerMigration
     | StackingFault
-    | Twin,
+    | Twin
+    | Dislocation
+    | DislocationStrain,
     Field(discriminator="kind"),
 ]
 
@@ -51,6 +66,13 @@ KINDS: Final[dict[str, type[DefectChoice]]] = {
     "schottky": Schottky,
     "compensated": Compensated,
     "single_atom": SingleAtom,
+    "interlayer": Interlayer,
+    "order": Order,
+    "concentration": Concentration,
+    "superlattice": Superlattice,
+    "layer_migration": LayerMigration,
+    "dislocation": Dislocation,
+    "dislocation_strain": DislocationStrain,
 }
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import BaseModel
 
 from defectflow.documents.base import content_key
+from defectflow.errors import StructureError, did_you_mean
 from defectflow.recipes.parts import (
     EndpointChoice,
     EngineChoice,
@@ -19,15 +21,21 @@ from defectflow.recipes.parts import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pymatgen.core import Structure
 
     from defectflow.documents.base import Level
     from defectflow.engines.contract import Engine
     from defectflow.flows.provenance import Provenance
+    from defectflow.structures.cells import Cell
     from defectflow.structures.hosts import Host
 
 #: Fields that name a result but do not change it.
 _NAMES = {"name", "description"}
+#: Cells of a host that are looked through for a name, and names that fit into a message.
+_MOST_CELLS: Final = 2000
+_FEW: Final = 8
 
 
 @dataclass(frozen=True)
@@ -90,12 +98,12 @@ def make_engine(choice: EngineChoice, level: Level, folder: Path) -> Engine:
 
 
 def read_host(choice: HostChoice, folder: Path) -> Host:
-    """Return a prototype, or the crystal in a file.
+    """Return a prototype, the crystal in a file, or a cell generated from either.
 
     Raises
     ------
     StructureError
-        If there is no such prototype or file.
+        If there is no such prototype, file or cell, or there are several cells and no name.
     """
     from defectflow.structures import hosts
 
@@ -103,7 +111,29 @@ def read_host(choice: HostChoice, folder: Path) -> Host:
         host = hosts.prototype(choice.prototype)
     else:
         host = hosts.load(folder / choice.file)  # type: ignore[operator] # one of both is given
-    return host.in_primitive_cell() if choice.primitive else host
+    host = host.in_primitive_cell() if choice.primitive else host
+    if choice.cell is None:
+        return host
+    return host.with_cell(_one_of(choice.cell.cells(host.structure), choice))
+
+
+def _one_of(cells: Iterator[Cell], choice: HostChoice) -> Cell:
+    """Return the cell of the given name, or the only one."""
+    first = list(itertools.islice(cells, 1 if choice.name else 2))
+    if choice.name is None and len(first) == 1:
+        return first[0]
+    names = []
+    for cell in itertools.chain(first, itertools.islice(cells, _MOST_CELLS)):
+        if cell.name == choice.name:
+            return cell
+        names.append(cell.name)
+    if choice.name is None:
+        shown = ", ".join(names[:_FEW]) + (", ..." if len(names) > _FEW else "")
+        message = f"host {choice}: {len(names) or 'no'} cells; "
+        message += f"choose one by `name`: {shown}" if names else "change what is asked for"
+    else:
+        message = f"host {choice}: no cell of that name; {did_you_mean(choice.name, names)}"
+    raise StructureError(message)
 
 
 def _ends(choice: EndpointChoice, folder: Path) -> list[Structure]:

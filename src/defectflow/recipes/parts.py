@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from defectflow.documents.base import Level
+from defectflow.recipes.defects import Defect
 from defectflow.recipes.kinds.choice import Part as Part  # noqa: PLC0414 - other rooms find it here
 
 #: The embedded potential with the smallest error on benchmarks/published_hops.py.
@@ -54,7 +55,11 @@ SUPERCELL = (
 
 
 class HostChoice(Part):
-    """The perfect crystal: one of a file and a prototype."""
+    """The crystal: one of a file and a prototype, or a cell generated from it.
+
+    With `cell` the host is itself a defective crystal, e.g. one with a stacking fault, a grain
+    boundary or a dislocation, in which the recipe puts its own defect.
+    """
 
     prototype: str | None = Field(None, description="name of a prototype, e.g. `1T-TiS2`")
     file: Path | None = Field(
@@ -63,16 +68,30 @@ class HostChoice(Part):
     primitive: bool = Field(
         False, description="use the primitive cell, which is cheaper to relax, not the one given"
     )
+    cell: Defect | None = Field(
+        None,
+        description=(
+            "what to generate from the crystal first, as `defectflow generate` does, e.g. "
+            "`{kind: dislocation, burgers: [1/2, -1/2, 0], line: [1, 1, -2]}`"
+        ),
+    )
+    name: str | None = Field(
+        None, description="with `cell`: the name of the cell, where there are several"
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> HostChoice:
         if (self.prototype is None) == (self.file is None):
             message = "give either `prototype` or `file`"
             raise ValueError(message)
+        if self.name is not None and self.cell is None:
+            message = "`name` chooses among the cells of `cell`; give that, or leave it out"
+            raise ValueError(message)
         return self
 
     def __str__(self) -> str:
-        return self.prototype or str(self.file)
+        crystal = self.prototype or str(self.file)
+        return f"{crystal} {self.name or self.cell.kind}" if self.cell else crystal
 
 
 class ReferenceChoice(Part):

@@ -72,6 +72,32 @@ class Planar:
 
 
 @dataclass(frozen=True)
+class Line:
+    """What there is to know of dislocations beside the atoms of their cell.
+
+    Attributes
+    ----------
+    burgers_A
+        Burgers vector of the first line; that of the second is its negative. Cartesian, in the
+        frame of the structure: x across the lines in the glide plane, y its normal, z along them.
+    character
+        ``edge``, ``screw``, or the angle of a mixed dislocation.
+    length_A
+        Of each line in the cell.
+    cores_A
+        x and y of the two lines.
+    miller
+        Of the glide plane, in the standard conventional cell of the crystal.
+    """
+
+    burgers_A: FracCoords
+    character: str
+    length_A: float
+    cores_A: tuple[tuple[float, float], tuple[float, float]]
+    miller: tuple[int, int, int]
+
+
+@dataclass(frozen=True)
 class Cell:
     """A defect in a crystal: the structure, its pristine reference and what was changed.
 
@@ -97,6 +123,8 @@ class Cell:
         Only of planar defects, whose cells have no changed atoms: `pristine` is then the perfect
         crystal in the same orientation, with a whole number of its formula units. It holds the
         same atoms in the same order unless the defect takes whole formula units away.
+    line
+        Only of dislocations; `pristine` is then the perfect crystal, same atoms in the same order.
 
     Examples
     --------
@@ -114,6 +142,7 @@ class Cell:
     multiplicity: int
     charge: int = 0
     planar: Planar | None = None
+    line: Line | None = None
     note: str = ""
 
     @classmethod

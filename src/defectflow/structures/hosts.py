@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
     from pymatgen.symmetry.groups import SpaceGroup
 
+    from defectflow.structures.cells import Cell
+
 
 @dataclass(frozen=True)
 class Host:
@@ -39,6 +41,8 @@ class Host:
         Where the lattice constants of a prototype come from; empty for a file.
     note
         What of a prototype does not come from there; may be empty.
+    parent
+        The perfect crystal, where `structure` is a cell generated from it; else None.
     source
         ``prototypes.yaml`` or the path of the file.
 
@@ -57,6 +61,29 @@ class Host:
     citation: str
     source: str
     note: str = ""
+    parent: Host | None = None
+
+    def with_cell(self, cell: Cell) -> Host:
+        """Return a cell generated from this crystal as a host of its own.
+
+        Examples
+        --------
+        >>> from defectflow.structures import substitutions
+        >>> host = load("fcc-Cu")
+        >>> host.with_cell(next(substitutions(host.structure, {"Cu": "Ag"}))).name
+        'fcc-Cu Ag_Cu'
+        """
+        return Host(
+            name=f"{self.name} {cell.name}",
+            structure=cell.structure,
+            formula=cell.structure.reduced_formula,
+            prototype=None,
+            sites=(),
+            citation=self.citation,
+            source=self.source,
+            note=self.note,
+            parent=self,
+        )
 
     def in_primitive_cell(self) -> Host:
         """Return the same crystal in its primitive cell, with its sites; cheaper to relax.

@@ -1,0 +1,215 @@
+"""Dislocations: Burgers vectors counted from the atoms, and elasticity against closed formulas."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pymatgen.core import Structure
+
+from defectflow.errors import StructureError
+from defectflow.structures import hosts
+from defectflow.structures.dislocations import dislocations, strained_crystals
+from defectflow.structures.elastic_field import elastic_field, isotropic, stiffness_of
+from defectflow.structures.frank_circuit import burgers_vector
+from defectflow.structures.slip_systems import slip_system
+
+#: Host, Burgers vector, line, plane, length of the Burgers vector over the lattice constant.
+SYSTEMS = {
+    "fcc edge": ("fcc-Cu", (0.5, -0.5, 0), (1, 1, -2), None, np.sqrt(1 / 2)),
+    "fcc screw": ("fcc-Cu", (0.5, -0.5, 0), (1, -1, 0), None, np.sqrt(1 / 2)),
+    "fcc 60°": ("fcc-Cu", (0.5, -0.5, 0), (0, 1, -1), None, np.sqrt(1 / 2)),
+    "bcc edge": ("bcc-Fe", (0.5, 0.5, 0.5), (1, -2, 1), None, np.sqrt(3 / 4)),
+    "bcc screw": ("bcc-Fe", (0.5, 0.5, 0.5), (1, 1, 1), None, np.sqrt(3 / 4)),
+    "MgO edge": ("rocksalt-MgO", (0.5, -0.5, 0), (0, 0, 1), None, np.sqrt(1 / 2)),
+    "MgO screw": ("rocksalt-MgO", (0.5, -0.5, 0), (1, -1, 0), (1, 1, 0), np.sqrt(1 / 2)),
+    "ceria edge": ("fluorite-CeO2", (0.5, -0.5, 0), (1, 1, -2), None, np.sqrt(1 / 2)),
+    "rutile screw": ("rutile-TiO2", (0, 0, 1), (0, 0, 1), None, 0.6440),
+    "basal edge": ("hcp-Mg", (1, 0, 0), (1, 2, 0), (0, 0, 1), 1.0),
+}
+
+
+def made(name, **options):
+    host, burgers, line, plane, _ = SYSTEMS[name]
+    system = slip_system(hosts.load(host).structure, burgers, line, plane)
+    return next(dislocations(system, **options))
+
+
+def nearest(structure) -> float:
+    distances = structure.distance_matrix
+    return distances[distances > 1e-6].min()
+
+
+@pytest.mark.parametrize("arrangement", ["quadrupole", "dipole"])
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_atoms_around_each_line_show_its_burgers_vector_and_nothing_else(name, arrangement):
+    cell = made(name, arrangement=arrangement)
+    constant = hosts.load(SYSTEMS[name][0]).structure.lattice.a
+    apart = cell.line.cores_A[1][0] - cell.line.cores_A[0][0]
+    ring = (3.5, 0.75 * apart)
+    found = [burgers_vector(cell.structure, cell.pristine, c, ring) for c in cell.line.cores_A]
+    assert np.linalg.norm(found[0]) == pytest.approx(SYSTEMS[name][4] * constant, rel=2e-3)
+    assert np.allclose(found[0], -found[1], atol=2e-3)
+    assert np.allclose(found[0], cell.line.burgers_A, atol=2e-3)
+    character = name.split()[-1]
+    assert cell.line.character == character
+    along = abs(found[0][2]) / np.linalg.norm(found[0])
+    cosine = {"edge": 0.0, "screw": 1.0, "60°": 0.5}[character]
+    assert along == pytest.approx(cosine, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_no_atom_is_added_or_lost_or_squeezed(name):
+    host = hosts.load(SYSTEMS[name][0]).structure
+    cell = made(name, size=(12.0, 5.0))
+    assert cell.structure.species == cell.pristine.species
+    assert cell.structure.reduced_formula == host.reduced_formula
+    assert nearest(cell.pristine) == pytest.approx(nearest(host), rel=1e-6)
+    assert nearest(cell.structure) > 0.65 * nearest(host)
+    assert cell.structure.volume == pytest.approx(cell.pristine.volume, rel=0.02)
+    assert cell.line.length_A >= 5.0
+
+
+def test_a_ring_without_a_line_shows_none():
+    cell = made("fcc edge")
+    x, y = cell.line.cores_A[0]
+    perfect = burgers_vector(cell.pristine, cell.pristine, (x, y), (3.5, 9.0))
+    assert np.allclose(perfect, 0, atol=1e-6)
+    # Half a cell up stands nothing; both lines together make none either.
+    middle = (cell.line.cores_A[1][0] + x) / 2
+    both = burgers_vector(cell.structure, cell.pristine, (middle, y), (9.0, 12.0))
+    assert np.allclose(both, 0, atol=0.05)
+
+
+def test_the_cell_leans_by_half_a_burgers_vector_and_repeats_without_a_fault():
+    for name in SYSTEMS:
+        cell = made(name)
+        lean = cell.structure.lattice.matrix - cell.pristine.lattice.matrix
+        assert np.allclose(lean[1], np.array(cell.line.burgers_A) / 2, atol=1e-6)
+        assert np.allclose(lean[[0, 2]], 0, atol=1e-9)
+        # Far from both cores every bond is that of a strained crystal: b/(2 pi r) is 8 %.
+        away = [
+            k for k, place in enumerate(cell.structure.cart_coords) if distance(cell, place) > 6.0
+        ]
+        assert len(away) > 5
+        lengths = [min(n.nn_distance for n in near(cell.structure, k)) for k in away]
+        assert min(lengths) > 0.88 * nearest(cell.pristine)
+        assert max(lengths) < 1.12 * max(
+            min(n.nn_distance for n in near(cell.pristine, k)) for k in away
+        )
+
+
+def distance(cell, place) -> float:
+    """Return the distance (Å) of an atom from the nearest line, images included."""
+    matrix = cell.structure.lattice.matrix[:2, :2]
+    gaps = []
+    for core in cell.line.cores_A:
+        coords = (place[:2] - core) @ np.linalg.inv(matrix)
+        steps = np.array([[i, j] for i in (-1, 0, 1) for j in (-1, 0, 1)]) - np.round(coords)
+        gaps.append(np.linalg.norm((coords + steps) @ matrix, axis=1).min())
+    return min(gaps)
+
+
+def near(structure, index):
+    return structure.get_neighbors(structure[index], 4.0)
+
+
+def test_the_answer_does_not_depend_on_the_cell_of_the_host():
+    host = hosts.load("rocksalt-MgO").structure
+    burgers, line = (0.5, -0.5, 0), (0, 0, 1)
+    cells = [
+        next(dislocations(slip_system(one, burgers, line)))
+        for one in (host, host.get_primitive_structure())
+    ]
+    assert len(cells[0].structure) == len(cells[1].structure)
+    assert cells[0].name == cells[1].name
+    assert cells[0].multiplicity == cells[1].multiplicity == 6
+
+
+@pytest.mark.parametrize(("name", "count"), [("fcc edge", 12), ("fcc screw", 6), ("bcc screw", 4)])
+def test_slip_systems_are_counted_as_in_textbooks(name, count):
+    assert made(name).multiplicity == count
+
+
+def test_an_isotropic_screw_is_the_textbook_arctangent():
+    field = elastic_field(stiffness_of(isotropic(), np.eye(3)), np.array([0.0, 0.0, 2.5]))
+    strain = field.distortion(3.0, 4.0)
+    assert strain[2, 0] == pytest.approx(-2.5 * 4 / (2 * np.pi * 25), rel=1e-3)
+    assert strain[2, 1] == pytest.approx(2.5 * 3 / (2 * np.pi * 25), rel=1e-3)
+    assert np.abs(strain[:2]).max() < 1e-9
+
+
+def test_an_isotropic_edge_is_that_of_hirth_and_lothe():
+    b, nu, x, y = 2.5, 0.3, 3.0, 4.0
+    field = elastic_field(stiffness_of(isotropic(nu), np.eye(3)), np.array([b, 0.0, 0.0]))
+    found = field.distortion(x, y)
+    r2, factor = x * x + y * y, b / (4 * np.pi * (1 - nu))
+    dilatation = -2 * (1 - 2 * nu) * factor * y / r2
+    shear = factor * x * (x * x - y * y) / r2**2
+    assert found[0, 0] + found[1, 1] == pytest.approx(dilatation, rel=2e-3)
+    assert (found[0, 1] + found[1, 0]) / 2 == pytest.approx(shear, rel=2e-3)
+
+
+def test_anisotropy_matters_and_a_hexagonal_crystal_is_isotropic_in_its_plane():
+    copper = {"C11": 168.4, "C12": 121.4, "C44": 75.4}
+    host = hosts.load("fcc-Cu").structure
+    system = slip_system(host, (0.5, -0.5, 0), (1, 1, -2))
+    one, other = (system.field(given).distortion(5, 5) for given in (copper, None))
+    assert np.abs(one - other).max() > 0.05 * np.abs(other).max()
+    hexagonal = {"C11": 59.3, "C12": 25.7, "C44": 16.4, "C13": 21.4, "C33": 61.5}
+    turn = np.array([[0.8, 0.6, 0], [-0.6, 0.8, 0], [0, 0, 1]])
+    tensors = [stiffness_of(hexagonal, frame) for frame in (np.eye(3), turn)]
+    assert np.allclose(*tensors)
+
+
+def test_a_crystal_beside_an_edge_is_compressed_above_and_stretched_below():
+    host = hosts.load("fcc-Pt").structure
+    system = slip_system(host, (0.5, -0.5, 0), (1, 1, -2))
+    side = np.sign(system.burgers_A[0]) * 10.0  # the extra half plane is above for b along x
+    up, down = strained_crystals(host, system, [(0.0, side), (0.0, -side)])
+    assert up.structure.volume < host.volume < down.structure.volume
+    for cell in (up, down):
+        # The plane of the dislocation is across [1-10] and [111]: nothing happens along [11-2].
+        along = np.array([1, 1, -2]) @ cell.structure.lattice.matrix
+        assert np.linalg.norm(along) == pytest.approx(
+            np.linalg.norm(np.array([1, 1, -2]) @ cell.pristine.lattice.matrix), rel=1e-6
+        )
+
+
+BAD = {
+    "partial": (
+        ("fcc-Cu", (1 / 6, 1 / 6, -1 / 3), (1, -1, 0), None),
+        r"Burgers vector \[1/6 1/6 -1/3\] is no lattice vector of the crystal; the nearest is \[",
+    ),
+    "off plane": (
+        ("fcc-Cu", (0.5, -0.5, 0), (1, 1, -2), (0, 0, 1)),
+        r"does not lie in the plane \(001\); .*: \(111\)",
+    ),
+    "nothing": (("fcc-Cu", (0, 0, 0), (1, 1, -2), (1, 1, 1)), "no lattice vector"),
+    "no line": (("fcc-Cu", (0.5, -0.5, 0), (0, 0, 0), (1, 1, 1)), "has no length"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_is_no_dislocation_is_refused_with_what_is_near(case):
+    (host, burgers, line, plane), said = BAD[case]
+    with pytest.raises(StructureError, match=said) as caught:
+        slip_system(hosts.load(host).structure, burgers, line, plane)
+    assert "\n" not in str(caught.value)
+
+
+def test_bad_elastic_constants_and_places_in_the_core_are_refused():
+    host = hosts.load("fcc-Cu").structure
+    system = slip_system(host, (0.5, -0.5, 0), (1, 1, -2))
+    with pytest.raises(StructureError, match="C44: is missing"):
+        dislocations(system, elastic={"C11": 168, "C12": 121})
+    with pytest.raises(StructureError, match="C77: does not exist"):
+        stiffness_of({"C11": 3, "C12": 1, "C44": 1, "C77": 1}, np.eye(3))
+    with pytest.raises(StructureError, match="inside the core"):
+        strained_crystals(host, system, [(1.0, 0.0)])
+
+
+def test_the_host_is_left_as_it_was():
+    host = hosts.load("fcc-Cu").structure
+    before = Structure.from_sites(list(host))
+    list(dislocations(slip_system(host, (0.5, -0.5, 0), (1, 1, -2))))
+    assert host == before
