@@ -15,10 +15,13 @@ from defectflow.engines import engine
 from defectflow.engines.contract import Capability
 from defectflow.engines.dos import DosMaker
 from defectflow.engines.emt import EMT
+from defectflow.engines.request import Request
 from defectflow.errors import EngineError, RecipeError, StructureError
 from defectflow.flows import ChargePlan, DefectFormationEnergyMaker
-from defectflow.flows import formation as flow
+from defectflow.flows.charged_defects import electronic_host
 from defectflow.launch import run
+from defectflow.structures import vacancies
+from defectflow.structures.charges import charged
 
 GRID = np.linspace(-6, 6, 1201)
 GAP_EV, VBM_EV, SHIFT_V, EPSILON = 3.0, 4.25, 0.2, 9.0
@@ -103,13 +106,17 @@ def oxide() -> Structure:
     )
 
 
-def computed(oxide, used=None, supercell=TWO, **charges):
-    plan = ChargePlan(**{"charges": (0, 1, 2), "dielectric": EPSILON, **charges})
+def computed(oxide, used=None, supercell=TWO, charges=(0, 1, 2), **wishes):
+    plan = ChargePlan(**{"dielectric": EPSILON, **wishes})
+
+    def defects(structure):
+        return charged(vacancies(structure, "O"), charges)
+
     maker = DefectFormationEnergyMaker(
         used or Charging(), host_cell="keep", supercell=supercell, charges=plan
     )
     # The vacancy is that of the first oxygen, at the origin, wherever the others are.
-    return run(maker.make(oxide, "O", "O2"))
+    return run(maker.make(oxide, "O", "O2", defects=defects))
 
 
 def test_every_part_of_a_charged_formation_energy_is_found_again(oxide):
@@ -198,7 +205,6 @@ def test_a_missing_dielectric_constant_is_asked_for(oxide):
 
 
 def test_a_metal_holds_no_charge(oxide):
-    maker = DefectFormationEnergyMaker(Metal(), host_cell="keep", charges=ChargePlan((1,), EPSILON))
-    steps = {"dos": Metal().density_of_states(type("R", (), {"structure": oxide}))}
+    dos = Metal().density_of_states(Request(oxide))
     with pytest.raises(StructureError, match="no band gap"):
-        flow.electronic_host(steps["dos"], maker.charges)
+        electronic_host(dos, ChargePlan(EPSILON))

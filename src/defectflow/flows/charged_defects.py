@@ -28,7 +28,7 @@ from defectflow.errors import MissingData, RecipeError, StructureError
 from defectflow.structures.symmetry import primitive_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from defectflow.engines.contract import Engine
     from defectflow.flows.defect_cells import DefectPlan
@@ -42,8 +42,6 @@ class ChargePlan(MSONable):
 
     Attributes
     ----------
-    charges
-        Of every defect.
     dielectric
         Static dielectric constant of the host, ions included: a number, three, or a tensor.
     correction
@@ -54,18 +52,12 @@ class ChargePlan(MSONable):
         At which the neutral crystal's Fermi level is sought; None to leave it.
     """
 
-    charges: Sequence[int] = (0,)
     dielectric: Any = None
     correction: CorrectionMethod = "efnv"
     fermi_eV: float = 0.0
     temperature_K: float | None = None
 
-    @property
-    def charged(self) -> bool:
-        """Whether any charge is not zero."""
-        return any(self.charges)
-
-    def check(self, engine: Engine) -> None:
+    def check(self, engine: Engine, *, charged: bool) -> None:
         """Refuse what the engine cannot do or the recipe has not said.
 
         Raises
@@ -75,10 +67,7 @@ class ChargePlan(MSONable):
         RecipeError
             If the dielectric constant is missing.
         """
-        if not self.charges:
-            message = "charges: the list is empty; give at least one, e.g. [0]"
-            raise RecipeError(message)
-        if not self.charged:
+        if not charged:
             if self.temperature_K is not None:
                 engine.require(Capability.DOS)
             return
@@ -96,11 +85,6 @@ class ChargePlan(MSONable):
             raise RecipeError(message)
         dielectric_tensor(self.dielectric)
 
-    @property
-    def needs_bands(self) -> bool:
-        """Whether the host's density of states has to be computed."""
-        return self.charged or self.temperature_K is not None
-
 
 def electronic_host(dos: DosDocument, plan: ChargePlan) -> ElectronicHost:
     """Return the band edges of the host.
@@ -114,7 +98,7 @@ def electronic_host(dos: DosDocument, plan: ChargePlan) -> ElectronicHost:
         formula = dos.structure.composition.reduced_formula
         message = (
             f"{formula} has no band gap with this engine: a charge would not stay at the defect; "
-            "compute `charges: [0]`, or take a functional that opens the gap"
+            "compute it neutral, or take a functional that opens the gap"
         )
         raise StructureError(message)
     tensor = None if plan.dielectric is None else dielectric_tensor(plan.dielectric)

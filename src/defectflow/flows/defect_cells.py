@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from monty.json import MSONable
 
-from defectflow.errors import RecipeError, StructureError
+from defectflow.errors import StructureError
 from defectflow.structures.cells import Cell, Change
 from defectflow.structures.distortions import distorted
 
@@ -25,22 +25,28 @@ class DefectPlan(MSONable):
 
     Attributes
     ----------
+    name
+        Without the charge that a cell's name may end in.
     changes
         Fields of each `Change`.
+    charge
+        In units of e; removed electrons are positive.
     """
 
     name: str
     kind: str
     multiplicity: int
     changes: list[dict[str, Any]]
+    charge: int = 0
 
     @classmethod
     def of(cls, cell: Cell) -> DefectPlan:
         """Return what was changed in a cell."""
         changes = [asdict(change) for change in cell.changed]
-        return cls(cell.name, cell.kind, cell.multiplicity, changes)
+        name = cell.name.removesuffix(f"^{cell.charge:+d}")
+        return cls(name, cell.kind, cell.multiplicity, changes, cell.charge)
 
-    def cell(self, pristine: Structure, charge: int = 0) -> Cell:
+    def cell(self, pristine: Structure) -> Cell:
         """Return the defect in another cell with the same atoms in the same order."""
         made = Cell.from_changes(
             pristine,
@@ -49,7 +55,7 @@ class DefectPlan(MSONable):
             kind=self.kind,
             multiplicity=self.multiplicity,
         )
-        return with_charge(made, charge)
+        return replace(made, charge=self.charge)
 
     @property
     def added(self) -> dict[str, int]:
@@ -60,11 +66,6 @@ class DefectPlan(MSONable):
                 if symbol is not None:
                     added[symbol] = added.get(symbol, 0) + count
         return {symbol: count for symbol, count in added.items() if count}
-
-
-def with_charge(cell: Cell, charge: int) -> Cell:
-    """Return the same cell with another charge."""
-    return replace(cell, charge=charge)
 
 
 def plans_in(whole: Structure, defects: DefectsIn) -> list[DefectPlan]:
@@ -90,20 +91,6 @@ def plans_in(whole: Structure, defects: DefectsIn) -> list[DefectPlan]:
             )
             raise StructureError(message)
     return [DefectPlan.of(cell) for cell in cells]
-
-
-def checked_charges(charges: Sequence[int]) -> tuple[int, ...]:
-    """Return charges without repetition, in the order given.
-
-    Raises
-    ------
-    RecipeError
-        If there is none.
-    """
-    if not charges:
-        message = "charges: the list is empty; give at least one, e.g. [0]"
-        raise RecipeError(message)
-    return tuple(dict.fromkeys(charges))
 
 
 def starts(cell: Cell, *, distort: bool) -> list[Cell]:

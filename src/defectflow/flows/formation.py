@@ -108,7 +108,7 @@ class DefectFormationEnergyMaker(Maker):
         Rows of the supercell's matrix; None to take the smallest symmetric one of
         `min_image_distance_A` in the cell of the host as it is given.
     charges
-        Charges of the defects and what comes with them.
+        What the charges of defects ask for; the charges themselves are those of the cells.
     distort
         Relax also from distorted starts; see `defectflow.structures.distortions`.
 
@@ -160,9 +160,9 @@ class DefectFormationEnergyMaker(Maker):
         host = as_host(host)
         if defects is None:
             defects = _vacancies_of(host, species)
-        self.charges.check(self.engine)
         matrix = chosen_supercell(host.structure, self.supercell, self.min_image_distance_A)
         plans = plans_in(supercell(host.structure, matrix), defects)
+        self.charges.check(self.engine, charged=any(plan.charge for plan in plans))
         exchanged = {symbol for plan in plans for symbol in plan.added}
         self.engine.check({element.symbol for element in host.structure.elements} | exchanged)
         reservoirs = _reservoirs(reference, species)
@@ -191,7 +191,7 @@ class DefectFormationEnergyMaker(Maker):
             jobs += made
             found.append(made[-1].output)
         dos = None
-        if self.charges.needs_bands:
+        if self.charges.temperature_K is not None or any(plan.charge for plan in scene.plans):
             perfect: Any = relaxed.output
             bands = self.engine.dos_maker().make(perfect.structure)
             bands.name = "bands of the host"
@@ -216,13 +216,12 @@ class DefectFormationEnergyMaker(Maker):
         jobs[0].name = "relax pristine supercell"
         begun: list[list[tuple[str, Any]]] = []
         for plan in scene.plans:
-            for charge in self.charges.charges:
-                tried = []
-                for start in starts(plan.cell(whole, charge), distort=self.distort):
-                    jobs.append(maker.make(start.structure, charge=charge))
-                    jobs[-1].name = f"relax {start.name}{f' {charge:+d}' if charge else ''}"
-                    tried.append((start.name, jobs[-1].output))
-                begun.append(tried)
+            tried = []
+            for start in starts(plan.cell(whole), distort=self.distort):
+                jobs.append(maker.make(start.structure, charge=plan.charge))
+                jobs[-1].name = f"relax {start.name}{f' {plan.charge:+d}' if plan.charge else ''}"
+                tried.append((start.name, jobs[-1].output))
+            begun.append(tried)
         steps = {"host": host, "pristine": jobs[0].output, "phases": phases, "dos": dos}
         last = self.conclude(steps, begun, scene)
         last.name = "defect formation energy"
@@ -241,11 +240,11 @@ class DefectFormationEnergyMaker(Maker):
             self.engine, pristine, named, scene.limit, scene.about["host"]
         )
         dos: DosDocument | None = steps["dos"]
-        electronic = electronic_host(dos, self.charges) if dos and self.charges.charged else None
-        cases = [plan for plan in scene.plans for _ in self.charges.charges]
+        charged = any(plan.charge for plan in scene.plans)
+        electronic = electronic_host(dos, self.charges) if dos and charged else None
         defects = [
             self._defect(plan, tried, pristine, potentials, electronic)
-            for plan, tried in zip(cases, begun, strict=True)
+            for plan, tried in zip(scene.plans, begun, strict=True)
         ]
         lowest = _lowest(defects, host, pristine, *phases)
         shown = lowest or defects[0]

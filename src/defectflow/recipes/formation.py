@@ -29,7 +29,8 @@ Row = tuple[float, float, float]
 class DefectFormationEnergyRecipe(QuantityRecipe):
     """Formation energy of a defect, in the dilute limit; positive costs energy.
 
-    `defect: vacancy` with `species: O` is the short form of `defect: {kind: vacancy, species: O}`.
+    `defect: vacancy` with `species: O` is the short form of `defect: {kind: vacancy, species: O}`,
+    and `charges: [0, 1, 2]` in the long form asks for charged ones too.
     The atoms exchanged go to and come from reservoirs that the same engine computes: by default
     the host itself if it holds nothing else, or the standard state of the element. With
     `competing_phases` the chemical potentials are those of a `limit` of the host's stability.
@@ -42,11 +43,6 @@ class DefectFormationEnergyRecipe(QuantityRecipe):
         description="kind of defect and what decides where it is; a bare kind may be written",
     )
     species: str | None = Field(None, description="element that a vacancy takes out: short form")
-    charges: tuple[int, ...] = Field(
-        (0,),
-        min_length=1,
-        description="charges of the defect in units of e; +1 is one electron less",
-    )
     dielectric: float | Row | tuple[Row, Row, Row] | None = Field(
         None,
         description=(
@@ -133,7 +129,6 @@ def build(recipe: DefectFormationEnergyRecipe, order: Order) -> Flow:
         min_image_distance_A=recipe.min_image_distance_A,
         supercell=recipe.supercell,
         charges=ChargePlan(
-            charges=tuple(dict.fromkeys(recipe.charges)),
             dielectric=recipe.dielectric,
             correction=recipe.charge_correction,
             fermi_eV=recipe.fermi_level_eV,
