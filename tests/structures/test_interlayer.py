@@ -141,7 +141,7 @@ def test_series_of_expansions():
     """The scan of the layer spacing, empty and filled."""
     host = hosts.load("1T-TiS2").structure
     empty = list(expanded(host, (0.0, 1.5, 3.0)))
-    assert [cell.name for cell in empty] == ["+0A", "+1.5A", "+3A"]
+    assert [cell.name for cell in empty] == ["gallery +0A", "gallery +1.5A", "gallery +3A"]
     assert [cell.structure.lattice.c - host.lattice.c for cell in empty] == pytest.approx(
         [0, 1.5, 3]
     )

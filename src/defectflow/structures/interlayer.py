@@ -99,7 +99,7 @@ def expanded(
     galleries = None if chosen.gallery is None else [chosen.gallery]
     wide = [opened(found, expansion, galleries) for expansion in expansions_A]
     return (
-        Cell(one.structure, found.structure, _step(expansion), "interlayer", (), 1)
+        Cell(one.structure, found.structure, f"gallery {_step(expansion)}", "interlayer", (), 1)
         for one, expansion in zip(wide, expansions_A, strict=True)
     )
 
