@@ -14,6 +14,7 @@ from defectflow.structures.placements import shortest_distance_A
 from defectflow.structures.points import atom_orbits, require_present
 from defectflow.structures.symmetry import (
     SYMPREC_A,
+    nearest_places,
     operations,
     primitive,
     symmetry_maps,
@@ -85,24 +86,24 @@ def _dumbbells(
     families: Sequence[str],
     symprec: float,
 ) -> Iterator[Cell]:
-    maps = symmetry_maps(structure, symprec)
-    cells = sum(np.array_equal(one.rotation, np.eye(3)) for one in maps)
-    axes = _directions(structure, families, symprec)
+    cell = primitive(structure, symprec)
+    maps = symmetry_maps(cell, symprec)
+    axes = _directions(cell, families, symprec)
     half_A = SEPARATION * shortest_distance_A(structure) / 2
     for element, orbits in sorted(atom_orbits(structure, symprec).items()):
         if host not in (None, element):
             continue
         added = species or element
-        for rank, members in enumerate(orbits, start=1):
+        for rank, (index, size) in enumerate(orbits, start=1):
             number = f"_{rank}" if len(orbits) > 1 else ""
-            turns = _turns(structure, members[0], maps)
+            turns = _turns(cell, structure[index].coords, maps)
             for (name, axis), count in _distinct(axes, turns, headless=added == element):
                 yield _cell(
                     structure,
-                    members[0],
+                    index,
                     (added, half_A * axis),
                     f"({added}-{element})_{element}{number}[{name}]",
-                    count * len(members) // cells,
+                    count * size,
                 )
 
 
@@ -124,10 +125,10 @@ def _cell(
 
 
 def _directions(
-    structure: Structure, families: Sequence[str], symprec: float
+    cell: Structure, families: Sequence[str], symprec: float
 ) -> list[tuple[str, np.ndarray]]:
     """Return names and Cartesian unit vectors of directions of the conventional cell."""
-    conventional = _conventional(structure, symprec)
+    conventional = _conventional(cell, symprec)
     found = []
     for indices in sorted(itertools.product((1, 0, -1), repeat=3), key=_simple):
         family = "".join(str(one) for one in sorted(map(abs, indices), reverse=True))
@@ -142,11 +143,10 @@ def _simple(indices: tuple[int, ...]) -> tuple[int, ...]:
     return (sum(map(abs, indices)), *(-one for one in indices))
 
 
-def _conventional(structure: Structure, symprec: float) -> np.ndarray:
-    """Return the vectors (rows, Å) of spglib's standard cell, in the frame of `structure`."""
+def _conventional(cell: Structure, symprec: float) -> np.ndarray:
+    """Return the vectors (rows, Å) of spglib's standard cell, in the frame of `cell`."""
     import spglib
 
-    cell = primitive(structure, symprec)
     dataset = spglib.get_symmetry_dataset(
         (cell.lattice.matrix.tolist(), cell.frac_coords.tolist(), list(cell.atomic_numbers)),
         symprec=symprec,
@@ -159,11 +159,13 @@ def _conventional(structure: Structure, symprec: float) -> np.ndarray:
     return vectors
 
 
-def _turns(structure: Structure, index: int, maps: Sequence[SymmetryMap]) -> np.ndarray:
-    """Return the Cartesian rotations (n, 3, 3) of the operations that keep a site."""
-    columns = structure.lattice.matrix.T
+def _turns(cell: Structure, place_A: np.ndarray, maps: Sequence[SymmetryMap]) -> np.ndarray:
+    """Return the Cartesian rotations (n, 3, 3) of the operations that keep the atom at a place."""
+    place = cell.lattice.get_fractional_coords(place_A)
+    index, _, _ = nearest_places(place[None, :], cell.frac_coords, cell.lattice.matrix)
+    columns = cell.lattice.matrix.T
     inverse = np.linalg.inv(columns)
-    kept = [one.rotation for one in maps if one.permutation[index] == index]
+    kept = [one.rotation for one in maps if one.permutation[index[0]] == index[0]]
     return np.array([columns @ rotation @ inverse for rotation in kept])
 
 

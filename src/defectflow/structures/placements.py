@@ -60,7 +60,10 @@ class Placement:
         return cls(structure, Sites.of(cell.lattice.matrix, np.vstack(coords), labels, group))
 
     def check_room(self, slots: Sequence[Slot], width_A: float) -> None:
-        """Refuse a cell in which a member is as near to an image of the first one as to itself."""
+        """Refuse shells with too few places, and a cell too small for them.
+
+        That is one in which a member is as near to an image of the first one as to that itself.
+        """
         if len(slots) == 1:
             return
         origins = [k for k, label in enumerate(self.sites.labels) if label == slots[0].label]
@@ -68,7 +71,9 @@ class Placement:
             rows = [np.array([[origin, 0, 0, 0]])]
             for slot in slots[1:]:
                 shells = self.sites.shells(int(origin), slot.label, max(slot.shells), width_A)
-                rows += [shells[number - 1] for number in slot.shells]
+                places = [shells[number - 1] for number in slot.shells]
+                _check_count(slot, slots[0], sum(map(len, places)))
+                rows += places
             spokes = self.sites.positions(np.vstack(rows))
             self._check_steps((spokes - spokes[0])[1:])
 
@@ -148,6 +153,16 @@ def shortest_distance_A(structure: Structure) -> float:
         if len(distances):
             return float(distances.min())
         reach_A *= 1.5
+
+
+def _check_count(slot: Slot, first: Slot, places: int) -> None:
+    if slot.count > places:
+        shells = " and ".join(map(str, slot.shells))
+        message = (
+            f"{slot.count} members on {slot.label} around {first.label}: shell {shells} has "
+            f"{places} places; take fewer, a farther shell, or the nearer shells too (within)"
+        )
+        raise StructureError(message)
 
 
 def numbered(cells: Iterator[Cell], stem: str) -> Iterator[Cell]:

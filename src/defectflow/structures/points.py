@@ -13,7 +13,7 @@ import numpy as np
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.cells import Cell, insertion, require_element, site_change
 from defectflow.structures.sites import insertion_sites
-from defectflow.structures.symmetry import SYMPREC_A, primitive_cells, symmetry_maps
+from defectflow.structures.symmetry import SYMPREC_A, nearest_places, primitive, symmetry_maps
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -138,34 +138,41 @@ def _exchanges(
 ) -> Iterator[Cell]:
     """Yield the cells of a family that changes one atom: host element to each of its successors."""
     orbits = atom_orbits(structure, symprec)
-    cells = primitive_cells(structure, symprec)
     for host in sorted(exchanges):
         for after in exchanges[host]:
-            for rank, members in enumerate(orbits[host], start=1):
+            for rank, (index, multiplicity) in enumerate(orbits[host], start=1):
                 yield Cell.from_changes(
                     structure,
-                    [site_change(structure, members[0], after)],
+                    [site_change(structure, index, after)],
                     name=_name(f"{after or 'V'}_{host}", rank, len(orbits[host])),
                     kind=kind,
-                    multiplicity=len(members) // cells,
+                    multiplicity=multiplicity,
                 )
 
 
-def atom_orbits(structure: Structure, symprec: float) -> dict[str, list[list[int]]]:
-    """Return, per element, its orbits of equivalent atoms in an order that no cell choice alters.
+def atom_orbits(
+    structure: Structure, symprec: float = SYMPREC_A
+) -> dict[str, list[tuple[int, int]]]:
+    """Return, per element, one atom of each orbit and the orbit's size per primitive cell.
 
-    Rare orbits come first; orbits of one size are told apart by their neighbours' distances.
+    Orbits are those of the crystal's space group, also where the cell given breaks some of its
+    symmetry. Rare ones come first; those of one size are told apart by their neighbours'
+    distances: no choice of the cell alters the order.
     """
-    permutations = np.array([item.permutation for item in symmetry_maps(structure, symprec)])
-    first = permutations.min(axis=0)
-    groups: dict[str, list[list[int]]] = {}
-    for label in np.unique(first):
-        members = [int(k) for k in np.flatnonzero(first == label)]
-        groups.setdefault(structure[members[0]].specie.symbol, []).append(members)
-    for orbits in groups.values():
+    cell = primitive(structure, symprec)
+    permutations = np.array([item.permutation for item in symmetry_maps(cell, symprec)])
+    places = cell.lattice.get_fractional_coords(structure.cart_coords)
+    owners, _, _ = nearest_places(places, cell.frac_coords, cell.lattice.matrix)
+    labels = permutations.min(axis=0)
+    found: dict[str, list[tuple[int, int]]] = {}
+    for label in np.unique(labels):
+        size = int(np.sum(labels == label))
+        index = int(np.flatnonzero(labels[owners] == label)[0])
+        found.setdefault(structure[index].specie.symbol, []).append((index, size))
+    for orbits in found.values():
         if len(orbits) > 1:
-            orbits.sort(key=lambda members: (len(members), _fingerprint(structure, members[0])))
-    return groups
+            orbits.sort(key=lambda orbit: (orbit[1], _fingerprint(structure, orbit[0])))
+    return found
 
 
 def _fingerprint(structure: Structure, index: int) -> tuple[float, ...]:
