@@ -67,6 +67,16 @@ def generate(*words):
             "interlayer",
             ["gallery +1A", "gallery +2A"],
         ),
+        (
+            ["strain", "1T-TiS2", "--biaxial", "-0.01,0.02"],
+            "strain",
+            ["e(xx=-1%,yy=-1%)", "e(xx=+2%,yy=+2%)"],
+        ),
+        (
+            ["strain", "1T-TiS2", "--voigt", "0,0,0.01,0,0.02,0", "--measure", "finite"],
+            "strain",
+            ["e(zz=+1%,xz=+2%)"],
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )  # fmt: skip
@@ -90,6 +100,9 @@ def test_generated_on_the_command_line(words, kind, names):
         (["superlattice", "anatase-TiO2", "--replace", "Ti=V"], "layered host"),
         (["layer_migration", "O3-NiO2", "--metal", "Ni", "--left", "ion"], "name it"),
         (["interlayer", "1T-TiS2"], "give a `guest`"),
+        (["strain", "1T-TiS2"], "give one of"),
+        (["strain", "1T-TiS2", "--voigt", "0.1,0.1"], "six numbers"),
+        (["strain", "1T-TiS2", "--uniaxial", "2"], "0.02"),
         (["interlayer", "1T-TiS2", "--guest", "H2O", "--expansion", "0"], "open it by"),
         (["interlayer", "1T-TiS2", "--guest", "water"], "neither an element"),
     ],
@@ -118,6 +131,7 @@ def test_ways_to_write_amounts():
         {"kind": "superlattice", "replace": {"Co": "Li"}, "pattern": "ribbon", "between": ["Na"]},
         {"kind": "layer_migration", "metal": "Ni"},
         {"kind": "interlayer", "guest": "H2O", "expansion_A": [3.0]},
+        {"kind": "strain", "volumetric": [0.03], "measure": "finite"},
     ],
     ids=lambda data: data["kind"],
 )

@@ -15,6 +15,7 @@ from defectflow.structures.strain import (
     deformation,
     shear,
     strained,
+    strained_hosts,
     strained_structure,
     uniaxial,
     volumetric,
@@ -164,3 +165,18 @@ def test_bad_directions_are_refused():
         volumetric(-1.0)
     with pytest.raises(StructureError, match="to nothing"):
         deformation((-0.5, 0, 0, 0, 0, 0), "finite")
+
+
+def test_a_series_of_strained_hosts():
+    host = hosts.load("rutile-TiO2").structure
+    strains = [volumetric(one) for one in (-0.03, 0.0, 0.03)]
+    cells = list(strained_hosts(host, strains))
+    volumes = [cell.structure.volume / host.volume for cell in cells]
+    assert volumes == pytest.approx([0.97, 1.0, 1.03])
+    assert {cell.kind for cell in cells} == {"strain"}
+    assert all(cell.pristine == host and not cell.changed for cell in cells)
+
+
+def test_bad_strains_of_a_series_are_refused_at_the_call():
+    with pytest.raises(StructureError, match=r"2 % is 0\.02"):
+        strained_hosts(hosts.load("fcc-Al").structure, [biaxial(0.01), biaxial(3.0)])

@@ -24,6 +24,7 @@ from defectflow.recipes.kinds.galleries import Interlayer
 from defectflow.recipes.kinds.lines import Dislocation, DislocationStrain
 from defectflow.recipes.kinds.planes import StackingFault, Twin
 from defectflow.recipes.kinds.points import Antisite, Interstitial, Substitution, Vacancy
+from defectflow.recipes.kinds.strains import Strain
 
 if TYPE_CHECKING:
     from defectflow.recipes.kinds.choice import DefectChoice
@@ -45,6 +46,7 @@ Defect = Annotated[
     | Concentration
     | Superlattice
     | LayerMigration
+    | Strain
     | StackingFault
     | Twin
     | Dislocation
@@ -71,6 +73,7 @@ KINDS: Final[dict[str, type[DefectChoice]]] = {
     "concentration": Concentration,
     "superlattice": Superlattice,
     "layer_migration": LayerMigration,
+    "strain": Strain,
     "dislocation": Dislocation,
     "dislocation_strain": DislocationStrain,
 }

@@ -20,15 +20,14 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from defectflow.errors import StructureError
+from defectflow.structures.cells import Cell
 from defectflow.structures.equivalence import equivalent_images
 from defectflow.structures.symmetry import SYMPREC_A
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pymatgen.core.structure import Structure
-
-    from defectflow.structures.cells import Cell
 
 Measure = Literal["small", "finite"]
 Voigt = tuple[float, float, float, float, float, float]
@@ -151,6 +150,26 @@ def strained_structure(
     moved = structure.copy()
     moved.lattice = Lattice(structure.lattice.matrix @ gradient.T)
     return moved
+
+
+def strained_hosts(
+    structure: Structure, strains: Iterable[Sequence[float]], measure: Measure = "small"
+) -> Iterator[Cell]:
+    """Yield a crystal under each strain, as cells in which nothing else is changed.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts
+    >>> host = hosts.load("1T-TiS2").structure
+    >>> [cell.name for cell in strained_hosts(host, [biaxial(e) for e in (-0.02, 0.0)])]
+    ['e(xx=-2%,yy=-2%)', 'unstrained']
+    """
+    vectors = [tuple(strain) for strain in strains]
+    structures = [strained_structure(structure, vector, measure) for vector in vectors]
+    return (
+        Cell(one, structure, strain_label(vector) or "unstrained", "strain", (), 1)
+        for one, vector in zip(structures, vectors, strict=True)
+    )
 
 
 def strained(
