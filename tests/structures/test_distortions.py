@@ -65,6 +65,7 @@ def test_neighbours_that_move_are_next_to_each_other(oxygen_vacancy):
         ("rutile-TiO2", lambda s: vacancies(s, "Ti"), 0, 4),
         ("rutile-TiO2", lambda s: substitutions(s, {"Ti": "Al"}), 0, 1),
         ("rutile-TiO2", lambda s: interstitials(s, "Li"), 0, 1),
+        ("rutile-TiO2", lambda s: interstitials(s, "H"), 1, 0),
         ("rutile-TiO2", lambda s: antisites(s, ["Ti", "O"]), 0, 2),  # six electrons: 8 - 6
         ("fcc-Al", vacancies, 0, 0),
     ],

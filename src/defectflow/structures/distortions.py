@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from defectflow.errors import StructureError
+from defectflow.structures.oxidation import oxidation_states, usual_states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from defectflow.structures.cells import Cell
 
-#: Changes of the bond length as fractions, from -60 % to +60 %, the published grid.
+#: Changes of the bond length as fractions: every second point of the published grid.
 BOND_CHANGES: Final = (-0.6, -0.4, -0.2, 0.2, 0.4, 0.6)
 _HALF_SHELL: Final = 4
 _FULL_SHELL: Final = 8
@@ -124,36 +125,30 @@ def distorted_neighbours(cell: Cell) -> int:
 
     That is the difference of the formal charge that the changed atoms leave behind and the charge
     of the cell; e.g. a neutral V_O leaves two electrons, V_O of charge +2 none. Beyond four, the
-    number of bonds that complete the octet, 8 - n. Elements without formal charges (a metal) count
-    as if all were neutral; then, and where the count is zero, the cell is only rattled, unless a
-    number is given.
+    number of bonds that complete the octet, 8 - n. A crystal without formal charges, such as a
+    metal, gives zero; a cell whose count is zero is only rattled, unless a number is given.
     """
-    formal = _formal_charges(cell.pristine)
+    try:
+        states = oxidation_states(cell.pristine)
+    except StructureError:  # no states balance the formula: nothing to count
+        return 0
+    if not any(states.values()):
+        return 0
     total = 0.0
     for change in cell.changed:
-        total -= formal.get(change.before or "", 0.0)
-        total += _ion_charge(change.after, formal) if formal else 0.0
+        before = states[change.before] if change.before else 0.0
+        total += _state_of_new(change.after, before, states) - before
     electrons = abs(round(total) - cell.charge)
     return electrons if electrons <= _HALF_SHELL else abs(_FULL_SHELL - electrons)
 
 
-def _formal_charges(structure: Structure) -> dict[str, float]:
-    """Return the most likely oxidation state of each element; empty where none balance."""
-    guesses = structure.composition.oxi_state_guesses(max_sites=-1)
-    charges = {str(k): float(v) for k, v in guesses[0].items()} if guesses else {}
-    return charges if any(charges.values()) else {}
-
-
-def _ion_charge(symbol: str | None, formal: dict[str, float]) -> float:
-    """Return the charge of an inserted atom: as in the host, or else its most common state."""
-    from pymatgen.core.periodic_table import Element
-
+def _state_of_new(symbol: str | None, before: float, states: dict[str, float]) -> float:
+    """Return the oxidation state of an atom put in: as in the host, or the nearest usual one; +1 for H."""
     if symbol is None:
         return 0.0
-    if symbol in formal:
-        return formal[symbol]
-    states = Element(symbol).common_oxidation_states
-    return float(states[0]) if states else 0.0
+    if symbol in states:
+        return states[symbol]
+    return float(min(usual_states(symbol), key=lambda state: (abs(state - before), -state)))
 
 
 @dataclass(frozen=True)
