@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gc
 import json
+import weakref
 
 import pytest
 from pymatgen.core import Composition, Structure
@@ -186,3 +188,27 @@ def test_names_that_are_no_file_names_get_one(cli):
     cells = [Cell(structure, structure, name, "test", (), 1) for name in names]
     files = [row["file"] for _, row in records(cells, "fcc-Cu")]
     assert files == ["SF_111.cif", "SF_111_2.cif", "Σ5_310_001.cif", "up.cif"]
+
+
+@pytest.mark.parametrize("style", ["table", "json", "csv"])
+def test_cells_are_written_and_dropped_as_they_come(style, tmp_path):
+    """Any number of cells takes the memory of a few, whatever is printed."""
+    from defectflow.cli.cells import records, written
+    from defectflow.cli.generate import _printed
+
+    structure = Structure([[4, 0, 0], [0, 4, 0], [0, 0, 4]], ["Cu"], [[0] * 3])
+    alive = []
+
+    def made():
+        for number in range(400):
+            copy = structure.copy()
+            alive.append(weakref.ref(copy))
+            yield Cell(copy, structure, f"cell {number}", "test", (), 1)
+
+    with written(records(made(), "host"), tmp_path / "cells") as drawn:
+        for _ in _printed((row for _, row in drawn), style):
+            gc.collect(0)
+            assert sum(one() is not None for one in alive[-10:]) <= 3
+    gc.collect()
+    assert sum(one() is not None for one in alive) <= 3
+    assert len(list((tmp_path / "cells").iterdir())) == 401

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 from collections.abc import Iterator
 from math import comb
 
@@ -247,3 +249,12 @@ def test_the_distance_that_is_asked_for_is_enough():
         supercell_matrix(structure, needed_A, max_atoms=2000), in_place=False
     )
     assert next(complexes(cell, ["V_Mg", "V_O"], Neighbourhood(4))).multiplicity > 0
+
+
+def test_cells_are_not_kept():
+    """Of hundreds of cells drawn one by one, the last few are all that is left in memory."""
+    cells = complexes(wide("rutile-TiO2", 12.0), ["V_Ti", "4 F_O"], Neighbourhood(3, within=True))
+    drawn = [weakref.ref(cell.structure) for cell in itertools.islice(cells, 150)]
+    gc.collect()
+    assert len(drawn) == 150
+    assert sum(one() is not None for one in drawn) <= 3

@@ -90,3 +90,15 @@ def test_input_is_not_mutated():
     before = structure.copy()
     supercell_matrix(structure, 10.0)
     assert structure == before
+
+
+def test_the_search_is_made_once_per_host(monkeypatch):
+    from defectflow.structures import supercells
+
+    structure = hosts.load("anatase-TiO2").structure
+    first = supercell_matrix(structure, 9.5)
+    monkeypatch.setattr(supercells, "_search", None)
+    again = supercell_matrix(structure.copy(), 9.5)
+    assert again.tolist() == first.tolist()
+    again[0, 0] += 1  # what is handed out is a copy
+    assert supercell_matrix(structure, 9.5).tolist() == first.tolist()

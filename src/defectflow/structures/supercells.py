@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -57,6 +58,32 @@ def supercell_matrix(
     >>> supercell_matrix(hosts.load("fcc-Al").structure).tolist()
     [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
     """
+    return _searched(
+        structure.lattice.matrix.tobytes(),
+        structure.frac_coords.tobytes(),
+        tuple(structure.atomic_numbers),
+        (float(min_image_distance_A), int(max_atoms), float(symprec)),
+    ).copy()
+
+
+@functools.lru_cache(maxsize=128)
+def _searched(
+    lattice: bytes, places: bytes, numbers: tuple[int, ...], limits: tuple[float, int, float]
+) -> np.ndarray:
+    """Return the supercell of a crystal given as bytes: one search per host."""
+    from pymatgen.core.periodic_table import Element
+    from pymatgen.core.structure import Structure
+
+    elements = [Element.from_Z(number) for number in numbers]
+    structure = Structure(
+        np.frombuffer(lattice).reshape(3, 3), elements, np.frombuffer(places).reshape(-1, 3)
+    )
+    return _search(structure, *limits)
+
+
+def _search(
+    structure: Structure, min_image_distance_A: float, max_atoms: int, symprec: float
+) -> np.ndarray:
     lattice = np.asarray(structure.lattice.matrix, dtype=float)
     rotations = np.unique(operations(structure, symprec)[0], axis=0)
     volume = abs(np.linalg.det(lattice))
