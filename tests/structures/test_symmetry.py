@@ -20,6 +20,7 @@ from defectflow.structures.symmetry import (
     mapping,
     primitive_cells,
     reversing_maps,
+    symmetrized,
     symmetry_maps,
 )
 
@@ -325,3 +326,26 @@ def test_many_operations_are_quick():
     assert mapping(*ends, maps) is not None
     assert len(maps) == 48 * 32
     assert time.process_time() - start < 3.0
+
+
+def test_noise_is_taken_off_and_a_broken_symmetry_is_kept():
+    ideal = hosts.load("rutile-TiO2").structure
+    rng = np.random.default_rng(4)
+    noisy = ideal.copy()
+    for index, vector in enumerate(rng.normal(scale=0.01, size=(len(ideal), 3))):
+        noisy.translate_sites([index], vector, frac_coords=False)
+    even = symmetrized(noisy, ideal)
+    assert len(symmetry_maps(noisy, 1e-3)) < len(symmetry_maps(ideal))
+    assert len(symmetry_maps(even, 1e-6)) == len(symmetry_maps(ideal))
+    broken = ideal.copy()
+    broken.translate_sites([0], [0.3, 0.0, 0.0], frac_coords=False)
+    assert symmetrized(broken, ideal) is broken
+
+
+def test_what_has_the_symmetry_stays_where_it_is():
+    ideal = hosts.load("rutile-TiO2").structure
+    noisy = ideal.copy()
+    noisy.perturb(0.05)
+    even = symmetrized(noisy, ideal)
+    assert np.abs(even.cart_coords - ideal.cart_coords).max() > 1e-3  # oxygen has a free parameter
+    assert np.allclose(symmetrized(even, ideal).cart_coords, even.cart_coords, atol=1e-10)

@@ -25,6 +25,7 @@ from defectflow.flows.slabs import SlabPlan
 from defectflow.structures.adsorbates import Adsorbate, adsorbate, adsorbates
 from defectflow.structures.adsorption import named_site, surface_sites
 from defectflow.structures.poses import AZIMUTH_STEP_DEG, placed, placements
+from defectflow.structures.symmetry import symmetrized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -265,9 +266,9 @@ class AdsorptionMaker(Maker):
         for one in scene.placements:
             if starts and one.label not in starts:
                 continue
-            structure = (starts or {}).get(one.label) or placed(
-                scene.slab, clean.structure, scene.sites, scene.adsorbate, one
-            )
+            structure = placed(scene.slab, clean.structure, scene.sites, scene.adsorbate, one)
+            if starts:
+                structure = symmetrized(starts[one.label], structure)
             jobs[one.label] = maker.make(structure, frozen=frozen)
         return jobs
 

@@ -291,6 +291,34 @@ def apply_vectors(symmetry: SymmetryMap, lattice: np.ndarray, vectors: np.ndarra
     return carried
 
 
+def symmetrized(structure: Structure, like: Structure, tolerance_A: float = 0.1) -> Structure:
+    """Return `structure` with the symmetry of `like`, where it lacks that by no more than noise.
+
+    A relaxation leaves atoms a little beside their symmetric places; a code with k-points then
+    pays for a crystal without symmetry. The displacements from `like` are averaged over its
+    operations. A structure in which an atom would move farther than the tolerance has left that
+    symmetry, and is returned as it is.
+
+    Parameters
+    ----------
+    like
+        The same atoms in the same order and cell.
+    tolerance_A
+        Largest distance that an atom may move, Å.
+    """
+    lattice = structure.lattice.matrix
+    away = structure.frac_coords - like.frac_coords
+    moved_A = (away - np.round(away)) @ lattice
+    maps = symmetry_maps(like)
+    mean_A = sum(apply_vectors(one, lattice, moved_A) for one in maps) / len(maps)
+    if np.linalg.norm(mean_A - moved_A, axis=1).max() > tolerance_A:
+        return structure
+    even = structure.copy()
+    for index, vector in enumerate(mean_A - moved_A):
+        even.translate_sites([index], vector, frac_coords=False, to_unit_cell=False)
+    return even
+
+
 def _mappings(
     start: Structure, end: Structure, maps: Sequence[SymmetryMap], tolerance_A: float
 ) -> list[SymmetryMap]:
