@@ -44,3 +44,9 @@ def test_barriers_become_a_table_and_diffusion_coefficients(output):
     assert len(coefficients) == 4
     assert coefficients == sorted(coefficients)
     assert all(0 < value < 1 for value in coefficients)
+
+
+def test_orders_of_a_spinel(output):
+    lines = dict(line.split(maxsplit=1) for line in output["06"].splitlines())
+    assert (lines["arrangements"], lines["distinct"]) == ("1820", "22")
+    assert lines["ordered"].startswith("P4_")

@@ -143,7 +143,10 @@ def distorted_neighbours(cell: Cell) -> int:
 
 
 def _state_of_new(symbol: str | None, before: float, states: dict[str, float]) -> float:
-    """Return the oxidation state of an atom put in: as in the host, or the nearest usual one; +1 for H."""
+    """Return the oxidation state of an atom put in: as in the host, or else the nearest usual one.
+
+    Of two that are equally near the greater: +1 for H.
+    """
     if symbol is None:
         return 0.0
     if symbol in states:
