@@ -73,7 +73,7 @@ COARSE = {
 }
 #: Valence electrons of PseudoDojo's potentials, for made-up ones of every functional.
 VALENCES = {"H": 1, "Li": 3, "O": 6, "Mg": 10, "Al": 3, "S": 6, "Ti": 12, "Mn": 15, "Ni": 18}
-VALENCES |= {"Cu": 19, "Pt": 18}
+VALENCES |= {"Cu": 19, "Pt": 18, "Ag": 19, "Cr": 14, "F": 7}
 _UPF = """<UPF version="2.0.1">
 <PP_HEADER element="{}" pseudo_type="NC" relativistic="scalar" functional="{}" z_valence="{}"/>
 </UPF>

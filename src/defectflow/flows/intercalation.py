@@ -30,6 +30,7 @@ from defectflow.flows.host import (
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.reservoirs import PhasePlan, Reservoirs, phase_jobs, phases_for
 from defectflow.flows.results import cost, heading
+from defectflow.structures.cells import require_element
 from defectflow.structures.ion_places import places_at, places_in
 
 if TYPE_CHECKING:
@@ -128,6 +129,7 @@ class IntercalationEnergyMaker(Maker):
         EngineError
             If the engine cannot do what is needed.
         """
+        require_element(ion)
         host = as_host(host)
         matrix = chosen_supercell(host.structure, self.supercell, self.min_image_distance_A)
         whole = supercell(host.structure, matrix)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from defectflow.recipes.defects import Defect
+from defectflow.recipes.kinds.disorder import FractionText
 from defectflow.recipes.parts import (
     HOST_CELL,
     SUPERCELL,
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from defectflow.recipes.order import Order
 
 _METAL = "crystal that the ion is counted against; the element's standard state by default"
-#: Fractions are written as 0.333 too; they count cells, so their denominators are small.
-_LARGEST_DENOMINATOR = 64
 
 
 class IntercalationVoltageRecipe(QuantityRecipe):
@@ -46,7 +45,7 @@ class IntercalationVoltageRecipe(QuantityRecipe):
     site: str | None = Field(
         None, description="label of the site that fills an empty host; its first known one"
     )
-    fractions: tuple[Fraction, ...] = Field(
+    fractions: tuple[FractionText, ...] = Field(
         (), description="fillings between empty and full, e.g. `[1/4, 1/2]`, each a cell of its own"
     )
     at_most: int = Field(
@@ -58,16 +57,6 @@ class IntercalationVoltageRecipe(QuantityRecipe):
     metal: ReferenceChoice | None = Field(None, description=_METAL)
     host_cell: HostCell = Field("relax", description=HOST_CELL)
 
-    @field_validator("fractions", mode="before")
-    @classmethod
-    def _plain_fractions(cls, value: Any) -> Any:
-        if not isinstance(value, (list, tuple)):
-            return value
-        return [
-            Fraction(one).limit_denominator(_LARGEST_DENOMINATOR) if isinstance(one, float) else one
-            for one in value
-        ]
-
     @model_validator(mode="after")
     def _one_way(self) -> IntercalationVoltageRecipe:
         if bool(self.compositions) == (self.host is not None):
@@ -76,8 +65,10 @@ class IntercalationVoltageRecipe(QuantityRecipe):
         if self.compositions and (self.fractions or self.site):
             message = "`fractions` and `site` are of a `host`, not of `compositions`"
             raise ValueError(message)
-        if any(not 0 < one < 1 for one in self.fractions):
-            message = "`fractions` are between 0 and 1: empty and full are always computed"
+        if not all(_is_between(one) for one in self.fractions):
+            message = (
+                "`fractions` lie between 0 and 1, e.g. 1/4: empty and full are added"
+            )
             raise ValueError(message)
         return self
 
@@ -129,6 +120,13 @@ class BindingEnergyRecipe(QuantityRecipe):
         return str(self.host), f"{self.species} at {self.defect.kind}"
 
 
+def _is_between(text: str) -> bool:
+    try:
+        return 0 < Fraction(text) < 1
+    except (ValueError, ZeroDivisionError):
+        return False
+
+
 def build_voltage(recipe: IntercalationVoltageRecipe, order: Order) -> Flow:
     """Return the flow of a voltage."""
     from defectflow.flows import IntercalationVoltageMaker
@@ -136,7 +134,8 @@ def build_voltage(recipe: IntercalationVoltageRecipe, order: Order) -> Flow:
 
     if recipe.host is not None:
         host = order.host(recipe.host)
-        crystals = series(host, recipe.species, recipe.fractions, recipe.at_most, recipe.site)
+        fractions = [Fraction(one) for one in recipe.fractions]
+        crystals = series(host, recipe.species, fractions, recipe.at_most, recipe.site)
     else:
         crystals = [order.host(choice) for choice in recipe.compositions]
     maker = IntercalationVoltageMaker(engine=order.engine, host_cell=recipe.host_cell)

@@ -112,6 +112,8 @@ def _circumstances(document: ResultDocument, best: PublishedValue) -> list[str]:
     if document.quantity == "migration_barrier":
         return []
     said = [] if best.family else [f"{best.material}, {best.structure}".strip(", ")]
+    if document.quantity == "binding_energy":
+        said.append(f"{best.material}, {best.defect}")
     if best.condition not in ("", best.functional):
         said.append(best.condition)
     return [f"published for: {'; '.join(said)}"] if said else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from defectflow.documents import (
     DBandCenterDocument,
     DefectFormationEnergyDocument,
     EquationOfStateDocument,
+    IntercalationDocument,
     MigrationBarrierDocument,
 )
 from defectflow.reference.values import same_formula
@@ -49,6 +51,9 @@ class Conditions:
     subject
         What else a value is of: an adsorbate (``H*``), a kind of atom (``surface atom``); empty
         where `ion` says it all.
+    defect
+        What stands in the tables' column of the same name, or its beginning: ``none``,
+        ``Ti vacancy``; empty where it does not matter.
     functional
         Of the engine; values that state another one come last. Empty if that does not matter.
 
@@ -70,6 +75,7 @@ class Conditions:
     facet: str = ""
     subject: str = ""
     functional: str = ""
+    defect: str = ""
 
     @classmethod
     def from_document(cls, document: ResultDocument) -> Conditions:
@@ -131,6 +137,14 @@ def _of_d_band(document: DBandCenterDocument) -> Conditions:
     return replace(_of_any(document), ion="", facet=document.facet, subject=subject)
 
 
+def _of_ion(document: IntercalationDocument) -> Conditions:
+    """Return those of an ion in a host or at a defect: the tables call both intercalation."""
+    held = document.defect.partition(" at ")[2]
+    missing = re.search(r"\bV_([A-Z][a-z]?)", held)
+    defect = f"{missing[1]} vacancy" if missing else held or "none"
+    return replace(_of_any(document), quantity="intercalation_energy", defect=defect)
+
+
 def _of_volume(document: EquationOfStateDocument) -> Conditions:
     return replace(_of_any(document), quantity="equilibrium_volume")
 
@@ -142,6 +156,7 @@ _READERS: Final[dict[type, Callable[[Any], Conditions]]] = {
     AdsorptionDocument: _of_adsorption,
     DBandCenterDocument: _of_d_band,
     EquationOfStateDocument: _of_volume,
+    IntercalationDocument: _of_ion,
 }
 
 

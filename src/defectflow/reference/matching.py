@@ -42,6 +42,7 @@ def _matches(value: PublishedValue, wanted: Conditions) -> bool:
         and (not value.family or wanted.family is None or wanted.same_family(value))
         and (not value.facet or value.facet == wanted.facet)
         and (not wanted.subject or _subject(value) == wanted.subject)
+        and value.defect.startswith(wanted.defect)
     )
 
 

@@ -123,15 +123,15 @@ def series(
 
     require_element(ion)
     if ion in {element.symbol for element in host.structure.elements}:
-        full, empty = host.structure, host.structure.copy()
+        empty = host.structure.copy()
         empty.remove_species([ion])
+        ends = [_named(empty, "empty"), host]
     else:
-        full, empty = filled(host, ion, site), host.structure
-    ends = [_named(empty, "empty"), _named(full, "full")]
+        ends = [host, _named(filled(host, ion, site), "full")]
     if not fractions:
         return ends
     asked = Series(fractions=tuple(1 - one for one in fractions), at_most=at_most)
-    cells = concentrations(full, ion, "vacancy", asked)
+    cells = concentrations(ends[1].structure, ion, "vacancy", asked)
     return [*ends, *(_named(cell.structure, cell.name) for cell in cells)]
 
 
