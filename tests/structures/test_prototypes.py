@@ -50,6 +50,9 @@ CRYSTALS = {
     "fcc-Pd": (225, "Pd4", 12.02),
     "fcc-Pt": (225, "Pt4", 21.45),
     "bcc-Fe": (229, "Fe2", 7.87),
+    "bcc-Li": (229, "Li2", 0.534),
+    "bcc-Na": (229, "Na2", 0.968),
+    "bcc-K": (229, "K2", 0.862),
     "hcp-Mg": (194, "Mg2", 1.74),
     "hcp-Ti": (194, "Ti2", 4.51),
     "rocksalt-MgO": (225, "Mg4 O4", 3.58),
@@ -85,6 +88,9 @@ BONDS = {
     "Pd-Pd": (2.70, 2.80),
     "Pt-Pt": (2.72, 2.82),
     "Fe-Fe": (2.43, 2.53),
+    "Li-Li": (2.98, 3.09),
+    "Na-Na": (3.66, 3.77),
+    "K-K": (4.55, 4.68),
     "Mg-Mg": (3.15, 3.25),
     "Ti-Ti": (2.85, 2.95),
     "Mo-Mo": (2.65, 2.80),
@@ -97,7 +103,8 @@ LABEL = re.compile(r"(?P<multiplicity>\d+)(?P<letter>[a-z]) (?P<shape>\w+)")
 
 def shortest(structure):
     """Return the nearest distance (Å) of each pair of elements, images included."""
-    i, j, _, distances = structure.get_neighbor_list(3.4)
+    reach = 5.0 if {"Na", "K"} >= {site.specie.symbol for site in structure} else 3.4
+    i, j, _, distances = structure.get_neighbor_list(reach)
     found: dict[str, float] = {}
     for a, b, distance in zip(i, j, distances, strict=True):
         pair = "-".join(sorted((structure[a].specie.symbol, structure[b].specie.symbol)))

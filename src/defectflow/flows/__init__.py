@@ -16,6 +16,7 @@ from defectflow.flows.gliding import GlidePlan, UnstableFaultMaker
 from defectflow.flows.intercalation import IntercalationEnergyMaker
 from defectflow.flows.migration import MigrationBarrierMaker
 from defectflow.flows.planar import PlanarEnergyMaker, PlanarPlan
+from defectflow.flows.overpotential import OverpotentialMaker
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.reservoirs import Reservoirs
 from defectflow.flows.voltage import IntercalationVoltageMaker
@@ -35,6 +36,7 @@ __all__ = [
     "IntercalationEnergyMaker",
     "IntercalationVoltageMaker",
     "MigrationBarrierMaker",
+    "OverpotentialMaker",
     "PlanarEnergyMaker",
     "PlanarPlan",
     "Provenance",

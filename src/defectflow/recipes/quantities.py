@@ -13,6 +13,7 @@ from defectflow.recipes import (
     formation,
     intercalation,
     migration,
+    overpotential,
     planar,
 )
 
@@ -63,6 +64,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "unstable_stacking_fault_energy": Family(
         planar.UnstableFaultEnergyRecipe, planar.build_unstable
     ),
+    "overpotential": Family(overpotential.OverpotentialRecipe, overpotential.build),
     "equation_of_state": Family(equation_of_state.EquationOfStateRecipe, equation_of_state.build),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from defectflow.structures.surfaces import Slab
 
+#: What tells inequivalent defects of one name apart.
+_NUMBER: Final = re.compile(r"_\d+$")
 #: Slabs of fewer layers have no middle that is like the bulk.
 FEWEST_LAYERS: Final = 3
 #: Dipole per area (e/Å) of formal charges above which a slab counts as polar.
@@ -28,7 +31,7 @@ def in_top_layer(slab: Slab, cells: Iterable[Cell], label: str | None = None) ->
     """Return the cell whose atoms taken away or exchanged lie in the top layer.
 
     A defect that a generator put on the other side of the slab is carried over by an operation of
-    the slab, if there is one.
+    the slab, if there is one. Names are numbered anew among those of the top layer.
 
     Raises
     ------
@@ -37,7 +40,7 @@ def in_top_layer(slab: Slab, cells: Iterable[Cell], label: str | None = None) ->
     """
     maps = symmetry_maps(slab.structure)
     top = set(slab.top())
-    found: dict[str, Cell] = {}
+    found: list[Cell] = []
     for cell in cells:
         if any(change.before is None for change in cell.changed):
             continue
@@ -49,14 +52,22 @@ def in_top_layer(slab: Slab, cells: Iterable[Cell], label: str | None = None) ->
                     site_change(slab.structure, k, change.after)
                     for k, change in zip(new, cell.changed, strict=True)
                 ]
-                found[cell.name] = replace(
-                    cell,
-                    structure=edited(slab.structure, changes),
-                    pristine=slab.structure,
-                    changed=tuple(changes),
+                made = edited(slab.structure, changes)
+                found.append(
+                    replace(cell, structure=made, pristine=slab.structure, changed=tuple(changes))
                 )
                 break
-    return _one_of(slab, found, label)
+    return _one_of(slab, _numbered(found), label)
+
+
+def _numbered(cells: Sequence[Cell]) -> dict[str, Cell]:
+    """Return the cells by names that are numbered among themselves alone."""
+    plain = [_NUMBER.sub("", cell.name) for cell in cells]
+    named = {}
+    for k, (name, cell) in enumerate(zip(plain, cells, strict=True)):
+        number = f"_{plain[: k + 1].count(name)}" if plain.count(name) > 1 else ""
+        named[name + number] = replace(cell, name=name + number)
+    return named
 
 
 def _one_of(slab: Slab, found: dict[str, Cell], label: str | None) -> Cell:

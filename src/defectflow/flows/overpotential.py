@@ -1,0 +1,330 @@
+"""The thermodynamic overpotential of a reaction on a surface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import accumulate, pairwise
+from typing import TYPE_CHECKING, Any
+
+from jobflow import Flow, Maker, job
+
+from defectflow.analysis.reactions import (
+    OXYGEN_EV,
+    SCALING_OOH_OH_EV,
+    Overpotential,
+    Pathway,
+    equation,
+    formation,
+    overpotential,
+    pathway,
+)
+from defectflow.documents import (
+    AdsorptionDocument,
+    Intermediate,
+    OverpotentialDocument,
+    ReactionState,
+    ReactionStep,
+)
+from defectflow.errors import RecipeError, did_you_mean
+from defectflow.flows.gas import GasJobs, Reference, reference_document, references_of
+from defectflow.flows.host import about, as_host, relax_host
+from defectflow.flows.provenance import Provenance
+from defectflow.flows.results import heading
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pymatgen.core import Structure
+
+    from defectflow.flows.adsorption import AdsorptionMaker
+    from defectflow.structures.hosts import Host
+
+_OXYGEN = "O2"
+
+
+@dataclass
+class OverpotentialMaker(Maker):
+    """Overpotential of a reaction from the free energies of what adsorbs in between.
+
+    1. Free energy of adsorption of each intermediate at 0 V (`AdsorptionMaker`); bulk and gases are
+       computed once.
+    2. Free energy of each state: intermediates and gases against H2O, H2 and CO2; that of O2 is
+       4.92 eV above water by experiment.
+    3. The step whose potential is the most demanding decides; the overpotential is how far that is
+       beyond the equilibrium potential.
+
+    Barriers are left out, as everywhere in the computational hydrogen electrode.
+
+    Attributes
+    ----------
+    adsorption
+        Computes the intermediates: a free energy at 0 V.
+    reaction
+        ``HER``, ``ORR``, ``OER``, ``CO2RR-CO`` or ``CO2RR-CHO``.
+    potential_V
+        Of the profile, against the reversible hydrogen electrode; None for the equilibrium one.
+    solvation_eV
+        By adsorbate.
+
+    Examples
+    --------
+    >>> from defectflow.engines.registry import engine
+    >>> from defectflow.flows.free_energy import FreeEnergyPlan
+    >>> from defectflow.flows.adsorption import AdsorptionMaker, SlabPlan
+    >>> from defectflow.structures import hosts
+    >>> free = FreeEnergyPlan("norskov_2005")
+    >>> plan = SlabPlan((1, 1, 1))
+    >>> one = AdsorptionMaker(engine("emt"), plan, "adsorption_free_energy", free=free)
+    >>> maker = OverpotentialMaker(one, "HER")
+    >>> [job.name for job in maker.make(hosts.load("fcc-Pt"))]
+    ['relax host', 'relax H2', 'adsorb H', 'overpotential']
+    """
+
+    adsorption: AdsorptionMaker
+    reaction: str
+    potential_V: float | None = None
+    solvation_eV: dict[str, float] = field(default_factory=dict)
+    name: str = "overpotential"
+
+    def make(self, host: Host | Structure, provenance: Provenance | None = None) -> Flow:
+        """Return the flow; its output is an `OverpotentialDocument`.
+
+        Raises
+        ------
+        RecipeError
+            If the reaction is not known, or not balanced, or a correction does not fit.
+        StructureError, EngineError
+            As `AdsorptionMaker`.
+        """
+        host = as_host(host)
+        path = pathway(self.reaction)
+        path.pairs()
+        self._check(path)
+        origin = provenance or Provenance.of(
+            f"{self.reaction} on {host.name}{self.adsorption.slab.surface}",
+            self.as_dict(),
+            host.structure.as_dict(),
+        )
+        inner = self.adsorption
+        bulk = relax_host(inner.engine, host, inner.host_cell, inner.relax)
+        gas = GasJobs(inner.engine, inner.relax, inner.free.vibrating)
+        found, jobs = {}, []
+        for species in path.adsorbates():
+            made = self._inner(species).adsorb(
+                host, species, bulk.output, gas, self._provenance(host, species, origin)
+            )
+            made.name = f"adsorb {species}"
+            jobs.append(made)
+            found[species] = made.output
+        molecules = [Reference(name, 1.0, gas=True) for name in self._needed(path)]
+        outputs = gas.outputs(molecules)
+        last = self.conclude(
+            found, [(one, outputs[one.name]) for one in molecules], about(host), origin
+        )
+        last.name = "overpotential"
+        return Flow([bulk, *gas.jobs, *jobs, last], output=last.output, name=origin.recipe)
+
+    def _check(self, path: Pathway) -> None:
+        free = self.adsorption.free
+        unknown = sorted(set(self.solvation_eV) - set(path.adsorbates()))
+        if unknown:
+            message = (
+                f"solvation of {unknown[0]}: not in {path.name}; "
+                f"{did_you_mean(unknown[0], path.adsorbates())}"
+            )
+            raise RecipeError(message)
+        if free.references.get("O") == _OXYGEN or free.potential_V or free.solvation_eV:
+            message = (
+                "overpotential: intermediates are counted at 0 V against water; leave reference "
+                "O2, potential and solvation of all out"
+            )
+            raise RecipeError(message)
+
+    def _inner(self, species: str) -> AdsorptionMaker:
+        solvation = self.solvation_eV.get(species, 0.0)
+        chosen = self.adsorption.free.references
+        kept = {symbol: name for symbol, name in chosen.items() if symbol in species}
+        free = replace(self.adsorption.free, solvation_eV=solvation, references=kept)
+        return replace(self.adsorption, free=free)
+
+    def _provenance(self, host: Host, species: str, origin: Provenance) -> Provenance:
+        return Provenance.of(
+            f"{origin.recipe} {species}",
+            self._inner(species).as_dict(),
+            host.structure.as_dict(),
+            species,
+        )
+
+    def _basis(self, path: Pathway) -> list[str]:
+        """Return the molecules whose free energies are the zero."""
+        chosen = self.adsorption.free.references
+        names: dict[str, None] = {}
+        for species in path.adsorbates():
+            kept = {symbol: name for symbol, name in chosen.items() if symbol in species}
+            names |= dict.fromkeys(one.name for one in references_of(species, kept))
+        return sorted(names)
+
+    def _needed(self, path: Pathway) -> list[str]:
+        """Return the molecules that have to be computed beside those of the adsorbates."""
+        basis = self._basis(path)
+        others = [name for name in path.gases() if name not in (*basis, _OXYGEN)]
+        return sorted({name for gas in others for name in (gas, *formation(gas, basis))})
+
+    @job(output_schema=OverpotentialDocument, metadata={"defectflow": "result"})
+    def conclude(
+        self,
+        intermediates: dict[str, AdsorptionDocument],
+        gas: list[Any],
+        about: dict[str, Any],
+        provenance: Provenance,
+    ) -> OverpotentialDocument:
+        """Add up the states: steps 2 and 3."""
+        path = pathway(self.reaction)
+        energies = self._species_eV(path, intermediates, gas)
+        states = [_state_eV(state, energies) for state in path.states]
+        pairs = path.pairs()
+        steps = [_difference(*ends) for ends in pairwise(states)]
+        known = [step for step in steps if step is not None]
+        found = None
+        if len(known) == len(steps):
+            found = overpotential(known, pairs, path.equilibrium_V)
+        equations = _equations(path)
+        inner = self.adsorption
+        documents = intermediates.values()
+        return OverpotentialDocument(
+            **heading(inner.engine, provenance),
+            **about,
+            species=path.name,
+            defect=f"{path.name} on {inner.slab.surface}",
+            value=found.value_V if found else None,
+            converged=found is not None,
+            facet=inner.slab.facet,
+            reaction=path.name,
+            limiting_potential_V=found.limiting_V if found else None,
+            equilibrium_potential_V=path.equilibrium_V,
+            limiting_step=equations[found.step] if found else "",
+            potential_V=self._profile_V(path),
+            temperature_K=inner.free.temperature_K,
+            states=_profile(path, states, pairs, self._profile_V(path)),
+            steps=tuple(
+                ReactionStep(equation=text, pairs=count, free_energy_eV=energy)
+                for text, count, energy in zip(equations, pairs, steps, strict=True)
+            ),
+            intermediates=tuple(_intermediate(name, one) for name, one in intermediates.items()),
+            scaling_deviation_eV=_scaling(energies),
+            **_cost(list(documents)),
+            notes=_notes(path, documents, found),
+        )
+
+    def _profile_V(self, path: Pathway) -> float:
+        return path.equilibrium_V or 0.0 if self.potential_V is None else self.potential_V
+
+    def _species_eV(
+        self, path: Pathway, intermediates: Mapping[str, AdsorptionDocument], gas: Sequence[Any]
+    ) -> dict[str, float | None]:
+        """Return the free energy of each species against the basis, at 0 V."""
+        basis = self._basis(path)
+        energies: dict[str, float | None] = dict.fromkeys([*basis, "*"], 0.0)
+        energies |= {f"{name}*": one.value for name, one in intermediates.items()}
+        total_eV = {one.name: self._gas_eV(one, outputs) for one, outputs in gas}
+        for name in path.gases():
+            if name == _OXYGEN:
+                energies[name] = OXYGEN_EV
+            elif name not in basis:
+                amounts = formation(name, basis)
+                parts = sum(n * total_eV[one] for one, n in amounts.items())
+                energies[name] = total_eV[name] - parts
+        return energies
+
+    def _gas_eV(self, reference: Reference, outputs: Mapping[str, Any]) -> float:
+        found = reference_document(
+            reference,
+            outputs["relaxed"],
+            outputs["vibrations"],
+            self.adsorption.free.temperature_K,
+        )
+        added = found.thermal.free_energy_eV if found.thermal else 0.0
+        return found.relaxed.energy_eV + added
+
+
+def _cost(documents: Sequence[AdsorptionDocument]) -> dict[str, Any]:
+    """Return what all intermediates cost together; bulk, clean slab and gases count once."""
+    calls = sum(one.force_calls for one in documents)
+    seconds = sum(one.wall_time_s for one in documents)
+    seen: set[str] = set()
+    for one in documents:
+        shared = {"host": one.relaxed_host, "slab": one.slab}
+        shared |= {reference.molecule: reference.relaxed for reference in one.gas}
+        for name, step in shared.items():
+            calls -= step.force_calls if name in seen else 0
+            seconds -= step.wall_time_s if name in seen else 0.0
+        for reference in one.gas:
+            # Two displacements along each coordinate, and one evaluation at rest.
+            modes = len(reference.thermal.modes_eV) if reference.thermal else 0
+            calls -= 1 + 2 * modes if modes and reference.molecule in seen else 0
+        seen |= set(shared)
+    return {"force_calls": calls, "wall_time_s": seconds}
+
+
+def _state_eV(state: Mapping[str, float], energies: Mapping[str, float | None]) -> float | None:
+    terms = [(count, energies[name]) for name, count in state.items()]
+    known = [count * energy for count, energy in terms if energy is not None]
+    return sum(known) if len(known) == len(terms) else None
+
+
+def _difference(start: float | None, end: float | None) -> float | None:
+    return None if start is None or end is None else end - start
+
+
+def _equations(path: Pathway) -> list[str]:
+    """Return each step as an equation, without what stands on both sides."""
+    found = []
+    for left, right, pairs in zip(path.states, path.states[1:], path.pairs(), strict=False):
+        both = {name: min(left.get(name, 0.0), right.get(name, 0.0)) for name in left}
+        one = {name: count - both.get(name, 0.0) for name, count in left.items()}
+        other = {name: count - both.get(name, 0.0) for name, count in right.items()}
+        found.append(equation(one, other, pairs))
+    return found
+
+
+def _profile(
+    path: Pathway, states: Sequence[float | None], pairs: Sequence[int], potential_V: float
+) -> tuple[ReactionState, ...]:
+    """Return the states relative to the first one, at 0 V and at a potential."""
+    taken = [0, *accumulate(pairs)]
+    profile = []
+    for state, energy, count in zip(path.states, states, taken, strict=True):
+        relative = _difference(states[0], energy)
+        label = equation(state, {}).partition(" -> ")[0]
+        at_potential = None if relative is None else relative + count * potential_V
+        profile.append(
+            ReactionState(label=label, free_energy_eV=relative, at_potential_eV=at_potential)
+        )
+    return tuple(profile)
+
+
+def _intermediate(name: str, document: AdsorptionDocument) -> Intermediate:
+    return Intermediate(
+        adsorbate=f"{name}*",
+        site=document.site,
+        adsorption_energy_eV=document.adsorption_energy_eV,
+        free_energy_eV=document.value,
+        notes=document.notes,
+        key=document.key,
+    )
+
+
+def _scaling(energies: Mapping[str, float | None]) -> float | None:
+    one, other = energies.get("OOH*"), energies.get("OH*")
+    return None if one is None or other is None else one - other - SCALING_OOH_OH_EV
+
+
+def _notes(
+    path: Pathway, documents: Sequence[AdsorptionDocument] | Any, found: Overpotential | None
+) -> tuple[str, ...]:
+    notes = [note for one in documents for note in one.notes]
+    if path.source:
+        notes.append(f"equilibrium potential {path.equilibrium_V:.2f} V: {path.source}")
+    elif found is not None:
+        notes.append("no equilibrium potential is used: only the limiting one is reported")
+    return tuple(dict.fromkeys(notes))

@@ -1,0 +1,165 @@
+"""Free energies on EMT: vibrations, references, the electrode, and what gives no value."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from defectflow import hosts
+from defectflow.documents import AdsorptionDocument, load_result
+from defectflow.engines import engine
+from defectflow.errors import RecipeError
+from defectflow.flows import AdsorptionMaker, SlabPlan
+from defectflow.flows.free_energy import FreeEnergyPlan, free_energy
+from defectflow.flows.gas import references_of
+from defectflow.launch import run
+
+EMT = engine("emt")
+PLAN = SlabPlan((1, 1, 1), layers=3, repeat=(2, 2), frozen_layers=2)
+FREE = "adsorption_free_energy"
+
+
+def document(tmp_path_factory, species, plan=PLAN, **free) -> AdsorptionDocument:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp(species))
+        maker = AdsorptionMaker(EMT, plan, FREE, free=FreeEnergyPlan("vibrations", **free))
+        return run(maker.make(hosts.load("fcc-Pt"), species))
+
+
+@pytest.fixture(scope="module")
+def oxygen(tmp_path_factory):
+    return document(tmp_path_factory, "O", potential_V=0.5, solvation_eV=-0.1)
+
+
+@pytest.fixture(scope="module")
+def hydroxyl(tmp_path_factory):
+    return document(tmp_path_factory, "OH")
+
+
+def test_the_terms_of_a_free_energy_add_up(oxygen):
+    terms = oxygen.free_energy
+    gas = {one.molecule: one for one in oxygen.gas}
+    assert {name: one.count for name, one in gas.items()} == {"H2O": 1.0, "H2": -1.0}
+    best = min(site.energy_eV for site in oxygen.sites if site.energy_eV is not None)
+    thermal = terms.adsorbate.free_energy_eV
+    thermal -= sum(one.count * one.thermal.free_energy_eV for one in gas.values())
+    assert oxygen.converged
+    assert oxygen.adsorption_energy_eV == pytest.approx(best)
+    assert oxygen.correction.value_eV == pytest.approx(thermal, abs=1e-9)
+    assert terms.pairs == -2
+    assert oxygen.value == pytest.approx(best + thermal - 2 * 0.5 - 0.1, abs=1e-9)
+    assert oxygen.reaction == "H2O + * -> O* + H2"
+
+
+def test_only_the_atoms_of_the_adsorbate_were_displaced(oxygen):
+    assert oxygen.vibrations.atoms == (12,)
+    assert len(oxygen.vibrations.energies_eV) == 3
+    assert oxygen.vibrations.imaginary == 0
+    # O vibrates between a tenth and a few tenths of the stiffness of a molecule
+    assert 0.01 < max(oxygen.vibrations.energies_eV) < 0.15
+
+
+def test_modes_are_those_of_ase(oxygen, tmp_path, monkeypatch):
+    from ase.calculators import emt
+    from ase.constraints import FixAtoms
+    from ase.vibrations import Vibrations
+    from pymatgen.io.ase import AseAtomsAdaptor
+
+    monkeypatch.chdir(tmp_path)
+    atoms = AseAtomsAdaptor.get_atoms(oxygen.vibrations.structure)
+    atoms.set_constraint(FixAtoms(range(12)))
+    atoms.calc = emt.EMT()
+    peer = Vibrations(atoms, indices=[12], delta=0.01)
+    peer.run()
+    expected = np.sort(peer.get_energies().real)
+    assert np.sort(oxygen.vibrations.energies_eV) == pytest.approx(expected, abs=2e-4)
+
+
+def test_the_document_survives_the_store(oxygen):
+    again = load_result(oxygen.model_dump(mode="json"))
+    assert again.free_energy == oxygen.free_energy
+
+
+def test_molecules_that_fall_apart_are_named_and_not_chosen(hydroxyl):
+    """EMT breaks tilted OH; what counts is one that holds together."""
+    outcomes = {site.label: site.outcome for site in hydroxyl.sites}
+    assert "dissociated" in outcomes.values()
+    for site in hydroxyl.sites:
+        if site.outcome == "dissociated":
+            assert (site.energy_eV, site.moved_eV) == (None, None)
+    assert outcomes[hydroxyl.site] == "stays"
+
+
+def test_imaginary_modes_give_no_value_and_are_named(hydroxyl):
+    assert hydroxyl.vibrations.imaginary == 2
+    assert (hydroxyl.converged, hydroxyl.value) == (False, None)
+    assert "imaginary modes (17i meV, 17i meV)" in hydroxyl.notes[-1]
+    assert "saddle" in hydroxyl.notes[-1]
+    assert hydroxyl.adsorption_energy_eV is not None
+
+
+def test_against_oxygen_the_value_is_shifted_by_the_measured_energy(oxygen):
+    plan = FreeEnergyPlan("vibrations", potential_V=0.5, references={"O": "O2"})
+    found = free_energy(plan, "O", oxygen.gas, oxygen.vibrations)
+    plain = free_energy(
+        FreeEnergyPlan("vibrations", potential_V=0.5), "O", oxygen.gas, oxygen.vibrations
+    )
+    assert found.terms.pairs == 0
+    # 1/2 O2 is 2.46 eV above H2O - H2, and no electron is exchanged
+    assert found.added_eV - plain.added_eV == pytest.approx(-2.46 + 2 * 0.5)
+
+
+@pytest.mark.parametrize(
+    ("species", "chosen", "says"),
+    [
+        ("CO", {"C": "CH4"}, "reference 'CH4' of C: known: CO, CO2"),
+        ("OH", {"C": "CO"}, "the adsorbate holds none"),
+        ("S", None, "no gas is known for S"),
+    ],
+)
+def test_references_that_do_not_fit_are_refused(species, chosen, says):
+    with pytest.raises(RecipeError, match=says):
+        references_of(species, chosen)
+
+
+def test_carbon_against_either_oxide():
+    names = {one.name: one.count for one in references_of("COOH", {"C": "CO"})}
+    assert names == {"CO": 1.0, "H2O": 1.0, "H2": -0.5}
+
+
+def test_a_metal_is_counted_against_its_crystal():
+    (one,) = references_of("Li")
+    assert (one.name, one.count, one.gas) == ("bcc-Li", 1.0, False)
+
+
+@pytest.mark.parametrize(
+    ("free", "species", "says"),
+    [
+        (FreeEnergyPlan("norskov_2005"), "OH", "is for H, not for OH; use vibrations"),
+        (
+            FreeEnergyPlan("norskov_2005", references={"O": "O2"}),
+            "O",
+            "reference O2: its free energy comes from that of water",
+        ),
+    ],
+)
+def test_corrections_that_do_not_fit_are_refused(free, species, says):
+    with pytest.raises(RecipeError, match=says):
+        AdsorptionMaker(EMT, PLAN, FREE, free=free).make(hosts.load("fcc-Pt"), species)
+
+
+def test_a_dopant_and_strain_are_in_the_result(tmp_path, monkeypatch):
+    from defectflow.structures import substitutions
+
+    monkeypatch.chdir(tmp_path)
+    host = hosts.load("fcc-Pt")
+    plan = SlabPlan((1, 1, 1), layers=3, repeat=(2, 2), strain=0.02)
+    doped = plan.with_defect(host.structure, lambda one: substitutions(one, {"Pt": "Ni"}), None)
+    found = run(AdsorptionMaker(EMT, doped, site="top Ni", host_cell="keep").make(host, "O"))
+    flat = run(AdsorptionMaker(EMT, PLAN, site="fcc", host_cell="keep").make(host, "O"))
+    assert found.converged
+    assert found.defect == "O on (111) with Ni_Pt at +2% strain, top Ni"
+    assert (found.strain, found.coverage_ML) == (0.02, 0.25)
+    assert found.slab.structure.composition.as_dict() == {"Pt": 11, "Ni": 1}
+    ratio = found.slab.structure.lattice.a / flat.slab.structure.lattice.a
+    assert ratio == pytest.approx(1.02)

@@ -1,0 +1,116 @@
+"""Overpotentials: states, steps and profile from free energies of adsorption."""
+
+from __future__ import annotations
+
+import pytest
+
+from defectflow import hosts
+from defectflow.documents import load_result
+from defectflow.engines import engine
+from defectflow.errors import RecipeError
+from defectflow.flows import AdsorptionMaker, OverpotentialMaker, SlabPlan
+from defectflow.flows.free_energy import FreeEnergyPlan
+from defectflow.launch import run
+
+EMT = engine("emt")
+PLAN = SlabPlan((1, 1, 1), layers=3, repeat=(2, 2), frozen_layers=2)
+
+
+def adsorption(name: str = "vibrations", **changes) -> AdsorptionMaker:
+    free = FreeEnergyPlan(name, **changes)
+    return AdsorptionMaker(EMT, PLAN, "adsorption_free_energy", free=free)
+
+
+def test_hydrogen_evolution_is_limited_by_the_size_of_the_free_energy(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    maker = OverpotentialMaker(adsorption("norskov_2005"), "HER", potential_V=-0.1)
+    found = run(maker.make(hosts.load("fcc-Pt")))
+    (hydrogen,) = found.intermediates
+    assert found.converged
+    assert found.value == pytest.approx(abs(hydrogen.free_energy_eV))
+    assert [state.label for state in found.states] == ["*", "H*", "H2 + *"]
+    assert [state.free_energy_eV for state in found.states] == pytest.approx(
+        [0.0, hydrogen.free_energy_eV, 0.0]
+    )
+    assert [state.at_potential_eV for state in found.states] == pytest.approx(
+        [0.0, hydrogen.free_energy_eV - 0.1, -0.2]
+    )
+    assert found.limiting_step == "H* + H⁺ + e⁻ -> H2 + *"
+    alone = run(adsorption("norskov_2005").make(hosts.load("fcc-Pt"), "H"))
+    assert hydrogen.free_energy_eV == pytest.approx(alone.value)
+    assert found.force_calls == alone.force_calls
+    assert load_result(found.model_dump(mode="json")) == found
+
+
+def made(monkeypatch, values: dict[str, float | None]):
+    """Conclude a reaction from made-up free energies, without calculations."""
+    from defectflow.flows.provenance import Provenance
+
+    class Found:
+        site, key, notes, force_calls, wall_time_s = "fcc", "0", (), 0, 0.0
+        adsorption_energy_eV = None
+        gas = ()
+
+        def __init__(self, value: float | None) -> None:
+            from types import SimpleNamespace
+
+            self.value = value
+            self.relaxed_host = self.slab = SimpleNamespace(force_calls=0, wall_time_s=0.0)
+
+    about = {"host": "fcc-Pt", "host_formula": "Pt", "prototype": "fcc-Pt"}
+    documents = {name: Found(value) for name, value in values.items()}
+
+    def conclude(reaction: str, **changes):
+        maker = OverpotentialMaker(adsorption(), reaction, **changes)
+        function = type(maker).conclude.original
+        return function(maker, documents, [], about, Provenance("r", "0"))
+
+    return conclude
+
+
+def test_oxygen_with_published_free_energies(monkeypatch):
+    """Pt(111): OOH* 3.91, O* 1.70, OH* 0.75 eV (Hansen 2014): ORR by hand."""
+    conclude = made(monkeypatch, {"OOH": 3.91, "O": 1.70, "OH": 0.75})
+    orr = conclude("ORR")
+    assert [step.free_energy_eV for step in orr.steps] == pytest.approx(
+        [-1.01, -2.21, -0.95, -0.75]
+    )
+    assert orr.limiting_step == "OH* + H⁺ + e⁻ -> H2O + *"
+    assert orr.value == pytest.approx(1.23 - 0.75)
+    assert orr.scaling_deviation_eV == pytest.approx(3.16 - 3.2)
+    assert orr.states[-1].at_potential_eV == pytest.approx(0.0)
+    oer = conclude("OER", potential_V=0.0)
+    assert oer.value == pytest.approx(2.21 - 1.23)
+    assert oer.limiting_step == "O* + H2O -> OOH* + H⁺ + e⁻"
+    assert sum(step.free_energy_eV for step in oer.steps) == pytest.approx(4.92)
+
+
+def test_an_intermediate_without_a_value_leaves_none(monkeypatch):
+    found = made(monkeypatch, {"OOH": None, "O": 1.70, "OH": 0.75})("ORR")
+    assert (found.value, found.converged, found.limiting_step) == (None, False, "")
+    assert [step.free_energy_eV is None for step in found.steps] == [True, True, False, False]
+
+
+def test_carbon_dioxide_needs_carbon_monoxide_gas_too():
+    maker = OverpotentialMaker(adsorption(), "CO2RR-CO")
+    names = [job.name for job in maker.make(hosts.load("fcc-Pt"))]
+    assert {"relax CO", "vibrations of CO", "relax CO2", "adsorb COOH", "adsorb CO"} <= set(names)
+    assert len(names) == len(set(names)), "each molecule is computed once"
+
+
+@pytest.mark.parametrize(
+    ("maker", "says"),
+    [
+        (lambda: OverpotentialMaker(adsorption(), "OEER"), "did you mean"),
+        (lambda: OverpotentialMaker(adsorption(references={"O": "O2"}), "OER"), "against water"),
+        (lambda: OverpotentialMaker(adsorption(potential_V=1.0), "OER"), "counted at 0 V"),
+        (
+            lambda: OverpotentialMaker(adsorption(), "OER", solvation_eV={"H": -0.1}),
+            "solvation of H: not in OER",
+        ),
+        (lambda: OverpotentialMaker(adsorption("norskov_2005"), "ORR"), "is for H, not for OOH"),
+    ],
+)
+def test_mistakes_are_found_before_anything_runs(maker, says):
+    with pytest.raises(RecipeError, match=says):
+        maker().make(hosts.load("fcc-Pt"))

@@ -1,0 +1,222 @@
+"""Molecules on a surface: geometries, distinct placements, bonds, and what became of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from defectflow import hosts
+from defectflow.errors import StructureError
+from defectflow.structures import substitutions, vacancies
+from defectflow.structures.adsorbates import adsorbate, adsorbates
+from defectflow.structures.adsorption import surface_sites
+from defectflow.structures.poses import Placement, overlapping, placed, placements
+from defectflow.structures.sheets import sheet_of
+from defectflow.structures.surface_defects import (
+    check_slab,
+    dipole_e_per_A,
+    in_top_layer,
+    with_defect,
+)
+from defectflow.structures.surfaces import slab_of
+from defectflow.structures.whereabouts import whereabouts
+
+#: Bonds by the chemistry: H has one, the rest as drawn.
+BONDS = {"OH": 1, "OOH": 2, "COOH": 3, "CHO": 2, "COH": 2, "N2H": 2, "NH3": 3, "CO": 1, "H2O": 2}
+
+
+@pytest.fixture(scope="module")
+def platinum():
+    return slab_of(hosts.load("fcc-Pt").structure, (1, 1, 1), layers=3, repeat=(2, 2))
+
+
+@pytest.mark.parametrize("name", adsorbates())
+def test_an_adsorbate_is_in_one_piece_with_sensible_bonds(name):
+    one = adsorbate(name)
+    for pose in one.poses:
+        places = np.array(pose.places_A)
+        assert places[0] == pytest.approx([0, 0, 0])
+        assert places[:, 2].min() > -0.9, "nothing far below the atom that binds"
+        apart = np.linalg.norm(places[:, None] - places, axis=2)[np.triu_indices(len(places), 1)]
+        assert np.all(apart > 0.9)
+    if name in BONDS:
+        assert len(one.bonds()) == BONDS[name]
+    hydrogens = [k for k, symbol in enumerate(one.species) if symbol == "H"]
+    for k in hydrogens if len(one.species) > 1 else []:
+        assert sum(k in pair for pair in one.bonds()) == 1
+
+
+def test_every_pose_has_the_same_bonds():
+    from defectflow.structures.adsorbates import bonds_between
+
+    for name in adsorbates():
+        one = adsorbate(name)
+        found = {bonds_between(one.species, np.array(pose.places_A)) for pose in one.poses}
+        assert len(found) == 1, name
+
+
+def brute_force_distinct(slab, structures, species):
+    """Classes of structures by sorted distances of each adsorbate atom to all slab atoms."""
+    prints = set()
+    for structure in structures:
+        rows = []
+        first = len(slab.structure)
+        for k, symbol in enumerate(species):
+            distances = sorted(
+                (round(site.nn_distance, 2), site.specie.symbol)
+                for site in structure.get_neighbors(structure[first + k], 6.5)
+            )
+            rows.append((symbol, tuple(distances)))
+        prints.add(tuple(rows))
+    return len(prints)
+
+
+@pytest.mark.parametrize("name", ["OH", "CO", "OOH"])
+def test_placements_are_all_different_and_none_is_missing(platinum, name):
+    """Distances to the slab tell classes apart without any symmetry operation."""
+    one = adsorbate(name)
+    sites = surface_sites(platinum, one.species[0])
+    kept = placements(platinum, sites, one)
+    made = [placed(platinum, platinum.structure, sites, one, p) for p in kept]
+    everything = [
+        placed(platinum, platinum.structure, sites, one, Placement("", site.label, pose, turn))
+        for site in sites
+        for pose in range(len(one.poses))
+        for turn in np.arange(10.0, 360.0, 60.0)
+    ]
+    classes = brute_force_distinct(platinum, everything, one.species)
+    assert brute_force_distinct(platinum, made, one.species) == classes
+    assert len(kept) == classes
+    assert len({p.label for p in kept}) == len(kept)
+
+
+def test_an_adsorbate_that_overlaps_its_own_image_is_refused():
+    slab = slab_of(hosts.load("fcc-Cu").structure, (1, 1, 1), layers=3)
+    sites = surface_sites(slab, "C")
+    with pytest.raises(StructureError, match=r"atoms overlap in all .* larger `repeat`"):
+        placements(slab, sites, adsorbate("COOH"))
+
+
+def test_overlapping_atoms_are_found(platinum):
+    sites = surface_sites(platinum, "H")
+    structure = placed(platinum, platinum.structure, sites, adsorbate("H"), Placement("top", "top"))
+    assert overlapping(structure, 1) is None
+    structure.translate_sites([len(structure) - 1], [0, 0, -1.0], frac_coords=False)
+    first, second = overlapping(structure, 1)
+    assert {first, second} & {len(structure) - 1}
+
+
+def moved(structure, atoms, shift):
+    structure = structure.copy()
+    structure.translate_sites(atoms, shift, frac_coords=False, to_unit_cell=True)
+    return structure
+
+
+def test_broken_new_and_stretched_bonds(platinum):
+    one = adsorbate("OH")
+    sites = surface_sites(platinum, "O")
+    start = placed(platinum, platinum.structure, sites, one, Placement("", "fcc", 1))
+    hydrogen = len(start) - 1
+
+    def fate(structure, name="OH"):
+        return whereabouts(platinum, sites, "fcc", structure, adsorbate(name)).outcome
+
+    assert fate(start) == "stays"
+    assert fate(moved(start, [hydrogen], [0.0, 0.0, 0.2])) == "stays"
+    assert fate(moved(start, [hydrogen], [1.2, 0.0, 0.3])) == "dissociated"
+    assert fate(moved(start, [hydrogen - 1, hydrogen], [0, 0, 3.0])) == "desorbed"
+    assert fate(moved(start, [hydrogen - 1, hydrogen], [0, 0, -3.0])) == "below the surface"
+    # across the edge of the cell it is still one molecule
+    vector = start.lattice.matrix[0] - start.lattice.matrix[1]
+    assert fate(moved(start, [hydrogen - 1, hydrogen], vector * 0.5)) in {"stays", "moved"}
+
+
+def test_two_atoms_that_bind_to_each_other_are_rearranged(platinum):
+    one = adsorbate("COH")
+    sites = surface_sites(platinum, "C")
+    start = placed(platinum, platinum.structure, sites, one, Placement("", "fcc", 0, 10.0))
+    carbon, oxygen, hydrogen = range(len(start) - 3, len(start))
+    gap = start[carbon].coords - start[hydrogen].coords
+    near = moved(start, [hydrogen], gap * 0.45)
+    assert len({carbon, oxygen, hydrogen}) == 3
+    assert whereabouts(platinum, sites, "fcc", near, one).outcome in {"rearranged", "dissociated"}
+
+
+def test_a_physisorbed_molecule_is_not_held_by_its_hydrogen(platinum):
+    """H 2.6 Å above Pt, but the oxygen farther away than a bond."""
+    one = adsorbate("OH")
+    sites = surface_sites(platinum, "O")
+    start = placed(platinum, platinum.structure, sites, one, Placement("", "top", 1))
+    oxygen, hydrogen = len(start) - 2, len(start) - 1
+    flipped = moved(start, [oxygen], [0, 0, 2.0])
+    flipped = moved(flipped, [hydrogen], [0, 0, 2.0 - 2 * 0.98])
+    assert whereabouts(platinum, sites, "top", flipped, one).outcome == "desorbed"
+
+
+# --- sheets and defects
+
+
+@pytest.mark.parametrize(("name", "atoms", "layers"), [("graphene", 2, 1), ("2H-MoS2", 3, 3)])
+def test_one_layer_of_a_layered_crystal(name, atoms, layers):
+    host = hosts.load(name).structure
+    sheet = sheet_of(host, vacuum_A=11.0, repeat=(3, 2))
+    assert len(sheet.structure) == 6 * atoms
+    assert (sheet.layers, sheet.cells) == (layers, 6)
+    assert sheet.structure.lattice.angles[:2] == pytest.approx((90, 90))
+    heights = sheet.structure.cart_coords[:, 2]
+    assert sheet.structure.lattice.c - np.ptp(heights) == pytest.approx(11.0)
+    nearest = min(site.nn_distance for site in host.get_neighbors(host[0], 3.0))
+    apart = sheet.structure.distance_matrix
+    assert apart[apart > 0.1].min() == pytest.approx(nearest, abs=1e-6)
+
+
+def test_a_metal_has_no_sheets():
+    with pytest.raises(StructureError, match="no layers held together"):
+        sheet_of(hosts.load("fcc-Pt").structure)
+
+
+def test_a_vacancy_of_the_top_layer_is_a_site_of_its_name():
+    sheet = sheet_of(hosts.load("2H-MoS2").structure, repeat=(3, 3))
+    cell = in_top_layer(sheet, vacancies(sheet.structure, "S"))
+    holed = with_defect(sheet, cell.name, cell.changed)
+    assert len(holed.top()) == len(sheet.top()) - 1
+    gone = cell.changed[0]
+    assert sheet.structure[gone.index].coords[2] == sheet.structure.cart_coords[:, 2].max()
+    sites = {site.label: site for site in surface_sites(holed, "H")}
+    assert sites["V_S"].multiplicity == 1
+    assert sites["V_S"].places_A[0] == pytest.approx(sheet.structure[gone.index].coords[:2])
+    assert sites["V_S"].floor_A < -1.0
+    start = placed(
+        holed, holed.structure, list(sites.values()), adsorbate("H"), Placement("V_S", "V_S")
+    )
+    assert start.distance_matrix[-1][:-1].min() > 1.6
+    found = whereabouts(holed, list(sites.values()), "V_S", start, adsorbate("H"))
+    assert found.outcome == "stays"
+
+
+def test_tops_of_a_mixed_layer_are_called_by_their_atom(platinum):
+    cells = list(substitutions(platinum.structure, {"Pt": "Ni"}))
+    with pytest.raises(StructureError, match="no Cu_Pt in the top layer"):
+        in_top_layer(platinum, cells, "Cu_Pt")
+    cell = in_top_layer(platinum, cells)
+    doped = with_defect(platinum, cell.name, cell.changed)
+    labels = [site.label for site in surface_sites(doped, "O")]
+    assert "top Ni" in labels
+    assert any(label.startswith("top Pt") for label in labels)
+
+
+def test_a_defect_that_the_top_layer_cannot_have_is_refused():
+    sheet = sheet_of(hosts.load("2H-MoS2").structure, repeat=(2, 2))
+    with pytest.raises(StructureError, match="no such defect lies in the top layer"):
+        in_top_layer(sheet, vacancies(sheet.structure, "Mo"))
+
+
+def test_polar_and_thin_slabs_are_named():
+    magnesia = hosts.load("rocksalt-MgO").structure
+    flat = slab_of(magnesia, (1, 0, 0), layers=3)
+    assert dipole_e_per_A(flat.structure) == pytest.approx(0.0, abs=1e-9)
+    assert check_slab(flat, 1) == []
+    with pytest.raises(StructureError, match="is polar"):
+        check_slab(slab_of(magnesia, (1, 1, 1), layers=4), 1)
+    thin = slab_of(hosts.load("fcc-Pt").structure, (1, 1, 1), layers=2)
+    assert "thin" in check_slab(thin, 1)[0]
