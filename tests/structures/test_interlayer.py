@@ -56,7 +56,7 @@ def test_distances_bookkeeping_and_multiplicity(name, source, filling):
 
 @pytest.mark.parametrize(
     ("name", "source", "filling"),
-    [CASES[1], ("2H-MoS2", "H2O", Filling((3.0,), cells=4, gallery=0, azimuth_deg=90))],
+    [CASES[1], ("1T-TiS2", "H2O", Filling((4.0,), cells=3, azimuth_deg=90))],
 )
 def test_no_two_cells_are_the_same_crystal(name, source, filling):
     """By pymatgen's matcher, which knows nothing of orientations or orbits."""

@@ -225,7 +225,8 @@ class _Room:
         poses = orientations(
             self.guest, wide.normal, matrix[0] / np.linalg.norm(matrix[0]), self.filling.azimuth_deg
         )
-        poses = distinct_under(poses, self.guest.species, np.unique(turns.round(9), axis=0))
+        different, kind = np.unique(turns.round(9), axis=0, return_inverse=True)
+        poses = distinct_under(poses, self.guest.species, different)
         others = [(rotations[one[0]], translations[one[0]]) for one in copies[1:]]
         gallery = self.filling.gallery or 0
         for place in centres(wide, gallery, self.voids, self.guest):
@@ -236,7 +237,7 @@ class _Room:
             index = nearest_places(moved.reshape(-1, 3), places, matrix)[0]
             moves = index.reshape(len(stay), len(places))
             for pose in poses:
-                group = moves[keeping(pose, self.guest.species, turns)]
+                group = moves[keeping(pose, self.guest.species, different)[kind.ravel()]]
                 yield from self._arranged(_Pose(pristine, places, pose, group), others)
 
     def _arranged(self, pose: _Pose, others: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[Fit]:
@@ -313,18 +314,19 @@ class _Pose:
     group: np.ndarray
 
     def free(self, species: Sequence[str]) -> tuple[int, ...]:
-        """Return the sites where a guest is not too close to the host."""
+        """Return the sites where a guest is not too close to the host.
+
+        Sites that the operations connect are alike: one of each set is looked at.
+        """
         matrix = self.pristine.lattice.matrix
         atoms = [site.specie.symbol for site in self.pristine]
         there = self.pristine.cart_coords
-        fits = np.array(
-            [
-                closeness(place @ matrix + self.atoms_A, species, there, atoms, matrix) >= 1
-                for place in self.places
-            ]
-        )
-        # Rounding must not part what the operations connect.
-        return tuple(int(k) for k in np.flatnonzero(np.all(fits[self.group], axis=0)))
+        first = self.group.min(axis=0)
+        fits = {
+            k: closeness(self.places[k] @ matrix + self.atoms_A, species, there, atoms, matrix) >= 1
+            for k in np.unique(first)
+        }
+        return tuple(k for k, alike in enumerate(first) if fits[alike])
 
 
 def _step(expansion_A: float) -> str:
