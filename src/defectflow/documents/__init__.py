@@ -74,6 +74,7 @@ from defectflow.documents.planar import (
     UnstableFaultDocument,
 )
 from defectflow.documents.steps import BandDocument, Candidate, Image, RelaxDocument
+from defectflow.documents.surfaces import SurfaceEnergyDocument, SurfaceTermination
 from defectflow.errors import StoreError, did_you_mean
 
 __all__ = [
@@ -123,7 +124,9 @@ __all__ = [
     "ResultDocument",
     "SiteDocument",
     "StartDocument",
+    "SurfaceEnergyDocument",
     "SurfaceFit",
+    "SurfaceTermination",
     "ThermalDocument",
     "TransitionDocument",
     "UnstableFaultDocument",
@@ -149,6 +152,7 @@ RESULTS: dict[str, type[ResultDocument]] = {
     "grain_boundary_energy": PlanarEnergyDocument,
     "migration_barrier": MigrationBarrierDocument,
     "stacking_fault_energy": PlanarEnergyDocument,
+    "surface_energy": SurfaceEnergyDocument,
     "twin_energy": PlanarEnergyDocument,
     "unstable_stacking_fault_energy": UnstableFaultDocument,
     "overpotential": OverpotentialDocument,

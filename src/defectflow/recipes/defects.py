@@ -24,6 +24,7 @@ from defectflow.recipes.kinds.galleries import Interlayer
 from defectflow.recipes.kinds.lines import Dislocation, DislocationStrain
 from defectflow.recipes.kinds.planes import StackingFault, Twin
 from defectflow.recipes.kinds.points import Antisite, Interstitial, Substitution, Vacancy
+from defectflow.recipes.kinds.surfaces import Surface, SurfaceDefect, SurfaceGroup
 from defectflow.recipes.kinds.strains import Strain
 
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ Defect = Annotated[
     | StackingFault
     | Twin
     | Dislocation
-    | DislocationStrain,
+    | DislocationStrain
+    | Surface
+    | SurfaceDefect
+    | SurfaceGroup,
     Field(discriminator="kind"),
 ]
 
@@ -76,6 +80,9 @@ KINDS: Final[dict[str, type[DefectChoice]]] = {
     "strain": Strain,
     "dislocation": Dislocation,
     "dislocation_strain": DislocationStrain,
+    "surface": Surface,
+    "surface_defect": SurfaceDefect,
+    "surface_group": SurfaceGroup,
 }
 
 

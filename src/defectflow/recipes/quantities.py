@@ -15,6 +15,7 @@ from defectflow.recipes import (
     migration,
     overpotential,
     planar,
+    surfaces,
 )
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "d_band_center": Family(
         electronic_structure.DBandCenterRecipe, electronic_structure.build_d_band_center
     ),
+    "surface_energy": Family(surfaces.SurfaceEnergyRecipe, surfaces.build),
     "stacking_fault_energy": Family(planar.StackingFaultEnergyRecipe, planar.build),
     "twin_energy": Family(planar.TwinEnergyRecipe, planar.build),
     "unstable_stacking_fault_energy": Family(

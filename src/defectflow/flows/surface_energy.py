@@ -1,0 +1,277 @@
+"""Surface energies, and the shape of a crystal that follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from jobflow import Flow, Maker, Response, job
+from monty.json import MSONable
+
+from defectflow.analysis.wulff import area_fractions
+from defectflow.documents.surfaces import SurfaceEnergyDocument, SurfaceTermination
+from defectflow.errors import StructureError
+from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.planar import element_of
+from defectflow.flows.provenance import Provenance
+from defectflow.flows.results import cost, heading
+from defectflow.structures.planes import standard_cell, written
+from defectflow.structures.terminations import distinct_planes, surfaces
+from defectflow.units import MJ_PER_M2_PER_EV_A2
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pymatgen.core import Structure
+
+    from defectflow.documents.steps import RelaxDocument
+    from defectflow.engines.contract import Engine
+    from defectflow.structures.cells import Cell
+    from defectflow.structures.hosts import Host
+
+#: J/m² in eV/Å².
+J_PER_M2_PER_EV_A2 = MJ_PER_M2_PER_EV_A2 / 1000
+
+
+@dataclass(frozen=True)
+class SurfacePlan(MSONable):
+    """Which surfaces, and the slabs that stand for them.
+
+    Attributes
+    ----------
+    planes
+        Miller indices, or empty for all distinct planes up to `highest`.
+    most
+        Terminations of each plane, those at the widest gaps; all for None.
+    polar, charges
+        See `structures.terminations.surfaces`.
+    """
+
+    planes: tuple[tuple[int, ...], ...] = ()
+    highest: int = 1
+    thickness_A: float = 10.0
+    vacuum_A: float = 12.0
+    most: int | None = None
+    polar: Literal["keep", "compensate", "skip"] = "keep"
+    charges: dict[str, float] = field(default_factory=dict)
+
+    def cells(self, host: Structure) -> list[Cell]:
+        """Return the slabs.
+
+        Raises
+        ------
+        StructureError
+            If there is none.
+        """
+        planes = self.planes or distinct_planes(host, self.highest)
+        size = (self.thickness_A, self.vacuum_A)
+        made = surfaces(host, planes, size, self.polar, self.charges or None)
+        found = [
+            cell
+            for _, several in groupby(made, key=lambda cell: cell.planar and cell.planar.miller)
+            for cell in list(several)[: self.most]
+        ]
+        if not found:
+            message = (
+                f"{host.composition.reduced_formula}: every termination is polar and left out; "
+                "use `polar: compensate`, or another plane"
+            )
+            raise StructureError(message)
+        return found
+
+
+@dataclass
+class SurfaceEnergyMaker(Maker):
+    """Energies of the surfaces of a crystal.
+
+    1. Relax the host; evaluate it once more in a fixed cell, as the slabs are.
+    2. Cut a slab for each distinct termination of each plane.
+    3. Relax the atoms of each (or evaluate it only). Of a slab with unlike faces, evaluate it as
+       cut, and relax each half with the other kept: the pair tells the two faces apart.
+    4. γ = (E(slab) - N/N₀ E(crystal)) / 2A; Wulff's shape from the lowest of each plane.
+
+    Examples
+    --------
+    >>> from defectflow.engines.registry import engine
+    >>> from defectflow.structures import hosts
+    >>> maker = SurfaceEnergyMaker(engine("emt"), SurfacePlan(planes=((1, 1, 1),)))
+    >>> [job.name for job in maker.make(hosts.load("fcc-Cu"))]
+    ['relax host', 'cut slabs']
+    """
+
+    engine: Engine
+    plan: SurfacePlan
+    name: str = "surface energy"
+    host_cell: HostCell = "relax"
+    atoms: Literal["relaxed", "fixed"] = "relaxed"
+    relax: dict[str, Any] = field(default_factory=dict)
+
+    def make(self, host: Host | Structure, provenance: Provenance | None = None) -> Flow:
+        """Return the flow; its output is a `SurfaceEnergyDocument`.
+
+        Raises
+        ------
+        StructureError
+            If the crystal has no such surface.
+        EngineError
+            If the engine cannot do what is needed.
+        """
+        host = as_host(host)
+        self.engine.check({element.symbol for element in host.structure.elements})
+        self.engine.check_request(self.plan.cells(host.structure)[0].structure)
+        origin = provenance or Provenance.of(
+            f"surfaces of {host.name}", self.as_dict(), host.structure.as_dict()
+        )
+        said = {**about(host), "notes": list(cautions(self.engine, host.structure))}
+        bulk = relax_host(self.engine, host, self.host_cell, self.relax)
+        slabs = self.cut_slabs(bulk.output, said, origin)
+        slabs.name = "cut slabs"
+        return Flow([bulk, slabs], output=slabs.output, name=origin.recipe)
+
+    @job
+    def cut_slabs(
+        self, host: RelaxDocument, about: dict[str, Any], provenance: Provenance
+    ) -> Response[Any]:
+        """Compute the crystal and every slab: steps 2 and 3."""
+        crystal = self._step().make(host.structure)
+        crystal.name = "crystal"
+        jobs, outputs = [crystal], {}
+        for cell in self.plan.cells(host.structure):
+            mine = self._slab_jobs(cell)
+            jobs += mine
+            outputs[cell.name] = [one.output for one in mine]
+        last = self.conclude(host, crystal.output, outputs, about, provenance)
+        last.name = "surface energy"
+        return Response(replace=Flow([*jobs, last], output=last.output))
+
+    def _slab_jobs(self, cell: Cell) -> list[Any]:
+        """Return the jobs of a slab: one, or those of the pair."""
+        unlike = cell.planar is not None and not cell.planar.equivalent
+        if self.atoms == "fixed" or not unlike:
+            made = self._step().make(cell.structure)
+            made.name = f"slab {cell.name}"
+            return [made]
+        lower, upper = halves(cell.structure)
+        maker = self.engine.relax_maker("fixed", **self.relax)
+        jobs = [
+            self.engine.static_maker().make(cell.structure),
+            maker.make(cell.structure, frozen=lower),
+            maker.make(cell.structure, frozen=upper),
+        ]
+        for one, said in zip(jobs, ("as cut", "upper face", "lower face"), strict=True):
+            one.name = f"slab {cell.name} {said}"
+        return jobs
+
+    def _step(self) -> Any:
+        if self.atoms == "fixed":
+            return self.engine.static_maker()
+        return self.engine.relax_maker("fixed", **self.relax)
+
+    @job(output_schema=SurfaceEnergyDocument, metadata={"defectflow": "result"})
+    def conclude(
+        self,
+        host: RelaxDocument,
+        crystal: RelaxDocument,
+        slabs: dict[str, list[RelaxDocument]],
+        about: dict[str, Any],
+        provenance: Provenance,
+    ) -> SurfaceEnergyDocument:
+        """Subtract the energies: step 4."""
+        steps = [one for several in slabs.values() for one in several]
+        one_engine(crystal, *steps)
+        cells = self.plan.cells(host.structure)
+        found = [_termination(cell, slabs[cell.name], crystal) for cell in cells]
+        done = [one for one in found if one.energy_J_per_m2 is not None]
+        settled = host.converged and crystal.converged and bool(done)
+        best = min(done, key=lambda one: one.energy_J_per_m2 or 0.0) if done else found[0]
+        shape, remark = _shape(host.structure, done)
+        notes = [*about["notes"], *([remark] if remark else []), *_remarks(found)]
+        return SurfaceEnergyDocument(
+            **heading(self.engine, provenance),
+            **cost(host, crystal, *steps),
+            **{**about, "notes": tuple(notes)},
+            defect=best.name,
+            species=element_of(host.structure),
+            converged=settled,
+            value=best.energy_J_per_m2 if settled else None,
+            host_cell=self.host_cell,
+            atoms=self.atoms,
+            relaxed_host=host,
+            crystal=crystal,
+            surfaces=tuple(found),
+            wulff=shape,
+        )
+
+
+def halves(slab: Structure) -> tuple[list[int], list[int]]:
+    """Return the atoms below the middle of a slab, and those above."""
+    heights = slab.cart_coords[:, 2]
+    middle = (heights.min() + heights.max()) / 2
+    below = heights < middle
+    return [int(k) for k in np.flatnonzero(below)], [int(k) for k in np.flatnonzero(~below)]
+
+
+def excess_J_per_m2(slab: RelaxDocument, crystal: RelaxDocument, area_A2: float) -> float:
+    """Return (E(slab) - N/N₀ E(crystal)) / A, J/m²: the energy of both faces together."""
+    ratio = len(slab.structure) / len(crystal.structure)
+    return J_PER_M2_PER_EV_A2 * (slab.energy_eV - ratio * crystal.energy_eV) / area_A2
+
+
+def _termination(
+    cell: Cell, steps: Sequence[RelaxDocument], crystal: RelaxDocument
+) -> SurfaceTermination:
+    planar = cell.planar
+    if planar is None:
+        message = f"{cell.name}: is no surface; give a slab"
+        raise StructureError(message)
+    both = [excess_J_per_m2(step, crystal, planar.area_A2) for step in steps]
+    settled = all(step.converged for step in steps)
+    faces: dict[str, float] = {}
+    energy = both[0] / 2
+    if len(steps) > 1:
+        # Each half gains what it relaxes by; the energy of cleaving belongs to both alike.
+        top, bottom = (both[0] / 2 + relaxed - both[0] for relaxed in both[1:])
+        faces = {"top_J_per_m2": top, "bottom_J_per_m2": bottom, "unrelaxed_J_per_m2": both[0] / 2}
+        energy = (top + bottom) / 2
+    return SurfaceTermination(
+        name=cell.name,
+        miller=planar.miller,
+        said=planar.said,
+        area_A2=planar.area_A2,
+        equivalent=planar.equivalent,
+        energy_J_per_m2=energy if settled else None,
+        **(faces if settled else {}),
+        relaxed=tuple(steps),
+    )
+
+
+def _shape(
+    host: Structure, done: Sequence[SurfaceTermination]
+) -> tuple[dict[str, float] | None, str]:
+    """Return the share of each plane on the equilibrium shape, or why there is none."""
+    lowest: dict[tuple[int, int, int], float] = {}
+    for one in done:
+        energy = one.energy_J_per_m2 or 0.0
+        lowest[one.miller] = min(energy, lowest.get(one.miller, energy))
+    if len(lowest) < 2:  # noqa: PLR2004 - one plane has no shape
+        return None, ""
+    try:
+        shares: Mapping[Any, float] = area_fractions(standard_cell(host).lattice.matrix, lowest)
+    except StructureError as error:
+        return None, str(error)
+    return {written(miller): share for miller, share in shares.items()}, ""
+
+
+def _remarks(found: Sequence[SurfaceTermination]) -> list[str]:
+    return [
+        f"{one.name}: the slab is polar, its energy depends on its thickness; use `polar: "
+        "compensate`"
+        for one in found
+        if "polar" in one.said and "moved" not in one.said
+    ] + [
+        f"{one.name}: its faces differ, the energy is their mean"
+        for one in found
+        if not one.equivalent
+    ]

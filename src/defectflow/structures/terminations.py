@@ -1,0 +1,343 @@
+"""Surfaces of a crystal: every distinct plane and termination, the polar ones named.
+
+A slab consists of whole slices of the crystal, so that it always has the composition of the crystal
+exactly. Whether its two faces are alike, and whether it has a dipole, follows from the symmetry and
+the formal charges of the crystal, not from trial.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+import numpy as np
+
+from defectflow.errors import StructureError
+from defectflow.structures.cells import Cell, Planar
+from defectflow.structures.oxidation import oxidation_states
+from defectflow.structures.planes import SAME_PLANE_A, Stack, reduced_miller, stack_of, written
+from defectflow.structures.stacking_faults import crystal_of, perfect, slices_of
+from defectflow.structures.symmetry import operations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from pymatgen.core.structure import Structure
+
+#: What to do with a polar termination: build it and say so, compensate it, or leave it out.
+Polar = Literal["keep", "compensate", "skip"]
+
+#: Least thickness of a slab and of the vacuum above it, Å.
+THICKNESS_A: Final = 10.0
+VACUUM_A: Final = 12.0
+#: A slice with a dipole (e Å) above this is polar; ideal crystals have none or much more.
+_DIPOLE: Final = 0.05
+#: Surface cells side by side among which the atoms of a compensated face are shared out.
+_MOST_CELLS: Final = 4
+_WHOLE: Final = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Termination:
+    """One way to end a crystal at a plane.
+
+    Attributes
+    ----------
+    stack
+        The crystal as slices parallel to the plane.
+    cut_A
+        Height of the cut between two atomic planes.
+    dipole_eA
+        Of one slice that begins at the cut, along the normal, per cell of the plane: formal charges
+        times heights.
+    charged
+        Whether atomic planes carry a charge.
+    symmetric
+        Whether an operation of the crystal maps one face of a slab onto the other.
+    top, bottom
+        Composition of the outermost atomic planes, e.g. ``O2``.
+    """
+
+    stack: Stack
+    cut_A: float
+    dipole_eA: float
+    charged: bool
+    symmetric: bool
+    top: str
+    bottom: str
+
+    @property
+    def polar(self) -> bool:
+        """Whether a slab has a dipole that grows with its thickness."""
+        return abs(self.dipole_eA) > _DIPOLE
+
+    @property
+    def tasker(self) -> int:
+        """Type 1, 2 or 3 (P. W. Tasker, J. Phys. C 12, 4977 (1979)); 3 is polar."""
+        return 3 if self.polar else 2 if self.charged else 1
+
+    @property
+    def said(self) -> str:
+        """What there is to say of the faces, in words."""
+        faces = f"{self.top} above, {self.bottom} below"
+        if self.symmetric:
+            faces = f"{self.top} on both faces"
+        if not self.polar:
+            return f"{faces}, Tasker {self.tasker}" if self.charged else faces
+        return f"{faces}, polar (Tasker 3): {abs(self.dipole_eA):.2f} e Å per slice"
+
+
+def distinct_planes(structure: Structure, highest: int) -> list[tuple[int, int, int]]:
+    """Return one plane of each family up to an index, lowest first; h and -h are one plane.
+
+    Indices refer to the standard conventional cell.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts
+    >>> distinct_planes(hosts.load("fcc-Cu").structure, 2)
+    [(0, 0, 1), (0, 1, 1), (1, 1, 1), (0, 1, 2), (1, 1, 2), (1, 2, 2)]
+    """
+    from defectflow.structures.planes import standard_cell
+
+    if highest < 1:
+        message = f"highest index {highest}: no plane; give 1 or more"
+        raise StructureError(message)
+    rotations = np.unique(operations(standard_cell(structure))[0], axis=0)
+    indices = [
+        one
+        for one in itertools.product(range(-highest, highest + 1), repeat=3)
+        if any(one) and math.gcd(*one) == 1
+    ]
+    found: list[tuple[int, int, int]] = []
+    seen: set[tuple[int, ...]] = set()
+    # Small indices, then few minus signs, then ascending order: (0, 1, 1) stands for its family.
+    for index in sorted(indices, key=lambda one: (np.dot(one, one), sum(k < 0 for k in one), one)):
+        if index in seen:
+            continue
+        turned = np.array(index) @ rotations  # h' = h W: planes turn like rows
+        seen |= {tuple(row) for row in (*turned.tolist(), *(-turned).tolist())}
+        found.append(reduced_miller(index))
+    return found
+
+
+def terminations(
+    structure: Structure, miller: Sequence[int], charges: Mapping[str, float] | None = None
+) -> list[Termination]:
+    """Return every distinct termination of a plane, the widest gap between atomic planes first.
+
+    Parameters
+    ----------
+    charges
+        Formal charges of elements; guessed for those that are missing.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts
+    >>> ceria = hosts.load("fluorite-CeO2").structure
+    >>> [(one.top, one.bottom, one.tasker) for one in terminations(ceria, (1, 1, 1))]
+    [('O', 'O', 2), ('Ce', 'O', 3)]
+    """
+    stack = stack_of(structure, miller)
+    states = _charges(structure, charges)
+    return [_termination(stack, cut, states) for cut in stack.cuts_A()]
+
+
+def surfaces(
+    structure: Structure,
+    planes: Sequence[Sequence[int]],
+    size: tuple[float, float] = (THICKNESS_A, VACUUM_A),
+    polar: Polar = "keep",
+    charges: Mapping[str, float] | None = None,
+) -> Iterator[Cell]:
+    """Yield a slab for each distinct termination of each plane.
+
+    Parameters
+    ----------
+    size
+        Least thickness of the slab, and height of the vacuum, Å.
+    polar
+        ``keep``: polar slabs as cut, and named so; ``compensate``: with so many atoms of one face
+        moved to the other that the dipole is gone; ``skip``: none.
+
+    Raises
+    ------
+    StructureError
+        If a plane is none, or charges do not balance.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts
+    >>> cells = surfaces(hosts.load("rocksalt-MgO").structure, [(0, 0, 1), (1, 1, 1)])
+    >>> [(cell.name, cell.note) for cell in cells]
+    [('(001)', ''), ('(111)', 'polar')]
+    """
+    found = [
+        (written(reduced_miller(one)), terminations(structure, one, charges)) for one in planes
+    ]
+    return _slabs(found, size, polar, _charges(structure, charges))
+
+
+def _slabs(
+    found: list[tuple[str, list[Termination]]],
+    size: tuple[float, float],
+    polar: Polar,
+    charges: Mapping[str, float],
+) -> Iterator[Cell]:
+    for plane, several in found:
+        for rank, one in enumerate(several, start=1):
+            if one.polar and polar == "skip":
+                continue
+            name = f"({plane})" if len(several) == 1 else f"({plane})_{rank}"
+            cell = slab_cell(one, size, name)
+            yield compensated(one, cell, charges) if one.polar and polar == "compensate" else cell
+
+
+def slab_cell(one: Termination, size: tuple[float, float], name: str) -> Cell:
+    """Return a slab of whole slices; its `pristine` is the crystal in the same orientation."""
+    block = perfect(one.stack, one.cut_A, slices_of(one.stack, size[0]))
+    return Cell(
+        structure=lifted(block, one.cut_A, size[1]),
+        pristine=block,
+        name=name,
+        kind="surface",
+        changed=(),
+        multiplicity=one.stack.equivalent_planes(),
+        note="polar" if one.polar else "",
+        planar=Planar(one.stack.miller, one.stack.area_A2, 2, one.symmetric, said=one.said),
+    )
+
+
+def lifted(block: Structure, cut_A: float, vacuum_A: float) -> Structure:
+    """Return a block of crystal, opened at a cut, with vacuum above; the atoms are in the middle.
+
+    The third vector is along the normal.
+    """
+    matrix = block.lattice.matrix
+    heights = (block.frac_coords[:, 2] - cut_A / matrix[2, 2]) % 1.0
+    coords = np.column_stack([block.frac_coords[:, :2], heights])
+    places = coords @ matrix
+    thickness = float(np.ptp(places[:, 2]))
+    places[:, 2] += vacuum_A / 2 - places[:, 2].min()
+    upright = np.array([*matrix[:2], [0.0, 0.0, thickness + vacuum_A]])
+    return crystal_of(upright, [site.specie.symbol for site in block], places)
+
+
+def side_by_side(cell: Cell, repeat: Sequence[int]) -> Cell:
+    """Return a slab with surface cells repeated along both vectors of the plane."""
+    steps = [int(repeat[0]), int(repeat[1]), 1]
+    planar = cell.planar
+    if planar is not None:
+        planar = replace(planar, area_A2=planar.area_A2 * steps[0] * steps[1])
+    return replace(
+        cell,
+        structure=cell.structure.make_supercell(steps, in_place=False),
+        pristine=cell.pristine.make_supercell(steps, in_place=False),
+        planar=planar,
+    )
+
+
+def compensated(one: Termination, cell: Cell, charges: Mapping[str, float]) -> Cell:
+    """Return a polar slab with part of one face moved to the other, so that its dipole vanishes.
+
+    The atoms keep the places of the crystal, whole slab heights away; the composition stays. Both
+    faces are then alike if the slab was cut between planes of equal charge.
+
+    Raises
+    ------
+    StructureError
+        If that takes more than the outermost plane, or a surface cell of more than four.
+    """
+    heights = _raised(one.stack, one.cut_A)
+    for upper in (True, False):
+        edge = heights.max() if upper else heights.min()
+        outer = np.flatnonzero(np.abs(heights - edge) < SAME_PLANE_A)
+        charge = sum(charges[one.stack.symbols[k]] for k in outer)
+        moment = charge * one.stack.spacing_A * (1 if upper else -1)
+        share = one.dipole_eA / moment if abs(moment) > _DIPOLE else math.inf
+        for repeat in range(1, _MOST_CELLS + 1):
+            moved = share * repeat * len(outer)
+            if 0 < share < 1 and abs(moved - round(moved)) < _WHOLE:
+                return _moved(one, cell, upper=upper, shares=(repeat, round(moved)))
+    message = (
+        f"{cell.name}: no part of an outermost plane ({one.top} or {one.bottom}) takes away the "
+        "dipole when it is moved to the other face; choose another termination"
+    )
+    raise StructureError(message)
+
+
+def _moved(one: Termination, cell: Cell, *, upper: bool, shares: tuple[int, int]) -> Cell:
+    """Return the slab of `repeat` cells side by side in which `count` atoms changed faces."""
+    repeat, count = shares
+    block = cell.pristine.make_supercell([repeat, 1, 1], in_place=False)
+    vacuum = float(cell.structure.lattice.matrix[2, 2] - np.ptp(cell.structure.cart_coords[:, 2]))
+    slab = lifted(block, one.cut_A, vacuum)
+    places, symbols = slab.cart_coords, [site.specie.symbol for site in slab]
+    edge = places[:, 2].max() if upper else places[:, 2].min()
+    outer = np.flatnonzero(np.abs(places[:, 2] - edge) < SAME_PLANE_A)
+    ranked = outer[np.lexsort((places[outer, 1].round(3), places[outer, 0].round(3)))]
+    chosen = ranked[:: len(ranked) // count][:count]
+    places[chosen] += cell.pristine.lattice.matrix[2] * (-1.0 if upper else 1.0)
+    matrix = slab.lattice.matrix.copy()
+    matrix[2, 2] = float(np.ptp(places[:, 2])) + vacuum
+    places[:, 2] += vacuum / 2 - places[:, 2].min()
+    face = one.top if upper else one.bottom
+    said = f"{one.said}; {count} of {len(outer)} atoms of the plane {face} moved to the other face"
+    return Cell(
+        structure=crystal_of(matrix, symbols, places),
+        pristine=block,
+        name=f"{cell.name} compensated",
+        kind="surface",
+        changed=(),
+        multiplicity=cell.multiplicity,
+        note="compensated",
+        planar=Planar(one.stack.miller, one.stack.area_A2 * repeat, 2, equivalent=False, said=said),
+    )
+
+
+def _termination(stack: Stack, cut_A: float, charges: Mapping[str, float]) -> Termination:
+    places = _raised(stack, cut_A)
+    order = np.argsort(places, kind="stable")
+    planes = np.concatenate([[0], np.cumsum(np.diff(places[order]) > SAME_PLANE_A)])
+    q = np.array([charges[symbol] for symbol in stack.symbols])[order]
+    sums = [float(q[planes == k].sum()) for k in range(planes[-1] + 1)]
+    symbols = [stack.symbols[k] for k in order]
+    faces = [
+        "".join(_counted([s for s, p in zip(symbols, planes, strict=True) if p == face]))
+        for face in (planes[-1], 0)
+    ]
+    return Termination(
+        stack=stack,
+        cut_A=cut_A,
+        dipole_eA=float(q @ places[order]),
+        charged=max(abs(one) for one in sums) > _DIPOLE,
+        symmetric=bool(np.any(stack.keeping(cut_A)[1] < 0)),
+        top=faces[0],
+        bottom=faces[1],
+    )
+
+
+def _raised(stack: Stack, cut_A: float) -> np.ndarray:
+    """Return the heights (n,) of the atoms of the slice that begins at a cut."""
+    heights = stack.places[:, 2] % stack.spacing_A
+    raised: np.ndarray = np.where(
+        heights < cut_A % stack.spacing_A - 1e-9, heights + stack.spacing_A, heights
+    )
+    return raised
+
+
+def _counted(symbols: Sequence[str]) -> list[str]:
+    counts = {symbol: symbols.count(symbol) for symbol in sorted(set(symbols))}
+    return [symbol + (str(count) if count > 1 else "") for symbol, count in counts.items()]
+
+
+def _charges(structure: Structure, known: Mapping[str, float] | None) -> dict[str, float]:
+    """Return formal charges; none at all where no oxidation states balance the formula."""
+    try:
+        return oxidation_states(structure, known)
+    except StructureError:
+        if known:
+            raise
+        return {element.symbol: 0.0 for element in structure.elements}

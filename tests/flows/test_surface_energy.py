@@ -1,0 +1,112 @@
+"""Surface energies with a cheap engine, against energies added up here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import fcc111
+from ase.calculators.emt import EMT
+from jobflow import run_locally
+from monty.json import MontyDecoder
+
+from defectflow.analysis.wulff import area_fractions
+from defectflow.documents import SurfaceEnergyDocument, load_result
+from defectflow.engines import engine
+from defectflow.errors import StructureError
+from defectflow.flows.surface_energy import SurfaceEnergyMaker, SurfacePlan, halves
+from defectflow.recipes import build, load
+from defectflow.structures import hosts
+from defectflow.structures.terminations import surfaces
+
+EV_PER_A2 = 16.02176634
+
+
+def run(flow) -> SurfaceEnergyDocument:
+    outputs = run_locally(flow, log=False, ensure_success=True)
+    found = [
+        MontyDecoder().process_decoded(one.output)
+        for responses in outputs.values()
+        for one in responses.values()
+    ]
+    return next(one for one in found if isinstance(one, SurfaceEnergyDocument))
+
+
+def test_copper_111_as_cut_is_what_ase_adds_up():
+    plan = SurfacePlan(planes=((1, 1, 1),))
+    maker = SurfaceEnergyMaker(engine("emt"), plan, host_cell="keep", atoms="fixed")
+    document = run(maker.make(hosts.load("fcc-Cu")))
+    constant = hosts.load("fcc-Cu").structure.lattice.a
+    slab = fcc111("Cu", (1, 1, 6), a=constant, vacuum=8.0, periodic=True)
+    slab.calc = EMT()
+    bulk = fcc111("Cu", (1, 1, 6), a=constant, periodic=True)
+    bulk.cell[2, 2] = 6 * constant / np.sqrt(3)
+    bulk.calc = EMT()
+    area = np.linalg.norm(np.cross(slab.cell[0], slab.cell[1]))
+    excess = slab.get_potential_energy() - bulk.get_potential_energy()
+    assert document.value == pytest.approx(EV_PER_A2 * excess / (2 * area), rel=1e-4)
+    assert document.unit == "J/m2"
+    assert document.defect == "(111)"
+    assert load_result(document.model_dump(mode="json")) is not None
+
+
+def test_a_recipe_of_all_low_planes_gives_a_shape(tmp_path):
+    path = tmp_path / "one.yaml"
+    path.write_text(
+        "quantity: surface_energy\nhost: {prototype: fcc-Ag}\nsurface: {highest: 1}\nengine: emt\n",
+        encoding="utf-8",
+    )
+    document = run(build(load(path)))
+    energies = {one.name: one.energy_J_per_m2 for one in document.surfaces}
+    assert set(energies) == {"(001)", "(011)", "(111)"}
+    assert document.value == min(energies.values()) == energies["(111)"]
+    assert sum(document.wulff.values()) == pytest.approx(1.0)
+    assert document.wulff["111"] > document.wulff["001"] > 0.0
+    assert document.converged
+
+
+def test_unlike_faces_are_told_apart_by_a_pair():
+    """Half copper, half gold along [001], as the crystal: one face of each."""
+    host = hosts.load("fcc-Cu").structure.copy()
+    host.make_supercell([1, 1, 2])
+    heights = np.round(host.frac_coords[:, 2] * 4).astype(int) % 4
+    for k, height in enumerate(heights):
+        host.replace(k, "Au" if height >= 2 else "Cu")
+    cells = list(surfaces(host, [(0, 0, 1)]))
+    unlike = [cell for cell in cells if not cell.planar.equivalent]
+    assert unlike
+    plan = SurfacePlan(planes=((0, 0, 1),), thickness_A=12.0)
+    maker = SurfaceEnergyMaker(engine("emt"), plan, host_cell="keep")
+    document = run(maker.make(host))
+    one = next(one for one in document.surfaces if not one.equivalent)
+    assert one.energy_J_per_m2 == pytest.approx((one.top_J_per_m2 + one.bottom_J_per_m2) / 2)
+    assert one.top_J_per_m2 < one.unrelaxed_J_per_m2
+    assert one.bottom_J_per_m2 < one.unrelaxed_J_per_m2
+    assert abs(one.top_J_per_m2 - one.bottom_J_per_m2) > 1e-3
+    assert len(one.relaxed) == 3
+    assert any("faces differ" in note for note in document.notes)
+
+
+def test_halves_share_out_all_atoms():
+    cell = next(surfaces(hosts.load("fcc-Cu").structure, [(1, 1, 1)]))
+    lower, upper = halves(cell.structure)
+    assert sorted(lower + upper) == list(range(len(cell.structure)))
+    assert set(lower).isdisjoint(upper)
+
+
+def test_a_cube_has_100_and_an_octahedron_111():
+    assert area_fractions(np.eye(3), {(1, 0, 0): 1.0, (1, 1, 1): 0.5})[1, 1, 1] == pytest.approx(
+        1.0
+    )
+    # γ111/γ100 = √3/2 gives the cuboctahedron cut at the middle of its edges: 8 triangles (hexagons
+    # begin below), whose areas are 8 * √3/4 a² and 6 a².
+    shares = area_fractions(np.eye(3), {(1, 0, 0): 1.0, (1, 1, 1): 2 / np.sqrt(3)})
+    triangles, squares = 8 * np.sqrt(3) / 4, 6.0
+    assert shares[1, 1, 1] == pytest.approx(triangles / (triangles + squares), rel=1e-6)
+    with pytest.raises(StructureError, match="not above zero"):
+        area_fractions(np.eye(3), {(1, 0, 0): -1.0})
+
+
+def test_nothing_but_polar_terminations_is_refused():
+    plan = SurfacePlan(planes=((1, 1, 1),), polar="skip")
+    with pytest.raises(StructureError, match="polar: compensate"):
+        plan.cells(hosts.load("rocksalt-MgO").structure)
