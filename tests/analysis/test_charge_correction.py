@@ -102,6 +102,24 @@ def test_a_gaussian_charge_in_a_medium_gets_the_energy_of_the_isolated_one(charg
     assert abs(energy_eV - isolated_eV) > 0.1, "without a correction it is far off"
 
 
+@pytest.mark.parametrize(
+    ("charge", "point_charge_eV", "alignment_eV"),
+    [(2, 1.053857990514619, -0.96601672598067), (-1, 0.26346449762865476, 0.188455624710979)],
+)
+def test_pydefect_finds_the_same(charge, point_charge_eV, alignment_eV):
+    """Numbers of pydefect 0.10.1 (make_efnv_correction) for the same cell and potentials."""
+    crystal = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(4.2), ["O", "Mg"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    ) * (2, 2, 2)
+    places = crystal.frac_coords[1:] - crystal.frac_coords[0]
+    shifts = 0.3 + 0.2 * np.sin(np.arange(len(places)))
+    tensor = [[9, 1, 0.5], [1, 12, 0.3], [0.5, 0.3, 7.0]]
+    matrix = crystal.lattice.matrix
+    found = site_potential_correction(matrix, tensor, charge, places @ matrix, shifts)
+    assert found.point_charge_eV == pytest.approx(point_charge_eV, abs=1e-7)
+    assert found.alignment_eV == pytest.approx(alignment_eV, abs=1e-7)
+
+
 def test_no_charge_needs_no_correction():
     found = site_potential_correction(np.eye(3) * 9, 5.0, 0, [[4.5, 4.5, 4.5]], [0.3])
     assert found.total_eV == 0
