@@ -136,4 +136,4 @@ def test_steps_without_electrons_do_not_limit():
     found = overpotential([0.5, 0.1, 3.0], [1, 1, 0], -0.1)
     assert (found.step, found.limiting_V) == (0, -0.5)
     with pytest.raises(RecipeError, match="all reductions or all oxidations"):
-        overpotential([0.1, 0.1], [1, -1], None)
+        overpotential([0.1, 0.1], [1, -1], 0.0)

@@ -177,13 +177,15 @@ class Pathway:
     states
         Amounts by species; pairs (H⁺ + e⁻) are left out, the balance gives them.
     equilibrium_V
-        Against the reversible hydrogen electrode, from experiment; None where it is not used.
+        Against the reversible hydrogen electrode, from experiment.
+    source
+        Of that number.
     """
 
     name: str
     states: tuple[Mapping[str, float], ...]
-    equilibrium_V: float | None
-    source: str = ""
+    equilibrium_V: float
+    source: str
 
     def adsorbates(self) -> tuple[str, ...]:
         """Return the species on the surface, without stars, in order."""
@@ -220,9 +222,11 @@ _OXYGEN_STATES: Final = (
     _WATER,
 )
 _NORSKOV: Final = "2 H2O -> O2 + 2 H2 costs 4.92 eV (experiment), 1.23 V for each of 4 electrons"
-#: Standard free energies of formation at 298 K, kJ/mol: CO2 -394.36, CO -137.17, H2O(l) -237.13
-#: (CRC Handbook of Chemistry and Physics). CO2 + H2 -> CO + H2O then costs 20.06, over 2 F.
+#: Standard free energies of formation at 298 K, kJ/mol: CO2 -394.36, CO -137.17, H2O(l) -237.13,
+#: CH4 -50.5 (CRC Handbook of Chemistry and Physics). CO2 + H2 -> CO + H2O then costs 20.06, over
+#: 2 F; CO2 + 4 H2 -> CH4 + 2 H2O gives 130.4, over 8 F.
 _CARBON_MONOXIDE_V: Final = -0.104
+_METHANE_V: Final = 0.169
 _CARBON: Final = "standard free energies of formation, CRC Handbook of Chemistry and Physics"
 _CARBON_STATES: Final = (
     {"CO2": 1.0, "*": 1.0},
@@ -242,7 +246,12 @@ PATHWAYS: Final[dict[str, Pathway]] = {
             _CARBON_MONOXIDE_V,
             _CARBON,
         ),
-        Pathway("CO2RR-CHO", (*_CARBON_STATES, {"CHO*": 1.0, "H2O": 1.0}), None),
+        Pathway(
+            "CO2RR-CHO",
+            (*_CARBON_STATES, {"CHO*": 1.0, "H2O": 1.0}),
+            _METHANE_V,
+            f"of methane, whose later steps are not looked at; {_CARBON}",
+        ),
     )
 }
 
@@ -273,16 +282,16 @@ class Overpotential:
     step
         Index of the step that decides.
     value_V
-        How far that is beyond the equilibrium potential; None where there is none.
+        How far that is beyond the equilibrium potential.
     """
 
     limiting_V: float
     step: int
-    value_V: float | None
+    value_V: float
 
 
 def overpotential(
-    steps_eV: Sequence[float], pairs: Sequence[int], equilibrium_V: float | None
+    steps_eV: Sequence[float], pairs: Sequence[int], equilibrium_V: float
 ) -> Overpotential:
     """Return the overpotential of a reaction from the free energies of its steps at 0 V.
 
@@ -308,11 +317,8 @@ def overpotential(
     limits = {k: -steps_eV[k] / pairs[k] for k in electric}
     reduction = signs.pop()
     step = (min if reduction else max)(limits, key=lambda k: limits[k])
-    beyond = None
-    if equilibrium_V is not None:
-        gap = equilibrium_V - limits[step]
-        beyond = gap if reduction else -gap
-    return Overpotential(limits[step], step, beyond)
+    gap = equilibrium_V - limits[step]
+    return Overpotential(limits[step], step, gap if reduction else -gap)
 
 
 def _stars(amounts: Mapping[str, float]) -> float:

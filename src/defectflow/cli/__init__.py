@@ -16,6 +16,7 @@ __all__ = ["main"]
         "status": "defectflow.cli.status",
         "results": "defectflow.cli.results",
         "compare": "defectflow.cli.compare",
+        "plot": "defectflow.cli.plot",
         "engines": "defectflow.cli.engines",
         "generate": "defectflow.cli.generate",
     },

@@ -70,7 +70,7 @@ class OverpotentialDocument(ResultDocument):
     limiting_potential_V
         At which every step with electrons goes downhill; against the reversible hydrogen electrode.
     equilibrium_potential_V
-        From experiment; None where only the limiting potential is reported.
+        From experiment; its source is in the notes.
     limiting_step
         Equation of the step that decides.
     potential_V
@@ -86,7 +86,7 @@ class OverpotentialDocument(ResultDocument):
     facet: str
     reaction: str
     limiting_potential_V: float | None
-    equilibrium_potential_V: float | None
+    equilibrium_potential_V: float
     limiting_step: str
     potential_V: float
     temperature_K: float

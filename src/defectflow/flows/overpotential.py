@@ -11,7 +11,6 @@ from jobflow import Flow, Maker, job
 from defectflow.analysis.reactions import (
     OXYGEN_EV,
     SCALING_OOH_OH_EV,
-    Overpotential,
     Pathway,
     equation,
     formation,
@@ -181,43 +180,45 @@ class OverpotentialMaker(Maker):
         """Add up the states: steps 2 and 3."""
         path = pathway(self.reaction)
         energies = self._species_eV(path, intermediates, gas)
-        states = [_state_eV(state, energies) for state in path.states]
-        pairs = path.pairs()
-        steps = [_difference(*ends) for ends in pairwise(states)]
-        known = [step for step in steps if step is not None]
-        found = None
-        if len(known) == len(steps):
-            found = overpotential(known, pairs, path.equilibrium_V)
-        equations = _equations(path)
-        inner = self.adsorption
-        documents = intermediates.values()
+        inner, documents = self.adsorption, list(intermediates.values())
         return OverpotentialDocument(
             **heading(inner.engine, provenance),
             **about,
+            **self._limit(path, [_state_eV(state, energies) for state in path.states]),
             species=path.name,
             defect=f"{path.name} on {inner.slab.surface}",
-            value=found.value_V if found else None,
-            converged=found is not None,
             facet=inner.slab.facet,
             reaction=path.name,
-            limiting_potential_V=found.limiting_V if found else None,
             equilibrium_potential_V=path.equilibrium_V,
-            limiting_step=equations[found.step] if found else "",
             potential_V=self._profile_V(path),
             temperature_K=inner.free.temperature_K,
-            states=_profile(path, states, pairs, self._profile_V(path)),
-            steps=tuple(
+            intermediates=tuple(_intermediate(name, one) for name, one in intermediates.items()),
+            scaling_deviation_eV=_scaling(energies),
+            **_cost(documents),
+            notes=_notes(path, documents),
+        )
+
+    def _limit(self, path: Pathway, states: Sequence[float | None]) -> dict[str, Any]:
+        """Return the fields about the states and the step that decides."""
+        pairs, equations = path.pairs(), _equations(path)
+        steps = [_difference(*ends) for ends in pairwise(states)]
+        known = [step for step in steps if step is not None]
+        complete = len(known) == len(steps)
+        found = overpotential(known, pairs, path.equilibrium_V) if complete else None
+        return {
+            "value": found.value_V if found else None,
+            "converged": complete,
+            "limiting_potential_V": found.limiting_V if found else None,
+            "limiting_step": equations[found.step] if found else "",
+            "states": _profile(path, states, pairs, self._profile_V(path)),
+            "steps": tuple(
                 ReactionStep(equation=text, pairs=count, free_energy_eV=energy)
                 for text, count, energy in zip(equations, pairs, steps, strict=True)
             ),
-            intermediates=tuple(_intermediate(name, one) for name, one in intermediates.items()),
-            scaling_deviation_eV=_scaling(energies),
-            **_cost(list(documents)),
-            notes=_notes(path, documents, found),
-        )
+        }
 
     def _profile_V(self, path: Pathway) -> float:
-        return path.equilibrium_V or 0.0 if self.potential_V is None else self.potential_V
+        return path.equilibrium_V if self.potential_V is None else self.potential_V
 
     def _species_eV(
         self, path: Pathway, intermediates: Mapping[str, AdsorptionDocument], gas: Sequence[Any]
@@ -319,12 +320,7 @@ def _scaling(energies: Mapping[str, float | None]) -> float | None:
     return None if one is None or other is None else one - other - SCALING_OOH_OH_EV
 
 
-def _notes(
-    path: Pathway, documents: Sequence[AdsorptionDocument] | Any, found: Overpotential | None
-) -> tuple[str, ...]:
+def _notes(path: Pathway, documents: Sequence[AdsorptionDocument]) -> tuple[str, ...]:
     notes = [note for one in documents for note in one.notes]
-    if path.source:
-        notes.append(f"equilibrium potential {path.equilibrium_V:.2f} V: {path.source}")
-    elif found is not None:
-        notes.append("no equilibrium potential is used: only the limiting one is reported")
+    notes.append(f"equilibrium potential {path.equilibrium_V:.2f} V: {path.source}")
     return tuple(dict.fromkeys(notes))

@@ -13,6 +13,7 @@ from defectflow.documents import (
     EquationOfStateDocument,
     IntercalationDocument,
     MigrationBarrierDocument,
+    OverpotentialDocument,
 )
 from defectflow.reference.values import same_formula
 from defectflow.structures import hosts
@@ -132,6 +133,11 @@ def _of_adsorption(document: AdsorptionDocument) -> Conditions:
     return replace(_of_any(document), ion="", facet=document.facet, subject=subject)
 
 
+def _of_overpotential(document: OverpotentialDocument) -> Conditions:
+    known = _of_any(document)
+    return replace(known, ion="", facet=document.facet, subject=document.reaction)
+
+
 def _of_d_band(document: DBandCenterDocument) -> Conditions:
     subject = "surface atom" if document.cell == "slab" else "bulk atom"
     return replace(_of_any(document), ion="", facet=document.facet, subject=subject)
@@ -154,6 +160,7 @@ _READERS: Final[dict[type, Callable[[Any], Conditions]]] = {
     MigrationBarrierDocument: _of_barrier,
     DefectFormationEnergyDocument: _of_formation,
     AdsorptionDocument: _of_adsorption,
+    OverpotentialDocument: _of_overpotential,
     DBandCenterDocument: _of_d_band,
     EquationOfStateDocument: _of_volume,
     IntercalationDocument: _of_ion,

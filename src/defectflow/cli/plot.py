@@ -1,0 +1,90 @@
+"""`defectflow plot`: pictures of what the store holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from defectflow.cli.options import store_option
+from defectflow.cli.results import found
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from matplotlib.figure import Figure
+
+    from defectflow.documents import ResultDocument
+
+    Draw = Callable[[list[ResultDocument], str, str | None], Figure]
+
+#: What each kind shows.
+KINDS: Final = {
+    "free-energy": "states of reactions, at 0 V and at the potential of the recipe",
+    "volcano": "results on the published volcano of a reaction",
+    "d-band": "d states of atoms with their centres",
+    "strain": "adsorption against strain",
+    "correlation": "adsorption against the d-band centre",
+}
+
+
+@click.command(
+    help="Draw results of the store into a file.\n\n\b\n"
+    + "\n".join(f"{kind:12s} {text}" for kind, text in KINDS.items())
+)
+@click.argument("kind", type=click.Choice(list(KINDS)))
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Picture to write (.png, .pdf, .svg). [default: KIND.png]",
+)
+@click.option("--host", metavar="H", help="Prototype or reduced formula.")
+@click.option("--species", metavar="S", help="Adsorbate, e.g. H.")
+@click.option(
+    "--reaction", type=click.Choice(["HER", "ORR", "OER"]), default="HER", help="Of a volcano."
+)
+@store_option
+def command(
+    kind: str,
+    target: Path | None,
+    host: str | None,
+    species: str | None,
+    reaction: str,
+    store: str | None,
+) -> None:
+    """Draw results of the store into a file."""
+    results = found(store, host=host)
+    if species is not None and kind == "strain":
+        results = [one for one in results if one.species == species]
+    figure = _drawn(kind, results, reaction, species)
+    path = target or Path(f"{kind}.png")
+    _save(figure, path)
+    click.echo(path)
+
+
+def _drawn(kind: str, results: list[Any], reaction: str, species: str | None) -> Figure:
+    from defectflow.report import plots
+
+    if kind == "free-energy":
+        return plots.free_energy_diagram(results)
+    if kind == "volcano":
+        return plots.volcano(results, reaction)
+    if kind == "d-band":
+        return plots.d_band(results)
+    if kind == "strain":
+        return plots.strain(results)
+    return plots.d_band_correlation(results, species or "H")
+
+
+def _save(figure: Figure, path: Path) -> None:
+    from defectflow.errors import RecipeError
+
+    try:
+        figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as error:
+        message = f"-o {path}: cannot be written ({error}); give a .png, .pdf or .svg"
+        raise RecipeError(message) from error

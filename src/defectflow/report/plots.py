@@ -1,0 +1,290 @@
+"""Pictures of results: one function each, all return a matplotlib figure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from defectflow.analysis.volcanoes import (
+    correlation,
+    her_exchange_current_log10,
+    oer_overpotential_V,
+    orr_overpotential_V,
+)
+from defectflow.documents import (
+    AdsorptionDocument,
+    DBandCenterDocument,
+    OverpotentialDocument,
+)
+from defectflow.errors import MissingData
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from matplotlib.figure import Figure
+
+    from defectflow.documents import ResultDocument
+
+_SIZE: Final = (6.0, 3.8)
+_FREE = "adsorption_free_energy"
+
+
+def free_energy_diagram(results: Iterable[ResultDocument]) -> Figure:
+    """Return the states of reactions as steps: at 0 V, and at the potential of each document.
+
+    Raises
+    ------
+    MissingData
+        If there is no converged overpotential.
+    """
+    chosen = _chosen(results, OverpotentialDocument)
+    figure, axes = _figure("", "free energy (eV)")
+    for number, one in enumerate(chosen):
+        color = f"C{number}"
+        name = f"{one.defect} ({one.host}, {one.engine.name})"
+        at_zero = [state.free_energy_eV for state in one.states]
+        _steps(axes, at_zero, color, "-", f"{name}, 0 V")
+        if one.potential_V:
+            moved = [state.at_potential_eV for state in one.states]
+            _steps(axes, moved, color, ":", f"{name}, {one.potential_V:.2f} V")
+    labels = [state.label for state in chosen[0].states]
+    axes.set_xticks(range(len(labels)), labels, fontsize=8)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def volcano(results: Iterable[ResultDocument], reaction: str = "HER") -> Figure:
+    """Return the published volcano of a reaction, with each result on its branch.
+
+    Parameters
+    ----------
+    reaction
+        ``HER`` (free energies of H, or overpotentials), ``OER`` or ``ORR`` (overpotentials).
+
+    Raises
+    ------
+    MissingData
+        If no result belongs on it.
+    """
+    branch, label, low, high, height = _VOLCANOES[reaction]
+    points = [point for one in results if (point := _abscissa(one, reaction)) is not None]
+    if not points:
+        message = (
+            f"volcano of {reaction}: no converged result belongs on it; run a recipe of quantity "
+            f"overpotential with reaction {reaction} first"
+        )
+        raise MissingData(message)
+    values = [value for value, _ in points]
+    grid = np.linspace(min(low, *values) - 0.1, max(high, *values) + 0.1, 400)
+    figure, axes = _figure(label, height)
+    axes.plot(grid, branch(grid), color="0.5", lw=1.2)
+    for value, name in points:
+        axes.plot([value], [float(branch(np.array(value)))], "o", ms=6)
+        axes.annotate(
+            name,
+            (value, float(branch(np.array(value)))),
+            xytext=(4, 4),
+            textcoords="offset points",
+            fontsize=8,
+        )
+    return figure
+
+
+def d_band(results: Iterable[ResultDocument]) -> Figure:
+    """Return the d-projected densities of states, each with its centre and window marked.
+
+    Raises
+    ------
+    MissingData
+        If there is no converged d-band centre.
+    """
+    chosen = _chosen(results, DBandCenterDocument)
+    figure, axes = _figure("energy relative to the Fermi level (eV)", "d states (1/eV/atom)")
+    for number, one in enumerate(chosen):
+        color = f"C{number}"
+        curves = np.mean([one.dos.atoms[k].orbitals["d"] for k in one.atoms], axis=0)
+        label = f"{one.host} {one.defect}: {one.value:.2f} eV"
+        axes.plot(one.dos.energies_eV, curves[0], color=color, lw=1, label=label)
+        for other in curves[1:]:
+            axes.plot(one.dos.energies_eV, -other, color=color, lw=1)
+        axes.axvline(one.total.center_eV, color=color, ls="--", lw=1)
+    for end in chosen[0].window_eV:
+        axes.axvline(end, color="0.8", lw=0.8)
+    axes.axvline(0.0, color="0.4", lw=0.8)
+    low, high = chosen[0].window_eV
+    axes.set_xlim(low - 1, high + 1)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def strain(results: Iterable[ResultDocument]) -> Figure:
+    """Return free energies (or energies) of adsorption against strain, one line per surface.
+
+    Raises
+    ------
+    MissingData
+        If no surface was computed at two strains.
+    """
+    lines: dict[tuple[str, ...], dict[float, float]] = {}
+    for one in results:
+        if isinstance(one, AdsorptionDocument) and one.value is not None:
+            key = (one.quantity, one.host, one.facet, one.species, one.engine.name)
+            lines.setdefault(key, {}).setdefault(one.strain, one.value)
+    lines = {key: points for key, points in lines.items() if len(points) > 1}
+    if not lines:
+        message = "strain: no surface has adsorption results at two strains; run some with `strain`"
+        raise MissingData(message)
+    figure, axes = _figure("strain in the plane (%)", "adsorption (eV)")
+    for (quantity, host, facet, species, engine), points in lines.items():
+        x = np.array(sorted(points))
+        kind = "ΔG" if quantity == _FREE else "ΔE"
+        label = f"{kind} {species} on {host}({facet}), {engine}"
+        axes.plot(100 * x, [points[value] for value in x], "o-", ms=4, lw=1, label=label)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def d_band_correlation(results: Iterable[ResultDocument], species: str = "H") -> Figure:
+    """Return free energies of adsorption against d-band centres of the same surfaces, and a line.
+
+    Raises
+    ------
+    MissingData
+        If fewer than two surfaces have both.
+    """
+    pairs = d_band_pairs(results, species)
+    x, y = (np.array([pair[k] for pair in pairs]) for k in (1, 2))
+    slope, intercept, coefficient = correlation(x, y)
+    figure, axes = _figure("d-band centre (eV)", f"adsorption of {species} (eV)")
+    for name, center, value in pairs:
+        axes.plot([center], [value], "o", ms=5)
+        axes.annotate(name, (center, value), xytext=(4, 3), textcoords="offset points", fontsize=8)
+    ends = np.array([x.min(), x.max()])
+    label = f"slope {slope:.2f}, r = {coefficient:.2f}"
+    axes.plot(ends, slope * ends + intercept, color="0.5", lw=1, label=label)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def d_band_pairs(
+    results: Iterable[ResultDocument], species: str = "H"
+) -> list[tuple[str, float, float]]:
+    """Return name, d-band centre (eV) and adsorption (eV) of each surface that has both.
+
+    Surfaces are the same if host, facet and strain are; free energies go before energies.
+
+    Raises
+    ------
+    MissingData
+        If fewer than two surfaces have both.
+    """
+    centers: dict[tuple[str, str], float] = {}
+    bound: dict[tuple[str, str], tuple[bool, float]] = {}
+    for one in results:
+        if one.value is None:
+            continue
+        if isinstance(one, DBandCenterDocument) and one.cell == "slab":
+            centers.setdefault((one.host, one.facet), one.value)
+        elif isinstance(one, AdsorptionDocument) and one.species == species and not one.strain:
+            free = one.quantity == _FREE
+            known = bound.get((one.host, one.facet))
+            if known is None or (free and not known[0]):
+                bound[one.host, one.facet] = (free, one.value)
+    both = sorted(set(centers) & set(bound))
+    if len(both) < 2:  # noqa: PLR2004 - a line
+        message = (
+            f"correlation: {len(both)} surfaces have a d-band centre and an adsorption result of "
+            f"{species}; two are needed"
+        )
+        raise MissingData(message)
+    return [
+        (f"{host}({facet})", centers[host, facet], bound[host, facet][1]) for host, facet in both
+    ]
+
+
+def _figure(x: str, y: str) -> tuple[Figure, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=_SIZE, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
+    return figure, axes
+
+
+def _steps(axes: Any, energies: Sequence[float | None], color: str, style: str, label: str) -> None:
+    """Draw each state as a bar, neighbours joined."""
+    for k, energy in enumerate(energies):
+        if energy is None:
+            continue
+        bar = [k - 0.3, k + 0.3]
+        axes.plot(
+            bar, [energy, energy], color=color, ls=style, lw=2, label=label if not k else None
+        )
+        after = energies[k + 1] if k + 1 < len(energies) else None
+        if after is not None:
+            axes.plot([k + 0.3, k + 0.7], [energy, after], color=color, lw=0.6, ls=style)
+
+
+def _chosen(results: Iterable[ResultDocument], kind: type[Any]) -> list[Any]:
+    found = [one for one in results if isinstance(one, kind) and one.value is not None]
+    if not found:
+        quantity = kind.model_fields["quantity"].default
+        message = f"plot: the store has no converged {quantity} that fits; run a recipe of it first"
+        raise MissingData(message)
+    return found
+
+
+def _abscissa(one: ResultDocument, reaction: str) -> tuple[float, str] | None:
+    """Return where a result stands on the volcano, and its name; None if it does not belong."""
+    if one.value is None or not isinstance(one, (AdsorptionDocument, OverpotentialDocument)):
+        return None
+    place = _of_adsorption(one, reaction)
+    if isinstance(one, OverpotentialDocument):
+        place = _of_reaction(one, reaction)
+    return None if place is None else (place, f"{one.host}({one.facet}), {one.engine.name}")
+
+
+def _of_adsorption(one: ResultDocument, reaction: str) -> float | None:
+    hydrogen = reaction == "HER" and one.species == "H" and one.quantity == _FREE
+    return one.value if hydrogen else None
+
+
+def _of_reaction(one: OverpotentialDocument, reaction: str) -> float | None:
+    if one.reaction != reaction:
+        return None
+    energies = {each.adsorbate: each.free_energy_eV for each in one.intermediates}
+    first = energies.get({"HER": "H*", "OER": "O*", "ORR": "OH*"}[reaction])
+    second = energies.get("OH*") if reaction == "OER" else 0.0
+    return None if first is None or second is None else first - second
+
+
+#: By reaction: branch, its axis, the range shown at least, and what is drawn upwards.
+_VOLCANOES: Final[dict[str, tuple[Callable[[Any], Any], str, float, float, str]]] = {
+    "HER": (
+        her_exchange_current_log10,
+        "ΔG of H* (eV)",
+        -0.8,
+        0.8,
+        "log10 exchange current (A/cm²)",
+    ),
+    "OER": (
+        lambda gap: -oer_overpotential_V(gap),
+        "ΔG of O* - ΔG of OH* (eV)",
+        0.6,
+        2.6,
+        "-overpotential (V)",
+    ),
+    "ORR": (
+        lambda energy: -orr_overpotential_V(energy),
+        "ΔG of OH* (eV)",
+        0.0,
+        1.8,
+        "-overpotential (V)",
+    ),
+}
+#: Reactions with a published volcano.
+VOLCANOES: Final = tuple(_VOLCANOES)

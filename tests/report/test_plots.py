@@ -1,0 +1,200 @@
+"""Pictures show the numbers of the documents."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pymatgen.core import Lattice, Structure
+
+from defectflow.documents import (
+    AdsorptionDocument,
+    AtomDos,
+    BandDescription,
+    DBandCenterDocument,
+    DosDocument,
+    EngineStamp,
+    Intermediate,
+    OverpotentialDocument,
+    ReactionState,
+    RelaxDocument,
+)
+from defectflow.errors import MissingData
+from defectflow.report import plots
+
+STAMP = EngineStamp(name="gpaw", functional="RPBE", fidelity="dft", level="balanced")
+CRYSTAL = Structure(Lattice.cubic(4.0), ["Pt"], [[0, 0, 0]])
+STEP = RelaxDocument(
+    structure=CRYSTAL,
+    energy_eV=-1.0,
+    forces_eV_per_A=((0.0, 0.0, 0.0),),
+    fmax_eV_per_A=0.0,
+    force_threshold_eV_per_A=0.03,
+    converged=True,
+    steps=0,
+    force_calls=1,
+    wall_time_s=0.0,
+    cell="fixed",
+    engine=STAMP,
+)
+
+
+def shared(host: str, value: float | None) -> dict:
+    return {
+        "recipe": "r",
+        "key": host,
+        "created": "2026-01-01T00:00:00+00:00",
+        "engine": STAMP,
+        "host": host,
+        "host_formula": "Pt",
+        "converged": value is not None,
+        "value": value,
+        "facet": "111",
+        "force_calls": 1,
+        "wall_time_s": 0.0,
+    }
+
+
+def adsorbed(host: str, value: float | None, strain: float = 0.0, species: str = "H"):
+    return AdsorptionDocument(
+        **shared(host, value),
+        quantity="adsorption_free_energy",
+        species=species,
+        defect=f"{species} on (111), fcc",
+        host_cell="relax",
+        site="fcc",
+        coverage_ML=0.25,
+        layers=4,
+        frozen_layers=2,
+        vacuum_A=12.0,
+        adsorption_energy_eV=value,
+        strain=strain,
+        relaxed_host=STEP,
+        slab=STEP,
+        gas=(),
+        sites=(),
+    )
+
+
+def reaction(host: str, name: str, energies: dict[str, float]) -> OverpotentialDocument:
+    states = [ReactionState(label="*", free_energy_eV=0.0, at_potential_eV=0.0)]
+    states += [
+        ReactionState(label=label, free_energy_eV=energy, at_potential_eV=energy - 1.23)
+        for label, energy in energies.items()
+    ]
+    return OverpotentialDocument(
+        **shared(host, 0.5),
+        species=name,
+        defect=f"{name} on (111)",
+        reaction=name,
+        limiting_potential_V=0.7,
+        equilibrium_potential_V=1.23,
+        limiting_step="",
+        potential_V=1.23,
+        temperature_K=298.15,
+        states=tuple(states),
+        steps=(),
+        intermediates=tuple(
+            Intermediate(
+                adsorbate=label, site="fcc", adsorption_energy_eV=None, free_energy_eV=e, key="0"
+            )
+            for label, e in energies.items()
+        ),
+    )
+
+
+def d_band(host: str, center: float) -> DBandCenterDocument:
+    grid = np.linspace(-10, 4, 141)
+    curve = tuple(np.exp(-((grid - center) ** 2)))
+    dos = DosDocument(
+        structure=CRYSTAL,
+        energy_eV=0.0,
+        energies_eV=tuple(grid),
+        total=(curve,),
+        atoms=(AtomDos(symbol="Pt", orbitals={"d": (curve,)}),),
+        fermi_eV=0.0,
+        width_eV=0.1,
+        gap_eV=0.0,
+        direct=None,
+        vbm_eV=None,
+        cbm_eV=None,
+        force_calls=1,
+        wall_time_s=0.0,
+        engine=STAMP,
+    )
+    total = BandDescription(center_eV=center, width_eV=1.0, states=10.0, filling=0.9)
+    return DBandCenterDocument(
+        **shared(host, center),
+        species="Pt",
+        defect="(111) surface atom",
+        host_cell="relax",
+        cell="slab",
+        dos=dos,
+        element="Pt",
+        atoms=(0,),
+        window_eV=(-10, 2),
+        total=total,
+    )
+
+
+def lines(figure):
+    return [line.get_xydata() for line in figure.axes[0].get_lines()]
+
+
+def test_states_are_drawn_at_their_energies_at_both_potentials(tmp_path):
+    figure = plots.free_energy_diagram([reaction("Pt", "ORR", {"OOH*": 3.9, "O*": 1.7})])
+    bars = {round(float(line[0, 1]), 3) for line in lines(figure) if line[0, 1] == line[1, 1]}
+    assert {0.0, 3.9, 1.7, 2.67, 0.47} <= bars
+    labels = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert labels == ["*", "OOH*", "O*"]
+    figure.savefig(tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 5000
+
+
+def test_points_of_a_volcano_lie_on_its_branch():
+    figure = plots.volcano([adsorbed("Pt", -0.08), adsorbed("Au", 0.6), adsorbed("x", None)])
+    branch, *points = lines(figure)
+    assert [float(point[0, 0]) for point in points] == [-0.08, 0.6]
+    for point in points:
+        x, y = point[0]
+        assert np.interp(x, branch[:, 0], branch[:, 1]) == pytest.approx(y, abs=0.05)
+
+
+def test_oxygen_volcanoes_take_reactions():
+    ideal = reaction("RuO2", "OER", {"OH*": 1.0, "O*": 2.6, "OOH*": 4.2})
+    figure = plots.volcano([ideal, adsorbed("Pt", 0.1)], "OER")
+    assert lines(figure)[1][0] == pytest.approx([1.6, -0.37])
+    reduced = reaction("Pt", "ORR", {"OH*": 0.75})
+    assert lines(plots.volcano([reduced], "ORR"))[1][0] == pytest.approx([0.75, -0.48])
+    with pytest.raises(MissingData, match="volcano of ORR: no converged result"):
+        plots.volcano([ideal], "ORR")
+
+
+def test_the_centre_of_a_band_is_marked():
+    figure = plots.d_band([d_band("Pt", -2.5)])
+    marks = [line for line in lines(figure) if line[0, 0] == line[1, 0]]
+    assert -2.5 in {float(mark[0, 0]) for mark in marks}
+
+
+def test_strain_is_in_per_cent_and_in_order():
+    results = [adsorbed("Pt", 0.3, 0.04), adsorbed("Pt", 0.1, -0.04), adsorbed("Pt", 0.2)]
+    (line,) = lines(plots.strain([*results, adsorbed("Cu", 0.0)]))
+    assert line[:, 0] == pytest.approx([-4, 0, 4])
+    assert line[:, 1] == pytest.approx([0.1, 0.2, 0.3])
+    with pytest.raises(MissingData, match="at two strains"):
+        plots.strain([adsorbed("Cu", 0.0)])
+
+
+def test_correlation_pairs_the_same_surfaces():
+    results = [d_band("Pt", -2.5), d_band("Cu", -2.3), d_band("Ag", -4.0)]
+    results += [adsorbed("Pt", -0.1), adsorbed("Cu", 0.2), adsorbed("Au", 0.5)]
+    pairs = plots.d_band_pairs(results)
+    assert pairs == [("Cu(111)", -2.3, 0.2), ("Pt(111)", -2.5, -0.1)]
+    figure = plots.d_band_correlation(results)
+    assert "slope 1.50, r = 1.00" in figure.axes[0].get_legend().get_texts()[0].get_text()
+    with pytest.raises(MissingData, match="1 surfaces have"):
+        plots.d_band_pairs([d_band("Pt", -2.5), adsorbed("Pt", -0.1)])
+
+
+def test_nothing_to_draw_is_said():
+    with pytest.raises(MissingData, match="no converged overpotential"):
+        plots.free_energy_diagram([adsorbed("Pt", 0.1)])
