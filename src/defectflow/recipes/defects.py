@@ -22,7 +22,7 @@ from defectflow.recipes.kinds.disorder import (
 )
 from defectflow.recipes.kinds.galleries import Interlayer
 from defectflow.recipes.kinds.lines import Dislocation, DislocationStrain
-from defectflow.recipes.kinds.planes import StackingFault, Twin
+from defectflow.recipes.kinds.planes import GrainBoundary, StackingFault, Twin
 from defectflow.recipes.kinds.points import Antisite, Interstitial, Substitution, Vacancy
 from defectflow.recipes.kinds.surfaces import Surface, SurfaceDefect, SurfaceGroup
 from defectflow.recipes.kinds.strains import Strain
@@ -50,6 +50,7 @@ Defect = Annotated[
     | Strain
     | StackingFault
     | Twin
+    | GrainBoundary
     | Dislocation
     | DislocationStrain
     | Surface
@@ -66,6 +67,7 @@ KINDS: Final[dict[str, type[DefectChoice]]] = {
     "interstitial": Interstitial,
     "stacking_fault": StackingFault,
     "twin": Twin,
+    "grain_boundary": GrainBoundary,
     "dumbbell": Dumbbell,
     "complex": Complex,
     "frenkel": Frenkel,

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field
 
 from defectflow.recipes.kinds.planes import (
     MILLER,
+    GrainBoundary,
     Indices,
     PlanarChoice,
     Shift,
@@ -73,6 +74,25 @@ class TwinEnergyRecipe(_PlanarRecipe):
         return str(self.host), f"twin {self.defect.miller}"
 
 
+class GrainBoundaryEnergyRecipe(_PlanarRecipe):
+    """Energy of a grain boundary per area, mJ/m²; positive costs energy.
+
+    γ = (E(cell with two boundaries) - N/N₀ E(perfect crystal)) / 2A, of the lowest of the
+    terminations and displacements that are looked at.
+    """
+
+    quantity: Literal["grain_boundary_energy"]
+    defect: GrainBoundary = Field(description="axis, Σ and plane of the boundary")
+    candidates: int = Field(
+        12, ge=1, description="cells that are evaluated as built, those that overlap least"
+    )
+    keep: int = Field(3, ge=1, description="how many of these are relaxed, the lowest ones")
+
+    def subject(self) -> tuple[str, str]:
+        """Return host and boundary, for a table of what could not be computed."""
+        return str(self.host), f"Σ{self.defect.sigma} boundary"
+
+
 class UnstableFaultEnergyRecipe(QuantityRecipe):
     """Highest energy per area on the straight path of gliding along a plane, J/m².
 
@@ -101,13 +121,15 @@ class UnstableFaultEnergyRecipe(QuantityRecipe):
     host_cell: HostCell = Field("relax", description=HOST_CELL)
 
 
-def build(recipe: StackingFaultEnergyRecipe | TwinEnergyRecipe, order: Order) -> Flow:
+def build(
+    recipe: StackingFaultEnergyRecipe | TwinEnergyRecipe | GrainBoundaryEnergyRecipe, order: Order
+) -> Flow:
     """Return the flow of the energy of a planar defect."""
     from defectflow.flows.planar import PlanarEnergyMaker
 
     maker = PlanarEnergyMaker(
         engine=order.engine,
-        plan=_plan(recipe.defect, recipe.keep),
+        plan=_plan(recipe.defect, recipe.keep, getattr(recipe, "candidates", None)),
         quantity=recipe.quantity,
         host_cell=recipe.host_cell,
         atoms=recipe.atoms,

@@ -62,6 +62,7 @@ FAMILIES: Final[dict[str, Family]] = {
     ),
     "surface_energy": Family(surfaces.SurfaceEnergyRecipe, surfaces.build),
     "stacking_fault_energy": Family(planar.StackingFaultEnergyRecipe, planar.build),
+    "grain_boundary_energy": Family(planar.GrainBoundaryEnergyRecipe, planar.build),
     "twin_energy": Family(planar.TwinEnergyRecipe, planar.build),
     "unstable_stacking_fault_energy": Family(
         planar.UnstableFaultEnergyRecipe, planar.build_unstable

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.errors import StructureError, did_you_mean
-from defectflow.structures import stacking_faults, twins
+from defectflow.structures import grain_boundaries, stacking_faults, twins
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -60,7 +61,19 @@ def faults(
     )
 
 
+def boundaries(structure: Structure, **options: Any) -> Iterator[Cell]:
+    """Yield a grain boundary; `options` are the fields of `BoundaryChoice` and `BoundaryScan`."""
+    choice = grain_boundaries.BoundaryChoice
+    named = {field.name for field in fields(choice)}
+    return grain_boundaries.grain_boundaries(
+        structure,
+        choice(**{key: value for key, value in options.items() if key in named}),
+        grain_boundaries.BoundaryScan(**{k: one for k, one in options.items() if k not in named}),
+    )
+
+
 _GENERATORS: Final[dict[str, Callable[..., Iterator[Cell]]]] = {
     "stacking_fault": faults,
     "twin": twins.twins,
+    "grain_boundary": boundaries,
 }

@@ -144,7 +144,7 @@ def stack_of(structure: Structure, miller: Sequence[int]) -> Stack:
     index = reduced_miller(miller)
     whole = standard_cell(structure)
     cell = primitive(whole)
-    rows = plane_basis(_in_lattice(index, whole.lattice.matrix, cell.lattice.matrix))
+    rows = plane_basis(in_lattice(index, whole.lattice.matrix, cell.lattice.matrix))
     rows = _short_rows(rows, cell.lattice.matrix)
     vectors = rows @ cell.lattice.matrix
     frame = frame_of(vectors)
@@ -259,7 +259,13 @@ def fractions_said(values: Sequence[float] | np.ndarray) -> str:
 
 
 def standard_cell(structure: Structure) -> Structure:
-    """Return spglib's standard conventional cell."""
+    """Return spglib's standard conventional cell.
+
+    Raises
+    ------
+    StructureError
+        If atoms overlap, so that no symmetry can be found.
+    """
     import spglib
     from pymatgen.core.periodic_table import Element
     from pymatgen.core.structure import Structure
@@ -278,7 +284,7 @@ def standard_cell(structure: Structure) -> Structure:
     return Structure(lattice, [Element.from_Z(int(one)) for one in numbers], coords)
 
 
-def _in_lattice(miller: Miller, whole: np.ndarray, cell: np.ndarray) -> list[int]:
+def in_lattice(miller: Miller, whole: np.ndarray, cell: np.ndarray) -> list[int]:
     """Return the indices of a plane in a primitive cell of the same frame."""
     normal = np.linalg.inv(whole) @ np.array(miller)
     parts = [Fraction(float(one)).limit_denominator(_FINEST) for one in cell @ normal]

@@ -81,3 +81,40 @@ class Twin(PlanarChoice):
     kind: Literal["twin"] = Field("twin", description="the kind")
     miller: Indices = Field((1, 1, 1), description=MILLER, json_schema_extra=_PLANE)
     min_thickness_A: float = Field(10.0, gt=0, description="least thickness of each twin")
+
+
+class GrainBoundary(PlanarChoice):
+    """Join two grains: tilt, twist or mixed, by Σ (or an angle), axis and plane.
+
+    Every termination and displacement, those that overlap least first; overlapping atoms are taken
+    out by formula units.
+    """
+
+    kind: Literal["grain_boundary"] = Field("grain_boundary", description="the kind")
+    axis: tuple[int, int, int] = Field(
+        (0, 0, 1),
+        description="axis of the rotation, in vectors of the standard conventional cell",
+        json_schema_extra={"metavar": "U,V,W"},
+    )
+    sigma: int | None = Field(None, gt=1, description="Σ of the boundary")
+    angle_deg: float | None = Field(
+        None, gt=0, lt=180, description="angle: alone it gives the least Σ within a degree of it"
+    )
+    miller: Indices | None = Field(
+        None,
+        description=f"{MILLER}; the smallest symmetric tilt boundary if left out",
+        json_schema_extra=_PLANE,
+    )
+    character: Literal["tilt", "twist", "mixed"] | None = Field(
+        None, description="how the axis lies to the plane; mixed has to be asked for"
+    )
+    shifts: tuple[int, int] = Field(
+        (6, 6),
+        description="displacements that are tried along two directions",
+        json_schema_extra={"metavar": "N,M"},
+    )
+    min_thickness_A: float = Field(8.0, gt=0, description="least thickness of each grain")
+    min_ratio: float = Field(
+        0.7, gt=0, le=1, description="least distance of atoms, relative to the crystal"
+    )
+    max_atoms: int = Field(1000, ge=1, description="most atoms of a cell")
