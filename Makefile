@@ -10,7 +10,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dft-setup espresso-setup dft dft-long test check docs clean
+.PHONY: help setup demo dft-setup espresso-setup queue-setup dft dft-long test check docs clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -60,6 +60,10 @@ $(GPAW_STAMP): tools/install-gpaw.sh constraints.txt | $(STAMP)
 # Quantum ESPRESSO and its pseudopotentials, on Debian and Ubuntu by itself.
 espresso-setup: $(STAMP)
 	@tools/install-espresso.sh $(BIN)/python
+
+# Slurm, for the tests that go through a real queue.
+queue-setup:
+	@tools/install-slurm.sh
 
 dft: dft-setup
 	@$(BIN)/defectflow run $(DFT_RECIPE) --engine gpaw --level fast

@@ -41,7 +41,7 @@ def test_unknown_kind_of_store_is_named_with_the_nearest():
 
 
 def test_server_that_does_not_answer_gives_one_line_without_the_password(monkeypatch):
-    monkeypatch.setattr("defectflow.store.urls._SERVER_PATIENCE_MS", 200)
+    monkeypatch.setattr("defectflow.store.server.SERVER_PATIENCE_MS", 200)
     with pytest.raises(StoreError, match="check the URL and the server") as error:
         open_store("mongodb://ada:secret@127.0.0.1:1/db")
     assert "secret" not in str(error.value)

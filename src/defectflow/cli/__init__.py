@@ -13,7 +13,10 @@ __all__ = ["main"]
     cls=LazyGroup,
     verbs={
         "run": "defectflow.cli.run",
+        "submit": "defectflow.cli.submit",
         "status": "defectflow.cli.status",
+        "cancel": "defectflow.cli.cancel",
+        "retry": "defectflow.cli.retry",
         "results": "defectflow.cli.results",
         "compare": "defectflow.cli.compare",
         "plot": "defectflow.cli.plot",

@@ -37,15 +37,18 @@ _FIELDS = (
 @format_option("table", "json", "csv")
 @store_option
 def command(style: Format, store: str | None) -> None:
-    """Print what ran, runs, and failed and why.
+    """Print what ran, runs, waits in a queue, and failed and why.
 
-    Newest first; for a run that did not end well also the command that goes on with it.
+    Newest first; for what did not end well also the command that goes on with it.
     """
     from defectflow.report import to_csv, to_json
     from defectflow.store import open_store
 
-    with open_store(settings(store).store, create=False) as opened:
+    url = settings(store).store
+    with open_store(url, create=False) as opened:
         rows = _rows(opened.runs.all())
+    if url is not None and url.startswith("mongodb"):
+        rows = [*_submitted(url), *rows]
     if style == "json":
         click.echo(to_json(rows))
     elif style == "csv":
@@ -69,6 +72,30 @@ def _rows(records: Sequence[RunRecord]) -> list[dict[str, Any]]:
             "resume": record.command if unfinished and record.command else None,
         }
         rows.append({name: (known | extra)[name] for name in _FIELDS})
+    return rows
+
+
+def _submitted(url: str) -> list[dict[str, Any]]:
+    """Return one record per submitted recipe, over all managers of a store."""
+    from defectflow.cli.submitting import resume
+    from defectflow.launch.managers import managers
+
+    rows = []
+    for manager in managers(url):
+        for one in manager.submissions():
+            known = {
+                "recipe": one.recipe,
+                "state": one.state,
+                "started": one.submitted,
+                "jobs_done": one.jobs_done,
+                "jobs_total": one.jobs_total,
+                "error": "\n".join(f"{t.job}: {t.words}" for t in one.troubles) or None,
+                "resume": resume(one, url),
+                "recipe_path": one.recipe_path,
+                "key": one.key,
+                "host": one.to,
+            }
+            rows.append({name: known.get(name) for name in _FIELDS})
     return rows
 
 

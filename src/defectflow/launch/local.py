@@ -9,19 +9,16 @@ are cheap and run again; the jobs that they ask for are found by their keys.
 from __future__ import annotations
 
 import contextlib
-import copy
 import signal
 import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from jobflow.core.reference import find_and_resolve_references
-
 from defectflow.launch.events import JobEvent, JobFailure, RunSummary
 from defectflow.launch.execution import Outcome, one_line, perform, steps_of
 from defectflow.launch.graph import Graph, Node
-from defectflow.launch.keys import job_key, original
+from defectflow.launch.inputs import as_reused, memo_key, packages_of, unconverged, with_inputs
 from defectflow.launch.pools import InProcess, Pool
 from defectflow.launch.workers import Processes
 from defectflow.launch.workspace import Workspace, Workspaces
@@ -171,11 +168,11 @@ class _Run:
     def _start(self, node: Node) -> None:
         self._trust(node.job)
         try:
-            job = _with_inputs(node.job, self.store)
+            job = with_inputs(node.job, self.store)
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             self._fail(node, f"its input cannot be had: {one_line(error)}", None)
             return
-        key = _memo_key(job)
+        key = memo_key(job)
         if key is not None and key in self.waiting:
             self.waiting[key].append(node)  # the same job is running; take its output then
             return
@@ -207,11 +204,9 @@ class _Run:
             return False
         job = node.job
         # A flow object that is run twice has its outputs in place already.
-        if (found["uuid"], found["index"]) != (job.uuid, job.index):
-            names = {"uuid": job.uuid, "index": job.index, "name": job.name}
-            metadata = {**job.metadata, "reused_from": found["uuid"]}
-            kept = {name: found.get(name) for name in ("output", "completed_at")}
-            self.store.file({**names, **kept, "hosts": job.hosts, "metadata": metadata})
+        copied = as_reused(job, found)
+        if copied is not None:
+            self.store.file(copied)
         self.reused += 1
         self.graph.finish(node, Outcome())
         self._emit(JobEvent("reused", job.name, key, 0.0, "", *self._counts()))
@@ -230,7 +225,7 @@ class _Run:
             self.graph.postpone(node)
 
     def _file(self, task: _Task, outcome: Outcome) -> None:
-        converged = outcome.plain and not _unconverged(outcome.document)
+        converged = outcome.plain and not unconverged(outcome.document)
         try:
             if outcome.document is not None:
                 self.store.file(outcome.document, task.key if converged else None)
@@ -239,7 +234,7 @@ class _Run:
             raise
         if task.key is not None and converged:
             self.computed_keys.add(task.key)
-        if _unconverged(outcome.document):
+        if unconverged(outcome.document):
             task.folder.keep()  # the next run goes on from its checkpoint
         else:
             self.folders.discard(task.folder)
@@ -258,9 +253,7 @@ class _Run:
 
     def _trust(self, job: Job) -> None:
         """Let through stored objects of the packages whose code this flow runs anyway."""
-        bound = getattr(job.function, "__self__", None)
-        modules = (original(job.function).__module__, type(bound).__module__)
-        packages = {module.partition(".")[0] for module in modules} - self.trusted
+        packages = packages_of(job) - self.trusted
         if packages:
             self.trusted |= packages
             self.store.jobs.trust(packages)
@@ -275,36 +268,6 @@ class _Run:
     def _emit(self, event: JobEvent) -> None:
         if self.options.on_event is not None:
             self.options.on_event(event)
-
-
-def _with_inputs(job: Job, store: Store) -> Job:
-    """Return a copy of `job` whose references are replaced by the stored outputs."""
-    ready = copy.copy(job)
-    if not job.config.resolve_references:
-        return ready
-    cache: dict[str, Any] = {}
-    options: dict[str, Any] = {
-        "cache": cache,
-        "on_missing": job.config.on_missing_references,
-        "wrap_resolved": job.config.resolve_references == "both",
-    }
-    args = find_and_resolve_references(job.function_args, store.jobs, **options)
-    ready.function_args = tuple(args)
-    ready.function_kwargs = find_and_resolve_references(job.function_kwargs, store.jobs, **options)
-    return ready
-
-
-def _memo_key(job: Job) -> str | None:
-    """Return the key of a job whose output follows from its inputs alone, else None."""
-    if job.config.resolve_references is not True or job.config.expose_store:
-        return None
-    return job_key(job, job.function_args, job.function_kwargs)
-
-
-def _unconverged(document: dict[str, Any] | None) -> bool:
-    output = None if document is None else document["output"]
-    parts = output if isinstance(output, list) else [output]
-    return any(isinstance(part, dict) and part.get("converged") is False for part in parts)
 
 
 @contextlib.contextmanager

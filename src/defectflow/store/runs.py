@@ -53,7 +53,7 @@ class RunRecord(RunLabel):
         """Return the record as it is in truth: a run whose process is gone was interrupted."""
         if self.state != "running" or self.host != platform.node():
             return self
-        if _process_start(self.pid) == self.process_started:
+        if process_start(self.pid) == self.process_started:
             return self
         return self.model_copy(
             update={"state": "interrupted", "error": f"process {self.pid} ended without a word"}
@@ -83,7 +83,7 @@ class Runs:
             state="running",
             pid=os.getpid(),
             host=platform.node(),
-            process_started=_process_start(os.getpid()),
+            process_started=process_start(os.getpid()),
             started=now(),
         )
         return self._put(record)
@@ -129,7 +129,7 @@ def _record(found: dict[str, Any]) -> RunRecord:
     return RunRecord(**{name: found[name] for name in RunRecord.model_fields if name in found})
 
 
-def _process_start(pid: int) -> str:
+def process_start(pid: int) -> str:
     """Return the start time of a process as the kernel counts it; empty if it does not run."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text()

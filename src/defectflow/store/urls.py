@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 #: Used when no URL is given, below the working directory.
 DEFAULT_PATH: Final = ".defectflow/store.sqlite"
+#: Used on a server when the URL names none.
+DEFAULT_DATABASE: Final = "defectflow"
 _SCHEMES: Final = ("memory", "mongodb", "mongodb+srv", "sqlite")
-_SERVER_PATIENCE_MS: Final = 5000
 
 
 def open_store(url: str | Path | None = None, *, create: bool = True) -> Store:
@@ -94,27 +95,20 @@ def _open_memory() -> Store:
 
 
 def _open_server(url: str) -> Store:
-    from maggma.stores import MongoStore
     from pymongo.errors import PyMongoError
-    from pymongo.uri_parser import parse_uri
 
     from defectflow.store.guard import GuardedJobStore
     from defectflow.store.opened import SEARCHED, Store
+    from defectflow.store.server import ServerStore
 
     shown = without_password(url)
     try:
-        database = parse_uri(url)["database"] or "defectflow"
-        patience = {"serverSelectionTimeoutMS": _SERVER_PATIENCE_MS}
-        outputs, records = (
-            MongoStore(database, name, uri=url, mongoclient_kwargs=patience, key=key)
-            for name, key in (("outputs", "uuid"), ("runs", "run_id"))
-        )
+        outputs, records = ServerStore(url, "outputs"), ServerStore(url, "runs", key="run_id")
         jobs = GuardedJobStore(outputs)
         jobs.connect()
         records.connect()
-        for field in ("uuid", *SEARCHED):
-            jobs.ensure_index(field)
-        records.ensure_index("run_id")
+        outputs.index("uuid", *SEARCHED)
+        records.index("run_id")
     except PyMongoError as error:
         reason = str(error).split(",")[0][:200]
         message = f"{shown}: the server cannot be used ({reason}); check the URL and the server"

@@ -1,0 +1,219 @@
+"""Submissions over FireWorks: one workflow per recipe, queue jobs that work through them."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from defectflow.errors import EngineError
+from defectflow.launch import queues
+from defectflow.launch.execution import steps_of
+from defectflow.launch.feeding import Feeder
+from defectflow.launch.launchpads import claimed, release
+from defectflow.launch.rockets import MARK, version, workflow
+from defectflow.launch.site import Site, load_site
+from defectflow.launch.submissions import Submission, Trouble
+from defectflow.store.runs import process_start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fireworks import LaunchPad, Workflow
+
+    from defectflow.launch.submissions import Order, State
+
+_LIVE: Final = {"READY", "RESERVED", "RUNNING"}
+
+
+@dataclass(frozen=True)
+class FireWorksManager:
+    """Submits to a launchpad, and has its queue jobs made.
+
+    Attributes
+    ----------
+    site, queue
+        The queue and the path of its file; None if only the launchpad is looked at.
+    """
+
+    pad: LaunchPad
+    store: str
+    folder: str
+    site: Site | None = None
+    queue: str = ""
+
+    def submit(self, order: Order) -> bool:
+        """Add a recipe's workflow; return False if it was there already."""
+        site = self._site()
+        place = {"store": self.store, "folder": self.folder, "kinds": list(site.steps)}
+
+        def make() -> Workflow:
+            more = {"queue": self.queue, "folder": self.folder, "version": version()}
+            when = {"submitted": datetime.now(UTC).isoformat(timespec="seconds")}
+            steps = steps_of(order.flow)
+            return workflow(steps, place, order.recipe, **order.label(), **more, **when)
+
+        return claimed(self.pad, order.key, make)[1]
+
+    def start(self) -> list[str]:
+        """Submit queue jobs for what is ready, and say so."""
+        feeder = Feeder(self.pad, self._site(), self.queue, self.store, self.folder)
+        numbers = feeder.feed()
+        return [f"queue jobs: {', '.join(numbers)}"] if numbers else []
+
+    def submissions(self) -> list[Submission]:
+        """Return everything that was submitted, newest first."""
+        listed, problem = self._listed()
+        found = self.pad.workflows.find({"metadata.key": {"$exists": True}}).sort("_id", -1)
+        return [self._submission(one, listed, problem) for one in found]
+
+    def cancel(self, keys: Sequence[str]) -> list[str]:
+        """Give workflows up, and take queue jobs away that have nothing else to do."""
+        stopped = []
+        for one in self._chosen(keys):
+            if one["state"] == "COMPLETED":
+                continue
+            self.pad.defuse_wf(one["nodes"][0], defuse_all_states=True)
+            release(self.pad, one["metadata"]["key"])
+            stopped.append(one["metadata"]["key"])
+        left = self.pad.fireworks.count_documents({"state": {"$in": sorted(_LIVE)}})
+        if stopped and left == 0 and self.site is not None:
+            feeder = Feeder(self.pad, self.site, self.queue, self.store, self.folder)
+            records = feeder.records(queues.listed(self.site))
+            queues.cancel(self.site, [record["number"] for record in records])
+        return stopped
+
+    def retry(self, keys: Sequence[str]) -> list[str]:
+        """Make failed and lost jobs ready again, and queue jobs for them."""
+        listed, _ = self._listed()
+        again = []
+        for one in self._chosen(keys):
+            for firework in self._fireworks(one):
+                lost = firework["state"] == "RUNNING" and self._loss(firework, listed)
+                if firework["state"] == "FIZZLED" or lost:
+                    self.pad.rerun_fw(firework["fw_id"])
+                    again.append(firework["name"])
+        return again
+
+    def _chosen(self, keys: Sequence[str]) -> list[dict[str, Any]]:
+        criteria: dict[str, Any] = {"metadata.key": {"$in": list(keys)}}
+        given_up = {"$nin": ["DEFUSED", "ARCHIVED"]}
+        return list(self.pad.workflows.find(criteria | {"state": given_up}))
+
+    def _site(self) -> Site:
+        if self.site is None:
+            message = "no queue file; give one with --queue FILE"
+            raise EngineError(message)
+        return self.site
+
+    def _listed(self) -> tuple[dict[str, queues.QueueJob] | None, str]:
+        """Return what is in the queue; None, and why, if the queue cannot be asked."""
+        if self.site is None:
+            return None, ""
+        try:
+            return queues.listed(self.site), ""
+        except EngineError as error:
+            return None, str(error)
+
+    def _fireworks(self, flow: dict[str, Any]) -> list[dict[str, Any]]:
+        fields = {"fw_id": 1, "name": 1, "state": 1, "launches": 1, f"spec.{MARK}": 1}
+        return list(self.pad.fireworks.find({"fw_id": {"$in": flow["nodes"]}}, fields))
+
+    def _submission(
+        self, flow: dict[str, Any], listed: dict[str, queues.QueueJob] | None, problem: str
+    ) -> Submission:
+        jobs = self._fireworks(flow)
+        states = [job["state"] for job in jobs]
+        troubles = [*self._failures(jobs), *self._losses(jobs, listed)]
+        troubles += self._stuck(listed) if set(states) & _LIVE else []
+        if problem:
+            troubles.append(Trouble("queue", problem))
+        label = {
+            name: flow["metadata"].get(name, "")
+            for name in ("recipe", "recipe_path", "key", "command", "submitted")
+        }
+        return Submission(
+            **label,
+            to="fireworks",
+            state=_state(flow["state"], states, troubles),
+            jobs_done=states.count("COMPLETED"),
+            jobs_total=len(states),
+            troubles=tuple(troubles),
+        )
+
+    def _failures(self, jobs: Sequence[dict[str, Any]]) -> Iterator[Trouble]:
+        for job in jobs:
+            if job["state"] != "FIZZLED":
+                continue
+            launch = self.pad.launches.find_one({"launch_id": {"$in": job["launches"][-1:]}})
+            action = (launch or {}).get("action") or {}
+            trace = str(action.get("stored_data", {}).get("_exception", {}).get("_stacktrace", ""))
+            yield Trouble(job["name"], _last_words(trace))
+
+    def _losses(
+        self, jobs: Sequence[dict[str, Any]], listed: dict[str, queues.QueueJob] | None
+    ) -> Iterator[Trouble]:
+        for job in jobs:
+            words = self._loss(job, listed) if job["state"] == "RUNNING" else ""
+            if words:
+                yield Trouble(job["name"], f"lost: {words}", lost=True)
+
+    def _loss(self, job: dict[str, Any], listed: dict[str, queues.QueueJob] | None) -> str:
+        """Return in words how the worker of a running job was lost; empty if it was not."""
+        launch = self.pad.launches.find_one({"launch_id": {"$in": job["launches"][-1:]}})
+        env = ((launch or {}).get("fworker") or {}).get("env") or {}
+        number = env.get("queue_job", "")
+        # Process numbers and the queue are asked, never clocks: those of two machines may differ.
+        if env.get("host") == platform.node() and env.get("pid"):
+            if process_start(env["pid"]) == env.get("process_started"):
+                return ""
+            inside = number and listed is not None and self.site is not None
+            gone = f"process {env['pid']} ended without a word"
+            return queues.fate(self.site, number) if inside and self.site else gone
+        if number and listed is not None and self.site is not None and number not in listed:
+            return queues.fate(self.site, number)
+        return ""
+
+    def _stuck(self, listed: dict[str, queues.QueueJob] | None) -> Iterator[Trouble]:
+        for job in (listed or {}).values():
+            if job.stuck:
+                words = f"will never start ({job.reason or job.state}); take it out of the queue"
+                yield Trouble(f"queue job {job.number}", words)
+
+
+def _state(whole: str, states: Sequence[str], troubles: Sequence[Trouble]) -> State:
+    if whole == "COMPLETED":
+        return "completed"
+    if whole in {"DEFUSED", "ARCHIVED"} or "DEFUSED" in states:
+        return "cancelled"
+    lost = sum(trouble.lost for trouble in troubles)
+    if states.count("RUNNING") > lost:
+        return "running"
+    if set(states) & {"READY", "RESERVED"}:
+        return "waiting"
+    return "failed" if "FIZZLED" in states or lost else "waiting"
+
+
+def _last_words(trace: str) -> str:
+    """Return what an exception said, without the module that it comes from."""
+    lines = [line for line in trace.strip().splitlines() if line.strip()]
+    if not lines:
+        return "failed without a word; see the queue job's output"
+    kind, separator, said = lines[-1].partition(": ")
+    name = kind.rpartition(".")[2]
+    return said if separator and name == "JobFailed" else f"{name}{separator}{said}"
+
+
+def site_of(pad: LaunchPad) -> tuple[Site | None, str, str]:
+    """Return the queue, the path of its file and the folder of the newest submission."""
+    from defectflow.errors import RecipeError
+
+    newest = pad.workflows.find_one({"metadata.queue": {"$exists": True}}, sort=[("_id", -1)])
+    if newest is None:
+        return None, "", ""
+    about = newest["metadata"]
+    try:
+        return load_site(about["queue"]), about["queue"], about["folder"]
+    except RecipeError:  # submitted from another machine
+        return None, about["queue"], about["folder"]

@@ -1,0 +1,184 @@
+"""A job of a flow as FireWorks runs it.
+
+FireWorks keeps the graph and hands out the jobs; what happens in a job is the same as in a run on
+this machine: its output is taken from the store if an equal job has finished, it runs in a folder
+that the same job finds again after a crash, and its output is filed under its content key.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from fireworks import FiretaskBase, Firework, FWAction, Workflow, explicit_serialize
+from fireworks.utilities.fw_serializers import recursive_serialize, serialize_fw
+from jobflow.core.reference import OnMissing
+from monty.json import MontyDecoder, jsanitize
+
+from defectflow.errors import DefectflowError, EngineError
+from defectflow.launch.execution import Outcome, Step, perform
+from defectflow.launch.inputs import as_reused, memo_key, packages_of, unconverged, with_inputs
+from defectflow.launch.patience import patiently
+from defectflow.launch.queues import step_kind
+from defectflow.launch.site import DEFAULT_KIND
+from defectflow.launch.workspace import Workspaces
+from defectflow.store.urls import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from jobflow.core.job import Job
+
+    from defectflow.store import Store
+
+#: Below this name a firework's spec says who made it, for which queue jobs, and with which version.
+MARK: Final = "defectflow"
+
+
+class JobFailed(DefectflowError):
+    """A job raised; the message is its error, the traceback lies in the job's folder."""
+
+
+def version() -> str:
+    """Return the version of defectflow that submits or works."""
+    return importlib.metadata.version("defectflow")
+
+
+def workflow(steps: Sequence[Step], place: dict[str, Any], name: str, **metadata: Any) -> Workflow:
+    """Return a FireWorks workflow of jobs.
+
+    Parameters
+    ----------
+    place
+        Where the jobs work: ``store`` (URL without a password), ``folder`` and ``kinds``, the kinds
+        of steps that have queue jobs of their own.
+    """
+    known: dict[str, Firework] = {}
+    for step in steps:
+        parents = [known[uuid] for uuid in step.parents if uuid in known]
+        known[step.job.uuid] = _firework(step.job, place, parents)
+    return Workflow(list(known.values()), name=name, metadata=metadata)
+
+
+def _firework(job: Job, place: dict[str, Any], parents: list[Firework]) -> Firework:
+    kind = step_kind(job)
+    spec: dict[str, Any] = {
+        MARK: {"version": version(), "kind": kind, "uuid": job.uuid, "index": job.index}
+    }
+    if kind in place["kinds"]:
+        spec["_category"] = kind
+    if job.config.on_missing_references != OnMissing.ERROR:
+        spec["_allow_fizzled_parents"] = True
+    spec.update(job.config.manager_config)
+    task = StepTask(job=jsanitize(job.as_dict(), strict=False), place=place)
+    return Firework([task], spec=spec, name=job.name, parents=parents)
+
+
+@explicit_serialize
+class StepTask(FiretaskBase):  # type: ignore[misc]
+    """Runs one job of a flow."""
+
+    required_params = ("job", "place")
+
+    def run_task(self, fw_spec: dict[str, Any]) -> FWAction:
+        """Run the job; what it asks for becomes part of the workflow.
+
+        Raises
+        ------
+        EngineError
+            If another version of defectflow submitted the job, or it cannot be rebuilt here.
+        JobFailed
+            If the job raised.
+        """
+        _check_version(fw_spec)
+        job = _rebuilt(self["job"])
+        place = dict(self["place"])
+        with open_store(place["store"]) as store:
+            outcome = run_step(job, store, Path(place["folder"]))
+        if outcome.error:
+            raise JobFailed(outcome.error)
+        grown = [
+            workflow(steps, place, f"{job.name}: {name}")
+            for name in ("replace", "detour")
+            if (steps := getattr(outcome, name))
+        ]
+        beside = outcome.addition
+        return FWAction(
+            detours=grown or None,
+            additions=[workflow(beside, place, f"{job.name}: addition")] if beside else None,
+            defuse_workflow=outcome.stop_jobflow,
+            defuse_children=outcome.stop_children,
+        )
+
+    @serialize_fw  # type: ignore[untyped-decorator]
+    @recursive_serialize  # type: ignore[untyped-decorator]
+    def to_dict(self) -> dict[str, Any]:
+        """Return the task as plain data."""
+        return dict(self)
+
+
+def run_step(job: Job, store: Store, folder: Path) -> Outcome:
+    """Run one job against a store: reused if it can be, else computed and filed.
+
+    An interruption is passed on and leaves the job's folder for the next try.
+    """
+    store.jobs.trust(packages_of(job))
+    ready = patiently(lambda: with_inputs(job, store))
+    key = memo_key(ready)
+    found = patiently(lambda: store.finished(key)) if key else None
+    if found is not None:
+        copied = as_reused(job, found)
+        if copied is not None:
+            patiently(lambda: store.file(copied))
+        return Outcome()
+    spaces = Workspaces(folder)
+    space = spaces.open(key or job.uuid.replace("-", ""))
+    kept = False
+    try:
+        outcome = perform(ready, space.path, store.jobs if job.config.expose_store else None)
+        rough = unconverged(outcome.document)
+        if outcome.document is not None and not outcome.error:
+            usable = key if outcome.plain and not rough else None
+            patiently(lambda: store.file(_filed(outcome), usable))
+        kept = True
+        if outcome.error or rough:
+            space.keep(outcome.trace or outcome.error)
+        else:
+            spaces.discard(space)
+    finally:
+        if not kept:
+            space.keep()
+        spaces.close()
+    return outcome
+
+
+def _filed(outcome: Outcome) -> dict[str, Any]:
+    document = outcome.document or {}
+    metadata = {**document.get("metadata", {}), "computed_on": platform.node()}
+    return {**document, "metadata": metadata}
+
+
+def _rebuilt(data: dict[str, Any]) -> Job:
+    job: Any = MontyDecoder().process_decoded(data)
+    if not callable(getattr(job, "function", None)):
+        message = (
+            f"job {data.get('name')}: its function cannot be imported here; install the package "
+            "that defines it on the workers"
+        )
+        raise EngineError(message)
+    return job  # type: ignore[no-any-return]
+
+
+def _check_version(spec: dict[str, Any]) -> None:
+    asked = spec.get(MARK, {}).get("version")
+    if asked is not None and asked != version():
+        message = (
+            f"this worker has defectflow {version()}, the job was submitted by {asked}: numbers "
+            f"would mix; install defectflow=={asked} for the workers, then `defectflow retry`"
+        )
+        raise EngineError(message)
+
+
+__all__ = ["DEFAULT_KIND", "MARK", "JobFailed", "StepTask", "run_step", "version", "workflow"]

@@ -1,0 +1,124 @@
+"""What a queue job runs: it works through the ready jobs of one kind until none is left.
+
+python -m defectflow.launch.worker --store URL --queue FILE --kind KIND --folder DIR
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from defectflow.engines.deadline import time_left_s
+from defectflow.errors import DefectflowError
+from defectflow.launch.feeding import Feeder, category_query
+from defectflow.launch.launchpads import open_launchpad
+from defectflow.launch.patience import patiently
+from defectflow.launch.queues import number_variable
+from defectflow.launch.rockets import MARK, version
+from defectflow.launch.site import load_site
+from defectflow.store.runs import process_start
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fireworks import FWorker, LaunchPad
+
+    from defectflow.launch.site import Site
+
+#: A flow may ask for its next job in this time; then the queue job is given back.
+_IDLE_S: Final = 5.0
+_PAUSE_S: Final = 0.5
+#: No job is begun when less than this is left of the wall time.
+_LEAST_S: Final = 30.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Work until nothing is left; return the exit status."""
+    parser = argparse.ArgumentParser(prog="defectflow.launch.worker", description=__doc__)
+    for name in ("store", "queue", "kind", "folder"):
+        parser.add_argument(f"--{name}", required=True)
+    given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        site = load_site(given.queue)
+        pad = patiently(lambda: open_launchpad(given.store))
+        if pad is None:
+            return 1
+        worker = fworker(site, given.kind)
+        _refuse_others(pad)
+        count = work(pad, worker)
+        print(f"{count} jobs done by defectflow {version()}")  # noqa: T201 - the queue job's log
+        Feeder(pad, site, given.queue, given.store, given.folder).feed_quietly()
+    except DefectflowError as error:
+        print(f"defectflow worker: {error}", file=sys.stderr)  # noqa: T201 - the queue job's log
+        return 1
+    except KeyboardInterrupt:
+        print("defectflow worker: interrupted", file=sys.stderr)  # noqa: T201 - same
+        return 130
+    return 0
+
+
+def fworker(site: Site, kind: str) -> FWorker:
+    """Return FireWorks' description of this worker; it takes jobs of its own version only.
+
+    Beside its own kind it takes light steps: they last seconds, and what they ask for is next.
+    """
+    from fireworks import FWorker
+
+    env = {
+        "queue_job": os.environ.get(number_variable(site), ""),
+        "host": platform.node(),
+        "pid": os.getpid(),
+        "process_started": process_start(os.getpid()),
+        "version": version(),
+    }
+    query = category_query(kind, besides=("light",)) | _same_version()
+    return FWorker(name=f"defectflow-{kind}", query=query, env=env)
+
+
+def work(pad: LaunchPad, worker: FWorker) -> int:
+    """Launch ready jobs one after the other; return how many."""
+    from fireworks.core.rocket_launcher import launch_rocket
+
+    count, idle_since = 0, time.monotonic()
+    while time.monotonic() - idle_since < _IDLE_S:
+        left = time_left_s()
+        if left is not None and left < _LEAST_S:
+            break
+        ready = patiently(lambda: pad.run_exists(worker))
+        if ready and launch_rocket(pad, worker):
+            count += 1
+            idle_since = time.monotonic()
+        else:
+            time.sleep(_PAUSE_S)
+    return count
+
+
+def _same_version() -> dict[str, Any]:
+    return {f"spec.{MARK}.version": version()}
+
+
+def _refuse_others(pad: LaunchPad) -> None:
+    """Say so if jobs wait that another version has submitted."""
+    others = {f"spec.{MARK}.version": {"$exists": True, "$ne": version()}, "state": "READY"}
+    found = pad.fireworks.find_one(others, {f"spec.{MARK}": 1})
+    if found is not None:
+        asked = found["spec"][MARK]["version"]
+        print(  # noqa: T201 - the queue job's log
+            f"jobs of defectflow {asked} are left alone: this worker has {version()}; install "
+            f"defectflow=={asked} for them",
+            file=sys.stderr,
+        )
+
+
+def _interrupted(signum: int, frame: Any) -> None:  # noqa: ARG001 - the signature of handlers
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,166 @@
+"""Queue scripts beside ones that the four schedulers are known to take."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+
+from defectflow.errors import RecipeError
+from defectflow.launch import queues
+from defectflow.launch.site import Site
+
+#: What the manuals of the schedulers ask for: 2 nodes, 8 processes each, 2 threads, 16 GB a node.
+DIRECTIVES = {
+    "slurm": {
+        "#SBATCH --nodes=2",
+        "#SBATCH --ntasks-per-node=8",
+        "#SBATCH --cpus-per-task=2",
+        "#SBATCH --time=12:30:00",
+        "#SBATCH --mem=16000M",
+        "#SBATCH --partition=long",
+        "#SBATCH --account=m1",
+        "#SBATCH --job-name=defectflow-default",
+        "#SBATCH --output=defectflow-default-%j.out",
+        "#SBATCH --error=defectflow-default-%j.error",
+        "#SBATCH --special",
+    },
+    "pbs": {
+        "#PBS -N defectflow-default",
+        "#PBS -l select=2:ncpus=16:mpiprocs=8:ompthreads=2:mem=16000mb",
+        "#PBS -l walltime=12:30:00",
+        "#PBS -q long",
+        "#PBS -A m1",
+        "#PBS -o FW_job.out",
+        "#PBS -e FW_job.error",
+        "#PBS --special",
+    },
+    "sge": {
+        "#$ -S /bin/bash",
+        "#$ -N defectflow-default",
+        "#$ -pe mpi 32",
+        "#$ -l h_rt=12:30:00",
+        "#$ -l h_vmem=1000M",
+        "#$ -q long",
+        "#$ -P m1",
+        "#$ -o FW_job.out",
+        "#$ -e FW_job.error",
+        "#$ --special",
+    },
+    "lsf": {
+        "#BSUB -J defectflow-default",
+        "#BSUB -n 16",
+        "#BSUB -W 12:30",
+        '#BSUB -R "span[ptile=8]"',
+        '#BSUB -R "affinity[core(2)]"',
+        '#BSUB -R "rusage[mem=16000MB]"',
+        "#BSUB -q long",
+        "#BSUB -P m1",
+        "#BSUB -o defectflow-default-%J.out",
+        "#BSUB -e defectflow-default-%J.error",
+        "#BSUB --special",
+    },
+}
+
+
+def site(scheduler, **changes):
+    given = {
+        "wall_time": "12:30:00",
+        "nodes": 2,
+        "processes_per_node": 8,
+        "threads_per_process": 2,
+        "memory_per_node_MB": 16000,
+        "queue": "long",
+        "account": "m1",
+        "mpi": "srun -n {n}",
+        "directives": ["--special"],
+        "setup": ["module load espresso"],
+    }
+    if scheduler == "sge":
+        given["parallel_environment"] = "mpi"
+    return Site(scheduler=scheduler, **{**given, **changes})
+
+
+@pytest.mark.parametrize("scheduler", DIRECTIVES)
+def test_scripts_of_fireworks(scheduler):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # FireWorks warns of fields that its template lacks
+        script = queues.adapter(site(scheduler), "default", "work").get_script_str("/place")
+    lines = script.splitlines()
+    mark = queues.directive(site(scheduler))
+    assert {line for line in lines if line.startswith(mark)} == DIRECTIVES[scheduler]
+    assert lines[0].startswith("#!/bin/bash")
+    body = [line for line in lines if line and not line.startswith("#")]
+    assert body == [
+        "module load espresso",
+        "export OMP_NUM_THREADS=2",
+        "export DEFECTFLOW_DFT_PROCESSES=16",
+        "export DEFECTFLOW_WALL_TIME_S=45000",
+        "export DEFECTFLOW_MPI_COMMAND='srun -n {n}'",
+        "cd /place",
+        "work",
+    ]
+    # A directive below the first command would be ignored by the queue.
+    assert max(i for i, line in enumerate(lines) if line.startswith(mark)) < lines.index(body[0])
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "wanted"),
+    [
+        ("slurm", ["--nodes=2", "--ntasks-per-node=8", "--cpus-per-task=2", "--mem=16000M"]),
+        ("pbs", ["select=2:ncpus=16:mpiprocs=8:ompthreads=2:mem=16000mb", "walltime=12:30:0"]),
+        ("sge", ["-pe mpi 32", "h_rt=12:30:00", "h_vmem=1000M"]),
+    ],
+)
+def test_headers_of_qtoolkit(scheduler, wanted):
+    pytest.importorskip("qtoolkit", reason="pip install 'defectflow[queues]'")
+    fields = queues.resources(site(scheduler), "default")
+    header = queues.scheduler_io(site(scheduler)).generate_header(fields)
+    for words in wanted:
+        assert words in header
+
+
+def test_lsf_is_unknown_to_jobflow_remote():
+    pytest.importorskip("qtoolkit", reason="pip install 'defectflow[queues]'")
+    with pytest.raises(RecipeError, match="--to fireworks"):
+        queues.resources(site("lsf"), "default")
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "changes", "said"),
+    [
+        ("sge", {"parallel_environment": None}, "parallel_environment"),
+        ("slurm", {"parallel_environment": "mpi"}, "is of SGE"),
+        ("pbs", {"qos": "high"}, "qos is of Slurm"),
+    ],
+)
+def test_fields_of_another_queue_are_refused(scheduler, changes, said):
+    with pytest.raises(RecipeError, match=said):
+        queues.adapter(site(scheduler, **changes), "default", "work")
+
+
+def test_kinds_of_steps():
+    from defectflow.engines.registry import engine
+    from defectflow.flows import MigrationBarrierMaker
+    from defectflow.structures import hosts
+
+    flow = MigrationBarrierMaker(engine("emt")).make(hosts.load("fcc-Cu"), species="Cu")
+    assert [queues.step_kind(job) for job in flow] == ["relax", "light"]
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "line", "begun", "stuck"),
+    [
+        ("slurm", "12|RUNNING|None", True, False),
+        ("slurm", "13|PENDING|DependencyNeverSatisfied", False, True),
+        ("slurm", "14|PENDING|Priority", False, False),
+        ("lsf", "15|RUN", True, False),
+        ("lsf", "16|PEND", False, False),
+        ("pbs", "17.host user long defectfl 1 2 32 -- 12:30 Q --", False, False),
+        ("sge", "18 0.5 defectfl user r 01/01/2026 10:00:00 long@a 16", True, False),
+        ("sge", "19 0.5 defectfl user Eqw 01/01/2026 10:00:00 16", False, True),
+    ],
+)
+def test_what_queues_list(scheduler, line, begun, stuck):
+    job = queues._line(site(scheduler), line)
+    assert (job.number, job.begun, job.stuck) == (line[:2], begun, stuck)
