@@ -89,7 +89,7 @@ def test_high_entropy_decoration():
         assert cell.structure.composition.formula == "Mg4 Zn4 Co4 Cu4 Ni4 O20"
 
 
-def test_ten_thousand_cells_in_flat_memory():
+def test_memory_stays_flat_while_cells_stream():
     host = hosts.load("rocksalt-MgO").structure * (2, 2, 2)
     stream = orderings(host, [Decoration("Mg", {"Ni": 8})])
     for _ in itertools.islice(stream, 200):
@@ -97,7 +97,7 @@ def test_ten_thousand_cells_in_flat_memory():
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
-        for _ in itertools.islice(stream, 800):
+        for _ in itertools.islice(stream, 400):
             pass
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
