@@ -72,11 +72,14 @@ def test_a_choice_survives_json():
         assert again == choice
 
 
-def test_the_width_of_a_shell_is_one_fact():
+def test_defaults_are_those_of_the_generators():
     from defectflow.recipes.kinds.complexes import _WIDTH_A
+    from defectflow.recipes.kinds.points import _CONTACT
     from defectflow.structures.clusters import SHELL_WIDTH_A
+    from defectflow.structures.points import MIN_CONTACT
 
     assert _WIDTH_A == SHELL_WIDTH_A
+    assert _CONTACT == MIN_CONTACT
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 import spglib
 
 from defectflow.errors import StructureError
-from defectflow.structures import hosts, primitive
+from defectflow.structures import hosts, primitive, supercell_matrix
 from defectflow.structures.points import antisites, interstitials, substitutions, vacancies
 
 NAMES = [
@@ -20,9 +21,13 @@ NAMES = [
     "alpha-V2O5",
     "olivine-LiFePO4",
     "O3-LiNiO2",
+    "P2-CoO2",
     "2H-MoS2",
     "fcc-Cu",
     "Chevrel-Mo6S8",
+    "anatase-TiO2",
+    "fluorite-CeO2",
+    "graphene",
 ]
 
 
@@ -103,6 +108,40 @@ def test_interstitials():
         assert (change.action, change.before, change.after) == ("insert", None, "H")
         assert change.index == len(structure)
         assert cell.structure[change.index].frac_coords == pytest.approx(change.frac_coords)
+
+
+#: Bonds (Å) of the hosts from their lattice constants; peroxide and disulfide from textbooks.
+BONDS_A = {
+    "rocksalt-MgO": {"Mg O": 2.106, "O O": 1.48},
+    "rutile-TiO2": {"O Ti": 1.949, "O O": 1.48},
+    "anatase-TiO2": {"O Ti": 1.934, "O O": 1.48},
+    "2H-MoS2": {"Mo S": 2.41, "S S": 2.05},
+    "fcc-Cu": {"Cu Cu": 2.556},
+    "fluorite-CeO2": {"Ce O": 2.343, "O O": 1.48},
+    "olivine-LiFePO4": {"O P": 1.53, "Fe O": 2.06, "Li O": 2.09},
+}
+
+
+@pytest.mark.parametrize("name", BONDS_A)
+def test_no_contact_is_shorter_than_seven_tenths_of_the_bond(name):
+    host = hosts.load(name).structure
+    cell = host.make_supercell(supercell_matrix(host, 7.0), in_place=False)
+    for one in itertools.chain(vacancies(cell), interstitials(cell)):
+        distances = one.structure.distance_matrix + 99 * np.eye(len(one.structure))
+        symbols = np.array([site.specie.symbol for site in one.structure])
+        for pair, bond_A in BONDS_A[name].items():
+            first, second = pair.split()
+            between = distances[np.ix_(symbols == first, symbols == second)]
+            assert between.min() >= 0.695 * bond_A, (one.name, pair)
+
+
+def test_narrow_voids_only_if_asked_for():
+    """The tetrahedral void of a close-packed metal is at sqrt(3/8) = 0.61 of the bond."""
+    structure = hosts.load("fcc-Cu").structure
+    assert [cell.multiplicity for cell in interstitials(structure, "Cu")] == [1]
+    every = interstitials(structure, "Cu", min_contact=0.0)
+    assert [cell.multiplicity for cell in every] == [1, 2]
+    assert [cell.multiplicity for cell in interstitials(structure, "H")] == [1, 2]
 
 
 def test_generators_are_lazy():

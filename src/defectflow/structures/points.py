@@ -6,12 +6,14 @@ a defect has to be alone. Multiplicities are per primitive cell, so they do not 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.cells import Cell, insertion, require_element, site_change
+from defectflow.structures.layers import BOND_FACTOR, covalent_radius_A
+from defectflow.structures.oxidation import is_metal
 from defectflow.structures.sites import insertion_sites
 from defectflow.structures.symmetry import SYMPREC_A, nearest_places, primitive, symmetry_maps
 
@@ -20,6 +22,10 @@ if TYPE_CHECKING:
 
     from pymatgen.core.structure import Structure
 
+    from defectflow.structures.sites import InsertionSite
+
+#: An interstitial nearer to an atom than this part of their bond is left out unless asked for.
+MIN_CONTACT: Final = 0.7
 #: Neighbours whose distances tell inequivalent atoms of one element apart, for a stable order.
 _FINGERPRINT_ATOMS = 16
 
@@ -92,6 +98,7 @@ def interstitials(
     species: str | None = None,
     symprec: float = SYMPREC_A,
     *,
+    min_contact: float = MIN_CONTACT,
     every_vertex: bool = False,
 ) -> Iterator[Cell]:
     """Yield one cell for each symmetry-distinct void filled, widest void first.
@@ -102,6 +109,10 @@ def interstitials(
     ----------
     species
         Element to put in; each element of the host by default.
+    min_contact
+        Voids are left out in which the atom is nearer to another one than this part of their bond:
+        that of the host, or the sum of the covalent radii of elements that have none there. Two
+        metals in a host that is not one have no bond. Zero takes every void.
     every_vertex
         Take narrower places than voids, too: see `insertion_sites`.
     """
@@ -109,25 +120,73 @@ def interstitials(
     if species is not None:
         require_element(species)
         elements = [species]
-    return _filled_voids(structure, elements, symprec, every_vertex=every_vertex)
+    return _filled_voids(structure, elements, symprec, min_contact, every_vertex=every_vertex)
 
 
 def _filled_voids(
-    structure: Structure, elements: Sequence[str], symprec: float, *, every_vertex: bool
+    structure: Structure,
+    elements: Sequence[str],
+    symprec: float,
+    min_contact: float,
+    *,
+    every_vertex: bool,
 ) -> Iterator[Cell]:
-    sites = insertion_sites(structure, elements[0], symprec=symprec, every_vertex=every_vertex)
+    cell = primitive(structure, symprec)
+    sites = insertion_sites(cell, elements[0], symprec=symprec, every_vertex=every_vertex)
     for species in elements:
         # Voids are the same for every ion; places beside a sheet depend on its size.
         if species != elements[0] and any(site.coordination is None for site in sites):
-            sites = insertion_sites(structure, species, symprec=symprec, every_vertex=every_vertex)
-        for rank, site in enumerate(sites, start=1):
+            sites = insertion_sites(cell, species, symprec=symprec, every_vertex=every_vertex)
+        bonds = {one: bond_A(cell, species, one) for one in _elements(cell)}
+        wide = [site for site in sites if _contact(cell, site, bonds) >= min_contact]
+        for rank, site in enumerate(wide, start=1):
+            place = cell.lattice.get_cartesian_coords(site.frac_coords)
+            coords = structure.lattice.get_fractional_coords(place).round(10) % 1.0
             yield Cell.from_changes(
                 structure,
-                [insertion(structure, species, site.frac_coords)],
-                name=_name(f"{species}_i", rank, len(sites)),
+                [insertion(structure, species, coords)],
+                name=_name(f"{species}_i", rank, len(wide)),
                 kind="interstitial",
                 multiplicity=site.multiplicity or 1,
             )
+
+
+def bond_A(structure: Structure, one: str, other: str) -> float:
+    """Return the length (Å) of the bond between two elements in a host; 0 if they form none.
+
+    It is their shortest distance in the host if that is at most 1.25 times the sum of their
+    covalent radii, or else that sum; two metals in a host that is not one form none.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts
+    >>> host = hosts.load("rocksalt-MgO").structure
+    >>> [round(bond_A(host, *pair.split()), 3) for pair in ("Mg O", "Li O", "Mg Mg")]
+    [2.106, 1.94, 0.0]
+    """
+    from pymatgen.core.periodic_table import Element
+
+    radii_A = covalent_radius_A(one) + covalent_radius_A(other)
+    centres, ends, _, distances = structure.get_neighbor_list(BOND_FACTOR * radii_A)
+    symbols = np.array([site.specie.symbol for site in structure])
+    pair = (symbols[centres] == one) & (symbols[ends] == other)
+    if Element(one).is_metal and Element(other).is_metal and not is_metal(structure):
+        return 0.0
+    return float(distances[pair].min()) if pair.any() else radii_A
+
+
+def _contact(cell: Structure, site: InsertionSite, bonds: Mapping[str, float]) -> float:
+    """Return the distance of a void from an atom in units of their bond, the least of all."""
+    place = cell.lattice.get_cartesian_coords(site.frac_coords)
+    near = cell.get_sites_in_sphere(place, max(bonds.values()) + 1e-6)
+    return min(
+        (
+            float(atom.nn_distance) / bonds[atom.specie.symbol]
+            for atom in near
+            if bonds[atom.specie.symbol] > 0
+        ),
+        default=1.0,
+    )
 
 
 def _exchanges(

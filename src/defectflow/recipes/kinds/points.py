@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
     from defectflow.structures.cells import Cell
 
+#: Default of `defectflow.structures.points.MIN_CONTACT`; a test compares them.
+_CONTACT = 0.7
+
 
 class Vacancy(DefectChoice):
     """Take one atom out, at each distinct site."""
@@ -90,6 +93,14 @@ class Interstitial(DefectChoice):
         description="element to put in; each element of the host by default",
         json_schema_extra=SYMBOL,
     )
+    min_contact: float = Field(
+        _CONTACT,
+        ge=0,
+        description=(
+            "leave out voids in which the atom is nearer to another one than this part of their "
+            "bond; 0 takes all"
+        ),
+    )
     every_vertex: bool = Field(
         False, description="take narrower places than voids, too: all corners of Voronoi cells"
     )
@@ -100,5 +111,10 @@ class Interstitial(DefectChoice):
         """Yield a cell for each inequivalent void filled."""
         from defectflow.structures import points
 
-        cells = points.interstitials(structure, self.species, every_vertex=self.every_vertex)
+        cells = points.interstitials(
+            structure,
+            self.species,
+            min_contact=self.min_contact,
+            every_vertex=self.every_vertex,
+        )
         return in_charges(cells, self.charges, self.oxidation_states)
