@@ -83,8 +83,8 @@ def file_row(target: Path, record: dict[str, Any], row: dict[str, Any]) -> None:
     if target.exists():
         rows = {old["system"]: old for old in json.loads(target.read_text("utf-8"))["hops"]}
     rows[row["system"]] = row
-    order = [hop["system"] for hop in hops()]
-    ordered = sorted(rows.values(), key=lambda one: order.index(one["system"]))
+    order = {hop["system"]: place for place, hop in enumerate(hops())}
+    ordered = sorted(rows.values(), key=lambda one: order.get(one["system"], len(order)))
     text = json.dumps(record | {"hops": ordered}, indent=1)
     target.write_text(text + "\n", encoding="utf-8")
 
