@@ -33,7 +33,9 @@ def computed(label: str, metal: str) -> dict[str, Any]:
     name, _, model = label.partition(":")
     used = engine(name, **({"model": model} if model else {}))
     maker = DefectFormationEnergyMaker(used, supercell=THREE)
-    document = run(maker.make(hosts.load(f"fcc-{metal}"), metal), ROOT / ".defectflow" / "vacancies.sqlite")
+    document = run(
+        maker.make(hosts.load(f"fcc-{metal}"), metal), ROOT / ".defectflow" / "vacancies.sqlite"
+    )
     compared = compare([document])[0]
     published = compared.published
     return {

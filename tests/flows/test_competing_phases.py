@@ -8,7 +8,7 @@ from pymatgen.core import Lattice, Structure
 from defectflow import hosts
 from defectflow.engines import engine
 from defectflow.errors import RecipeError, StructureError
-from defectflow.flows import DefectFormationEnergyMaker, Reservoirs
+from defectflow.flows import DefectFormationEnergyMaker, MeasuredCompound, Reservoirs
 from defectflow.launch import run
 from defectflow.structures import substitutions, vacancies
 
@@ -122,6 +122,21 @@ def test_an_unstable_host_is_refused_by_how_much():
             "did you mean Cu-rich",
         ),
         (Reservoirs({"Au": "fcc-Cu"}), StructureError, "has to hold Au alone"),
+        (
+            Reservoirs({"Au": MeasuredCompound("fcc-Au", -1.0)}),
+            StructureError,
+            "holds Au and other elements",
+        ),
+        (
+            Reservoirs(
+                {
+                    "Au": MeasuredCompound(alloy("Au", "Cu"), -1.0),
+                    "Cu": MeasuredCompound(alloy("Au", "Cu"), -1.0),
+                }
+            ),
+            StructureError,
+            "both compounds",
+        ),
     ],
 )
 def test_mistakes_are_found_before_anything_runs(reservoirs, error, says):
@@ -135,6 +150,40 @@ def test_elements_with_reservoirs_of_their_own_are_noted():
     maker = DefectFormationEnergyMaker(EMT, supercell=[[1, 0, 0], [0, 1, 0], [0, 0, 1]])
     document = run(maker.make(alloy("Au", "Cu"), defects=gold_for_copper))
     assert any("not all of them can be in equilibrium" in note for note in document.notes)
+
+
+def test_a_measured_compound_stands_for_an_element_that_is_not_computed(rich):
+    """With the engine's own enthalpy of Cu3Au the road through it ends at the element's energy."""
+    steps = {one.name: one.relaxed for one in rich.competing_phases}
+    gold = steps["fcc-Au"].energy_eV / len(steps["fcc-Au"].structure)
+    copper = steps["fcc-Cu"].energy_eV / len(steps["fcc-Cu"].structure)
+    host_eV = rich.pristine.energy_eV / (len(rich.pristine.structure) / 4)
+    own_eV = host_eV - gold - 3 * copper
+    maker = DefectFormationEnergyMaker(EMT, supercell=[[1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    for enthalpy_eV in (own_eV, own_eV - 0.3):
+        reservoirs = Reservoirs({"Au": MeasuredCompound(alloy("Au", "Cu"), enthalpy_eV)})
+        flow = maker.make(alloy("Au", "Cu"), reference=reservoirs, defects=gold_for_copper)
+        assert "relax fcc-Au" not in [job.name for job in flow]
+        document = run(flow)
+        found = {one.element: one for one in document.chemical_potentials}
+        assert found["Au"].energy_eV == pytest.approx(gold + own_eV - enthalpy_eV, abs=1e-5)
+        assert "measured formation enthalpy" in found["Au"].source
+        assert found["Cu"].energy_eV == pytest.approx(copper, abs=1e-6)
+
+
+def test_a_limit_can_rest_on_a_measured_compound(rich):
+    """The host itself is the compound: its formation energy is then the measured one."""
+    reservoirs = Reservoirs(
+        {"Au": MeasuredCompound(alloy("Au", "Cu"), -0.5)},
+        competing_phases=["fcc-Cu"],
+        limit="Au-rich",
+    )
+    maker = DefectFormationEnergyMaker(EMT, supercell=[[1, 0, 0], [0, 1, 0], [0, 0, 1]])
+    document = run(maker.make(alloy("Au", "Cu"), reference=reservoirs, defects=gold_for_copper))
+    poor, rich_end = sorted(document.limits, key=lambda one: one.chemical_potentials_eV["Au"])
+    width = rich_end.chemical_potentials_eV["Au"] - poor.chemical_potentials_eV["Au"]
+    assert width == pytest.approx(0.5, abs=1e-4)
+    assert rich_end.phases == ("Au through Cu3Au",)
 
 
 def test_distorted_starts_are_relaxed_and_the_lowest_is_kept():

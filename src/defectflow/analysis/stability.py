@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 #: A host this little above the hull (eV per atom) counts as stable: rounding.
 _ON_HULL_EV: Final = 1e-8
+#: A phase of the host's own composition within this (eV per atom) counts as the host itself.
+_SAME_PHASE_EV: Final = 1e-3
 #: Chemical potentials that agree in so many digits (eV) are the same.
 _DIGITS: Final = 6
 
@@ -65,7 +67,7 @@ def stability_limits(host: Phase, others: Sequence[Phase]) -> tuple[Limit, ...]:
     StructureError
         If the host is not stable against the others: by how much, and against what.
     """
-    phases = (host, *others)
+    phases = (host, *(one for one in others if not _is_host(one, host)))
     entries = _entries(phases)
     diagram = _diagram(entries)
     _require_stable(diagram, entries, phases)
@@ -80,6 +82,16 @@ def stability_limits(host: Phase, others: Sequence[Phase]) -> tuple[Limit, ...]:
         known = set(limits[corner].phases) if corner in limits else set()
         limits[corner] = Limit(tuple(sorted(names | known)), potentials)
     return tuple(sorted(limits.values(), key=lambda limit: limit.phases))
+
+
+def _is_host(phase: Phase, host: Phase) -> bool:
+    from pymatgen.core.composition import Composition
+
+    one, other = Composition(phase.formula), Composition(host.formula)
+    if one.reduced_formula != other.reduced_formula:
+        return False
+    difference = phase.energy_eV / one.num_atoms - host.energy_eV / other.num_atoms
+    return abs(difference) < _SAME_PHASE_EV
 
 
 def extreme(limits: Sequence[Limit], element: str, *, rich: bool) -> Limit:

@@ -85,6 +85,11 @@ class Scene(MSONable):
     notes: list[str]
     provenance: Provenance
 
+    @property
+    def exchanged(self) -> set[str]:
+        """Symbols of the elements that defects add or take away."""
+        return {symbol for plan in self.plans for symbol in plan.added}
+
 
 @dataclass
 class DefectFormationEnergyMaker(Maker):
@@ -237,7 +242,7 @@ class DefectFormationEnergyMaker(Maker):
         one_engine(pristine, *phases, *relaxed)
         named = list(zip(scene.phases, phases, strict=True))
         potentials = chemical_potentials(
-            self.engine, pristine, named, scene.limit, scene.about["host"]
+            self.engine, pristine, named, scene.limit, scene.exchanged, scene.about["host"]
         )
         dos: DosDocument | None = steps["dos"]
         charged = any(plan.charge for plan in scene.plans)

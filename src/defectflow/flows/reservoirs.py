@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from monty.json import MSONable
+from pymatgen.core.composition import Composition
 
 from defectflow.analysis.stability import Limit, Phase, extreme, stability_limits
 from defectflow.documents import ChemicalPotential, PotentialLimit, RelaxDocument
@@ -30,6 +31,24 @@ HOST = "host"
 
 
 @dataclass(frozen=True)
+class MeasuredCompound:
+    """A reservoir of an element that is not computed itself, but through one of its compounds.
+
+    μ = [E(compound) - Σ n μ(other elements) - ΔH] / n, with the energies of crystals, which engines
+    know better than those of molecules, and a measured enthalpy: L. Wang, T. Maxisch, G. Ceder,
+    Phys. Rev. B 73, 195107 (2006).
+
+    Attributes
+    ----------
+    formation_enthalpy_eV
+        ΔH per formula unit (of the reduced formula) from the elements; negative is stable.
+    """
+
+    compound: Source
+    formation_enthalpy_eV: float
+
+
+@dataclass(frozen=True)
 class Reservoirs:
     """Where the atoms of a defect come from and go to.
 
@@ -44,7 +63,7 @@ class Reservoirs:
         among those at which the host is stable; needed with `competing_phases`.
     """
 
-    by_element: Mapping[str, Source] = field(default_factory=dict)
+    by_element: Mapping[str, Source | MeasuredCompound] = field(default_factory=dict)
     competing_phases: Sequence[Source] = ()
     limit: str = ""
 
@@ -69,11 +88,17 @@ class PhasePlan(MSONable):
         Symbol, if the phase is the reservoir of that element; else empty.
     gas
         Whether it is a molecule in a box.
+    through
+        Symbol of the element whose chemical potential follows from this compound; else empty.
+    enthalpy_eV
+        Measured enthalpy of formation of that compound, per formula unit.
     """
 
     name: str
     element: str = ""
     gas: bool = False
+    through: str = ""
+    enthalpy_eV: float = 0.0
 
 
 def phases_for(
@@ -93,19 +118,26 @@ def phases_for(
     """
     own = {element.symbol for element in host.structure.elements}
     reservoirs.check(own | exchanged)
-    found = {}
+    found: dict[str, tuple[PhasePlan, Any]] = {}
     for source in reservoirs.competing_phases:
         plan, crystal = _plan(source)
         found[plan.name] = (plan, crystal)
     pure = {plan.element for plan, _ in found.values()}
-    wanted = exchanged | (own if reservoirs.limit else set())
-    for symbol in sorted(wanted - pure):
-        given = reservoirs.by_element.get(symbol)
-        if own == {symbol} and given is None:
-            if host.parent is None:
-                continue
-            given = host.parent  # a cell with a fault or a boundary is no reservoir
-        plan, crystal = _plan(given or _standard_state(symbol))
+    wanted = sorted((exchanged | (own if reservoirs.limit else set())) - pure)
+    while wanted:
+        symbol = wanted.pop(0)
+        choice = reservoirs.by_element.get(symbol)
+        if own == {symbol} and choice is None:
+            continue
+        if isinstance(choice, MeasuredCompound):
+            plan, crystal = _through(symbol, choice)
+            others = {element.symbol for element in crystal.structure.elements} - {symbol}
+            _require_computed(others, symbol, reservoirs)
+            known = {one.element for one, _ in found.values()}
+            wanted += sorted(others - known - set(wanted))
+            found[plan.name] = (plan, crystal)
+            continue
+        plan, crystal = _plan(choice or _standard_state(symbol))
         if plan.element != symbol:
             message = (
                 f"reference {plan.name} is not {symbol} alone; the reservoir of {symbol} has to "
@@ -114,6 +146,30 @@ def phases_for(
             raise StructureError(message)
         found[plan.name] = (plan, crystal)
     return found
+
+
+def _require_computed(others: set[str], symbol: str, reservoirs: Reservoirs) -> None:
+    for other in sorted(others):
+        if isinstance(reservoirs.by_element.get(other), MeasuredCompound):
+            message = (
+                f"references of {symbol} and {other} are both compounds, each of which needs the "
+                f"other; give a crystal of {other}"
+            )
+            raise StructureError(message)
+
+
+def _through(symbol: str, choice: MeasuredCompound) -> tuple[PhasePlan, Host]:
+    source = choice.compound
+    crystal = as_host(hosts.load(source) if isinstance(source, str) else source)
+    symbols = {element.symbol for element in crystal.structure.elements}
+    if symbol not in symbols or len(symbols) == 1:
+        message = (
+            f"reference {crystal.name} is {crystal.formula}; the chemical potential of {symbol} "
+            f"follows from a compound that holds {symbol} and other elements"
+        )
+        raise StructureError(message)
+    enthalpy_eV = choice.formation_enthalpy_eV
+    return PhasePlan(crystal.name, through=symbol, enthalpy_eV=enthalpy_eV), crystal
 
 
 def phase_jobs(engine: Engine, relax: dict[str, Any], plan: PhasePlan, source: Source) -> list[Job]:
@@ -184,6 +240,7 @@ def chemical_potentials(
     pristine: RelaxDocument,
     phases: Sequence[tuple[PhasePlan, RelaxDocument]],
     limit: str,
+    exchanged: set[str],
     host_name: str,
 ) -> Potentials:
     """Return the chemical potentials: of each reservoir, or of a limit of the host's stability.
@@ -195,14 +252,15 @@ def chemical_potentials(
     """
     if limit:
         return _at_limit(engine, pristine, phases, limit, host_name)
-    chosen = [_of_phase(plan, step) for plan, step in phases if plan.element]
+    chosen = _elemental(phases)
     known = {one.element for one in chosen}
     symbols = {element.symbol for element in pristine.structure.elements}
     if len(symbols) == 1 and not symbols & known:
         symbol = symbols.pop()
         energy_eV = pristine.energy_eV / len(pristine.structure)
         chosen.append(ChemicalPotential(element=symbol, energy_eV=energy_eV, source=HOST))
-    notes = _gas_notes(engine, [plan for plan, _ in phases])
+    chosen = [one for one in chosen if one.element in exchanged]
+    notes = _gas_notes(engine, [plan for plan, _ in phases if plan.element in exchanged])
     if len(chosen) > 1:
         notes.append(
             "each element is counted against its own reservoir; not all of them can be in "
@@ -220,6 +278,27 @@ def _of_phase(plan: PhasePlan, step: RelaxDocument) -> ChemicalPotential:
     )
 
 
+def _elemental(phases: Sequence[tuple[PhasePlan, RelaxDocument]]) -> list[ChemicalPotential]:
+    """Return the chemical potential of each element at its own phase, or through its compound."""
+    chosen = [_of_phase(plan, step) for plan, step in phases if plan.element]
+    known = {one.element: one.energy_eV for one in chosen}
+    for plan, step in phases:
+        if plan.through:
+            counts, units = step.structure.composition.get_integer_formula_and_factor()
+            formula = Composition(counts)
+            rest = sum(n * known[e.symbol] for e, n in formula.items() if e.symbol != plan.through)
+            energy_eV = step.energy_eV / units - plan.enthalpy_eV - rest
+            chosen.append(
+                ChemicalPotential(
+                    element=plan.through,
+                    energy_eV=energy_eV / formula[plan.through],
+                    source=f"{plan.name} with its measured formation enthalpy, "
+                    f"{plan.enthalpy_eV:g} eV",
+                )
+            )
+    return chosen
+
+
 def _at_limit(
     engine: Engine,
     pristine: RelaxDocument,
@@ -229,17 +308,24 @@ def _at_limit(
 ) -> Potentials:
     host = Phase(host_name, pristine.structure.formula, pristine.energy_eV)
     others = [Phase(plan.name, step.structure.formula, step.energy_eV) for plan, step in phases]
+    elements = _elemental(phases)
+    others += [
+        Phase(
+            f"{one.element} through {one.source.partition(' with ')[0]}", one.element, one.energy_eV
+        )
+        for one in elements
+        if one.relaxed is None
+    ]
     found = stability_limits(host, others)
     symbol, _, end = limit.rpartition("-")
     chosen = extreme(found, symbol, rich=end == "rich")
-    steps = {plan.name: step for plan, step in phases}
-    elemental = {plan.element: plan.name for plan, _ in phases if plan.element}
+    pure = {one.element: one for one in elements}
     potentials = tuple(
         ChemicalPotential(
             element=element,
             energy_eV=energy_eV,
             source=f"{limit}: {host_name} with {', '.join(chosen.phases)}",
-            relaxed=steps.get(elemental.get(element, "")),
+            relaxed=pure[element].relaxed if element in pure else None,
         )
         for element, energy_eV in chosen.chemical_potentials_eV.items()
     )
@@ -249,19 +335,15 @@ def _at_limit(
     absent = [plan.name for plan, _ in phases if plan.gas and plan.name not in chosen.phases]
     if absent:
         notes.append(f"the energy of {', '.join(absent)} does not enter at this limit")
-    return Potentials(
-        potentials, tuple(_limit_document(one, elemental, steps) for one in found), tuple(notes)
-    )
+    return Potentials(potentials, tuple(_limit_document(one, pure) for one in found), tuple(notes))
 
 
-def _limit_document(
-    limit: Limit, elemental: Mapping[str, str], steps: Mapping[str, RelaxDocument]
-) -> PotentialLimit:
-    relative = {}
-    for element, energy_eV in limit.chemical_potentials_eV.items():
-        pure = steps.get(elemental.get(element, ""))
-        if pure is not None:
-            relative[element] = energy_eV - pure.energy_eV / len(pure.structure)
+def _limit_document(limit: Limit, pure: Mapping[str, ChemicalPotential]) -> PotentialLimit:
+    relative = {
+        element: energy_eV - pure[element].energy_eV
+        for element, energy_eV in limit.chemical_potentials_eV.items()
+        if element in pure
+    }
     return PotentialLimit(
         phases=limit.phases,
         chemical_potentials_eV=limit.chemical_potentials_eV,

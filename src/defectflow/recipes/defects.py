@@ -21,11 +21,12 @@ from defectflow.recipes.kinds.disorder import (
     Superlattice,
 )
 from defectflow.recipes.kinds.galleries import Interlayer
+from defectflow.recipes.kinds.interfaces import Interface
 from defectflow.recipes.kinds.lines import Dislocation, DislocationStrain
 from defectflow.recipes.kinds.planes import GrainBoundary, StackingFault, Twin
 from defectflow.recipes.kinds.points import Antisite, Interstitial, Substitution, Vacancy
-from defectflow.recipes.kinds.surfaces import Surface, SurfaceDefect, SurfaceGroup
 from defectflow.recipes.kinds.strains import Strain
+from defectflow.recipes.kinds.surfaces import Surface, SurfaceDefect, SurfaceGroup
 
 if TYPE_CHECKING:
     from defectflow.recipes.kinds.choice import DefectChoice
@@ -55,7 +56,8 @@ Defect = Annotated[
     | DislocationStrain
     | Surface
     | SurfaceDefect
-    | SurfaceGroup,
+    | SurfaceGroup
+    | Interface,
     Field(discriminator="kind"),
 ]
 
@@ -85,6 +87,7 @@ KINDS: Final[dict[str, type[DefectChoice]]] = {
     "surface": Surface,
     "surface_defect": SurfaceDefect,
     "surface_group": SurfaceGroup,
+    "interface": Interface,
 }
 
 

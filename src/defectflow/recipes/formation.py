@@ -152,7 +152,15 @@ def _reservoirs(recipe: DefectFormationEnergyRecipe, order: Order) -> Any:
     if recipe.reference is not None and recipe.species is not None:
         given[recipe.species] = recipe.reference
     return Reservoirs(
-        by_element={symbol: order.phase(choice) for symbol, choice in given.items()},
+        by_element={symbol: _reservoir(choice, order) for symbol, choice in given.items()},
         competing_phases=[order.phase(choice) for choice in recipe.competing_phases],
         limit=recipe.limit,
     )
+
+
+def _reservoir(choice: ReferenceChoice, order: Order) -> Any:
+    from defectflow.flows import MeasuredCompound
+
+    if choice.compound is None or choice.formation_enthalpy_eV is None:
+        return order.phase(choice)
+    return MeasuredCompound(order.host(choice.compound), choice.formation_enthalpy_eV)

@@ -130,17 +130,25 @@ def _of_formation(document: DefectFormationEnergyDocument) -> Conditions:
 
 def _of_adsorption(document: AdsorptionDocument) -> Conditions:
     subject = f"{document.species}*"
-    return replace(_of_any(document), ion="", facet=document.facet, subject=subject)
+    return replace(_of_any(document), ion="", facet=_facet(document), subject=subject)
 
 
 def _of_overpotential(document: OverpotentialDocument) -> Conditions:
     known = _of_any(document)
-    return replace(known, ion="", facet=document.facet, subject=document.reaction)
+    return replace(known, ion="", facet=_facet(document), subject=document.reaction)
 
 
 def _of_d_band(document: DBandCenterDocument) -> Conditions:
     subject = "surface atom" if document.cell == "slab" else "bulk atom"
-    return replace(_of_any(document), ion="", facet=document.facet, subject=subject)
+    if document.strain:
+        subject += " of a strained slab"
+    return replace(_of_any(document), ion="", facet=_facet(document), subject=subject)
+
+
+def _facet(document: AdsorptionDocument | OverpotentialDocument | DBandCenterDocument) -> str:
+    """Return the facet; with its defects and strain, which no table has, where it is not clean."""
+    clean = document.surface in {"", f"({document.facet})"} and not document.strain
+    return document.facet if clean else f"{document.surface} {document.strain:+g}"
 
 
 def _of_ion(document: IntercalationDocument) -> Conditions:
