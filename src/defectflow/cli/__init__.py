@@ -13,6 +13,7 @@ __all__ = ["main"]
     cls=LazyGroup,
     verbs={
         "run": "defectflow.cli.run",
+        "plan": "defectflow.cli.plan",
         "submit": "defectflow.cli.submit",
         "status": "defectflow.cli.status",
         "cancel": "defectflow.cli.cancel",
