@@ -15,6 +15,7 @@ from defectflow.structures.sheets import sheet_of
 from defectflow.structures.surface_defects import (
     check_slab,
     dipole_e_per_A,
+    faulted,
     in_top_layer,
     with_defect,
 )
@@ -220,3 +221,41 @@ def test_polar_and_thin_slabs_are_named():
         check_slab(slab_of(magnesia, (1, 1, 1), layers=4), 1)
     thin = slab_of(hosts.load("fcc-Pt").structure, (1, 1, 1), layers=2)
     assert "thin" in check_slab(thin, 1)[0]
+
+
+def stacking(slab) -> str:
+    """Letters of the layers by the lateral places of their atoms, in units of the first layer."""
+    plane = slab.structure.lattice.matrix[:2, :2]
+    letters: list[np.ndarray] = []
+    word = ""
+    for number in range(slab.layers):
+        place = slab.structure.cart_coords[slab.layer.index(number)][:2]
+        for k, known in enumerate(letters):
+            frac = (place - known) @ np.linalg.inv(plane) * np.sqrt(slab.cells)
+            if np.abs(frac - np.round(frac)).max() < 0.02:
+                word += "ABC"[k]
+                break
+        else:
+            word += "ABC"[len(letters)]
+            letters.append(place)
+    return word
+
+
+@pytest.mark.parametrize(
+    ("above", "word"), [(0, "ABCABC"), (1, "ABCABA"), (2, "ABCACA"), (3, "ABCBCA"), (4, "ABABCA")]
+)
+def test_a_fault_in_a_slab_is_intrinsic(above, word):
+    slab = slab_of(hosts.load("fcc-Ag").structure, (1, 1, 1), layers=6, repeat=(2, 2))
+    made = faulted(slab, above) if above else slab
+    assert stacking(made) == word
+    apart = made.structure.distance_matrix
+    assert apart[apart > 0.1].min() == pytest.approx(4.086 / np.sqrt(2), abs=0.01)
+    middle = [len(made.structure.get_neighbors(site, 3.1)) for site in made.structure[8:16]]
+    assert set(middle) == {12}
+
+
+def test_surfaces_without_such_faults_are_refused():
+    with pytest.raises(StructureError, match="two have to be below"):
+        faulted(slab_of(hosts.load("fcc-Ag").structure, (1, 1, 1), layers=3), 2)
+    with pytest.raises(StructureError, match="not a close-packed stack"):
+        faulted(slab_of(hosts.load("fcc-Ag").structure, (1, 0, 0), layers=5), 1)

@@ -10,15 +10,10 @@ import pytest
 
 from defectflow.errors import StructureError
 from defectflow.structures import hosts, primitive
+from defectflow.structures.boundary_planes import BoundaryChoice, boundary, tilt_planes
 from defectflow.structures.coincidence import Lattices, low_angle, rotations
 from defectflow.structures.disorientation import disorientation_deg
-from defectflow.structures.grain_boundaries import (
-    BoundaryChoice,
-    BoundaryScan,
-    boundary,
-    grain_boundaries,
-    tilt_planes,
-)
+from defectflow.structures.grain_boundaries import BoundaryScan, grain_boundaries
 
 CASES = [
     ("fcc-Al", BoundaryChoice((0, 0, 1), 5, (3, 1, 0)), 36.87),

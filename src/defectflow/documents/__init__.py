@@ -66,6 +66,7 @@ from defectflow.documents.migration import (
     MigrationBarrierDocument,
     SiteDocument,
 )
+from defectflow.documents.ordering import OrderingEnergyDocument, RankedCell
 from defectflow.documents.planar import (
     GlidePoint,
     PlanarCandidate,
@@ -74,7 +75,11 @@ from defectflow.documents.planar import (
     UnstableFaultDocument,
 )
 from defectflow.documents.steps import BandDocument, Candidate, Image, RelaxDocument
-from defectflow.documents.surfaces import SurfaceEnergyDocument, SurfaceTermination
+from defectflow.documents.surfaces import (
+    InterfaceEnergyDocument,
+    SurfaceEnergyDocument,
+    SurfaceTermination,
+)
 from defectflow.errors import StoreError, did_you_mean
 
 __all__ = [
@@ -110,14 +115,17 @@ __all__ = [
     "Image",
     "IntercalationDocument",
     "IntercalationVoltageDocument",
-    "IonSite",
+    "InterfaceEnergyDocument",
     "Intermediate",
+    "IonSite",
     "Level",
     "MigrationBarrierDocument",
+    "OrderingEnergyDocument",
     "OverpotentialDocument",
     "PlanarCandidate",
     "PlanarEnergyDocument",
     "PotentialLimit",
+    "RankedCell",
     "ReactionState",
     "ReactionStep",
     "RelaxDocument",
@@ -151,8 +159,11 @@ RESULTS: dict[str, type[ResultDocument]] = {
     "intercalation_voltage": IntercalationVoltageDocument,
     "grain_boundary_energy": PlanarEnergyDocument,
     "migration_barrier": MigrationBarrierDocument,
+    "ordering_energy": OrderingEnergyDocument,
     "stacking_fault_energy": PlanarEnergyDocument,
     "surface_energy": SurfaceEnergyDocument,
+    "work_of_adhesion": InterfaceEnergyDocument,
+    "interface_formation_energy": InterfaceEnergyDocument,
     "twin_energy": PlanarEnergyDocument,
     "unstable_stacking_fault_energy": UnstableFaultDocument,
     "overpotential": OverpotentialDocument,

@@ -141,6 +141,8 @@ class AdsorptionDocument(ResultDocument):
 
     Attributes
     ----------
+    surface
+        The facet and its defects, e.g. ``(001) with V_S``; empty in results of older versions.
     reaction
         What the energy is of, e.g. ``H2O + * -> OH* + 0.5 H2``.
     strain
@@ -163,6 +165,7 @@ class AdsorptionDocument(ResultDocument):
     prototype: str | None = None
     host_cell: Literal["keep", "relax", "scale"]
     facet: str
+    surface: str = ""
     site: str
     coverage_ML: float
     layers: int

@@ -84,6 +84,8 @@ class OverpotentialDocument(ResultDocument):
     host_formula: str
     prototype: str | None = None
     facet: str
+    surface: str = ""
+    strain: float = 0.0
     reaction: str
     limiting_potential_V: float | None
     equilibrium_potential_V: float

@@ -45,6 +45,8 @@ class _ElectronicResult(ResultDocument):
         Which cell it is of: the host itself, a slab of it, or a supercell with a defect.
     facet
         Miller indices of the slab's surface, e.g. ``111``; empty where there is none.
+    surface, strain
+        The facet with its defects, and its strain in the plane (a fraction).
     geometry
         The cell after the relaxation of its atoms; None where they stay as they are in the host.
     geometry_engine
@@ -56,6 +58,8 @@ class _ElectronicResult(ResultDocument):
     host_cell: Literal["keep", "relax", "scale"]
     cell: Literal["bulk", "slab", "defect"]
     facet: str = ""
+    surface: str = ""
+    strain: float = 0.0
     supercell_matrix: tuple[tuple[int, int, int], ...] | None = None
     relaxed_host: RelaxDocument | None = None
     geometry: RelaxDocument | None = None

@@ -68,3 +68,46 @@ class SurfaceEnergyDocument(ResultDocument):
     force_calls: int
     wall_time_s: float
     notes: tuple[str, ...] = ()
+
+
+class InterfaceEnergyDocument(ResultDocument):
+    """Energy of an interface, J/m².
+
+    Work of adhesion: W = (E(substrate) + E(film) - E(both)) / A, all three in the strained common
+    cell; positive where the two hold together.
+
+    Interface formation energy: γ = (E(superlattice) - Σ N E(crystal) / N₀) / 2A, against the
+    crystals at rest, so that the strain of the film counts; positive where it costs energy.
+
+    Attributes
+    ----------
+    host, film
+        The substrate and the film.
+    principal_strains
+        Of the one that is strained, as built.
+    gap_built_A, gap_relaxed_A
+        Between the outermost atoms of both.
+    parts
+        What was subtracted: substrate and film alone, or both crystals.
+    """
+
+    quantity: Literal["work_of_adhesion", "interface_formation_energy"]
+    unit: Literal["J/m2"] = "J/m2"
+    host_formula: str
+    prototype: str | None = None
+    host_cell: HostCell
+    film: str
+    film_formula: str
+    said: str
+    area_A2: float
+    principal_strains: tuple[float, ...]
+    twist_deg: float
+    gap_built_A: float
+    gap_relaxed_A: float
+    relaxed: RelaxDocument
+    parts: tuple[RelaxDocument, RelaxDocument]
+    relaxed_host: RelaxDocument
+    relaxed_film: RelaxDocument
+    force_calls: int
+    wall_time_s: float
+    notes: tuple[str, ...] = ()

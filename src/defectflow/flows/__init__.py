@@ -15,12 +15,13 @@ from defectflow.flows.formation import DefectFormationEnergyMaker
 from defectflow.flows.gliding import GlidePlan, UnstableFaultMaker
 from defectflow.flows.intercalation import IntercalationEnergyMaker
 from defectflow.flows.migration import MigrationBarrierMaker
-from defectflow.flows.planar import PlanarEnergyMaker, PlanarPlan
+from defectflow.flows.ordering import OrderingEnergyMaker
 from defectflow.flows.overpotential import OverpotentialMaker
+from defectflow.flows.planar import PlanarEnergyMaker, PlanarPlan
 from defectflow.flows.provenance import Provenance
-from defectflow.flows.reservoirs import Reservoirs
-from defectflow.flows.voltage import IntercalationVoltageMaker
+from defectflow.flows.reservoirs import MeasuredCompound, Reservoirs
 from defectflow.flows.slabs import SlabPlan
+from defectflow.flows.voltage import IntercalationVoltageMaker
 
 __all__ = [
     "AdsorptionMaker",
@@ -35,7 +36,9 @@ __all__ = [
     "GlidePlan",
     "IntercalationEnergyMaker",
     "IntercalationVoltageMaker",
+    "MeasuredCompound",
     "MigrationBarrierMaker",
+    "OrderingEnergyMaker",
     "OverpotentialMaker",
     "PlanarEnergyMaker",
     "PlanarPlan",

@@ -134,7 +134,7 @@ class AdsorptionMaker(Maker):
         """
         references = self.check(host, species)
         origin = provenance or Provenance.of(
-            f"{species} on {host.name}{self.slab.surface}",
+            f"{species} on {host.name}{self.slab.title}",
             self.as_dict(),
             host.structure.as_dict(),
             species,
@@ -326,7 +326,7 @@ class AdsorptionMaker(Maker):
             **cost(*relaxed, *steps["screened"].values(), *shaken),
             **{**scene.about, "notes": notes},
             quantity=self.quantity,
-            defect=f"{scene.adsorbate.name} on {self.slab.surface}, {where or self.site}",
+            defect=f"{scene.adsorbate.name} on {self.slab.title}, {where or self.site}",
             converged=good,
             value=(energy_eV or 0.0) + added.added_eV if good else None,
             host_cell=self.host_cell,
@@ -348,6 +348,7 @@ class AdsorptionMaker(Maker):
         places = slab.cells if self.slab.sheet else len(self.slab.top_of(slab))
         return {
             "facet": self.slab.facet,
+            "surface": self.slab.surface,
             "coverage_ML": 1 / places,
             "layers": slab.layers,
             "frozen_layers": self.slab.frozen_layers,

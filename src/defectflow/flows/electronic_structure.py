@@ -207,6 +207,8 @@ class _ElectronicMaker(Maker):
             "host_cell": self.host_cell,
             "cell": self.cell.kind,
             "facet": self.cell.slab.facet if self.cell.slab else "",
+            "surface": self.cell.slab.surface if self.cell.slab else "",
+            "strain": self.cell.slab.strain if self.cell.slab else 0.0,
             "supercell_matrix": None if matrix is None else tuple(map(tuple, matrix)),
             "relaxed_host": steps[0],
             "geometry": steps[1],
@@ -310,7 +312,7 @@ class DBandCenterMaker(_ElectronicMaker):
                 f"{whole.edge_share:.0%} of the largest"
             )
             shared["notes"] = (*shared["notes"], note)
-        where = f"({self.cell.slab.facet}) surface atom" if self.cell.slab else "bulk atom"
+        where = f"{self.cell.slab.title} surface atom" if self.cell.slab else "bulk atom"
         return DBandCenterDocument(
             **shared,
             defect=where,

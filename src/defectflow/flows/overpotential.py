@@ -100,7 +100,7 @@ class OverpotentialMaker(Maker):
         path.pairs()
         self._check(path)
         origin = provenance or Provenance.of(
-            f"{self.reaction} on {host.name}{self.adsorption.slab.surface}",
+            f"{self.reaction} on {host.name}{self.adsorption.slab.title}",
             self.as_dict(),
             host.structure.as_dict(),
         )
@@ -186,8 +186,10 @@ class OverpotentialMaker(Maker):
             **about,
             **self._limit(path, [_state_eV(state, energies) for state in path.states]),
             species=path.name,
-            defect=f"{path.name} on {inner.slab.surface}",
+            defect=f"{path.name} on {inner.slab.title}",
             facet=inner.slab.facet,
+            surface=inner.slab.surface,
+            strain=inner.slab.strain,
             reaction=path.name,
             equilibrium_potential_V=path.equilibrium_V,
             potential_V=self._profile_V(path),

@@ -11,7 +11,7 @@ from defectflow.flows.defect_cells import DefectPlan
 from defectflow.structures.cells import Change
 from defectflow.structures.sheets import sheet_of
 from defectflow.structures.strain import biaxial, strained_structure
-from defectflow.structures.surface_defects import check_slab, in_top_layer, with_defect
+from defectflow.structures.surface_defects import check_slab, faulted, in_top_layer, with_defect
 from defectflow.structures.surfaces import Slab, slab_of
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ class SlabPlan(MSONable):
         Take one layer of a layered host instead of a cut through it.
     strain
         Equal stretch in the plane of the surface, a fraction; the layers keep their distances.
+    fault_below
+        Layers above an intrinsic stacking fault; 0 for none.
     defect
         In the top layer; see `with_defect`.
     """
@@ -47,6 +49,7 @@ class SlabPlan(MSONable):
     frozen_layers: int = 2
     sheet: bool = False
     strain: float = 0.0
+    fault_below: int = 0
     defect: DefectPlan | None = None
 
     def cut(self, host: Structure) -> Slab:
@@ -82,7 +85,8 @@ class SlabPlan(MSONable):
     def _perfect(self, host: Structure) -> Slab:
         if self.sheet:
             return sheet_of(host, self.vacuum_A, self.repeat)
-        return slab_of(host, self.miller, self.layers, self.vacuum_A, self.repeat)
+        slab = slab_of(host, self.miller, self.layers, self.vacuum_A, self.repeat)
+        return faulted(slab, self.fault_below) if self.fault_below else slab
 
     def top_of(self, slab: Slab) -> tuple[int, ...]:
         """Return the places of the top layer, those of atoms taken away included."""
@@ -96,7 +100,12 @@ class SlabPlan(MSONable):
 
     @property
     def surface(self) -> str:
-        """What the surface is called: ``(111)``, ``(001) with V_S``, ``(111) at +2% strain``."""
+        """What the surface is called: ``(111)``, ``(001) with V_S``."""
         text = f"({self.facet})"
-        text += f" with {self.defect.name}" if self.defect else ""
-        return text + (f" at {100 * self.strain:+g}% strain" if self.strain else "")
+        text += f" with a fault below {self.fault_below} layers" if self.fault_below else ""
+        return text + (f" with {self.defect.name}" if self.defect else "")
+
+    @property
+    def title(self) -> str:
+        """The surface and its strain: ``(111) at +2% strain``."""
+        return self.surface + (f" at {100 * self.strain:+g}% strain" if self.strain else "")

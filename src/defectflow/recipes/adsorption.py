@@ -134,6 +134,7 @@ def plan(choice: SlabChoice) -> SlabPlan:
         repeat=choice.repeat,
         frozen_layers=choice.frozen_layers,
         sheet=choice.sheet,
+        fault_below=choice.fault_below,
     )
 
 

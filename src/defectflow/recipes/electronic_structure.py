@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
@@ -48,6 +49,9 @@ class DBandCenterRecipe(QuantityRecipe):
     window_eV: tuple[float, float] = Field(
         D_BAND_WINDOW_EV, description="ends of the energy window, relative to the Fermi level, eV"
     )
+    strain: float = Field(
+        0.0, ge=-0.2, le=0.2, description="equal stretch in the plane of the slab: 0.02 is 2 %"
+    )
     host_cell: HostCell = Field("relax", description=HOST_CELL)
     relax_atoms: bool = Field(True, description=_RELAX)
     geometry: EngineChoice | None = Field(None, description=_GEOMETRY)
@@ -56,6 +60,9 @@ class DBandCenterRecipe(QuantityRecipe):
     def _increasing(self) -> DBandCenterRecipe:
         if self.window_eV[0] >= self.window_eV[1]:
             message = "`window_eV` must be [lower, upper]"
+            raise ValueError(message)
+        if self.strain and self.slab is None:
+            message = "`strain` is that of a slab; give one, or strain the crystal in its file"
             raise ValueError(message)
         return self
 
@@ -95,7 +102,9 @@ def build_d_band_center(recipe: DBandCenterRecipe, order: Order) -> Flow:
 
     maker = DBandCenterMaker(
         **_shared(recipe, order),
-        cell=CellPlan(slab=plan(recipe.slab) if recipe.slab else None),
+        cell=CellPlan(
+            slab=replace(plan(recipe.slab), strain=recipe.strain) if recipe.slab else None
+        ),
         window_eV=recipe.window_eV,
         element=recipe.element,
     )

@@ -66,9 +66,7 @@ class IntercalationVoltageRecipe(QuantityRecipe):
             message = "`fractions` and `site` are of a `host`, not of `compositions`"
             raise ValueError(message)
         if not all(_is_between(one) for one in self.fractions):
-            message = (
-                "`fractions` lie between 0 and 1, e.g. 1/4: empty and full are added"
-            )
+            message = "`fractions` lie between 0 and 1, e.g. 1/4: empty and full are added"
             raise ValueError(message)
         return self
 

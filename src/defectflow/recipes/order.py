@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import BaseModel
 
 from defectflow.documents.base import content_key
-from defectflow.errors import StructureError, did_you_mean
+from defectflow.errors import RecipeError, StructureError, did_you_mean
 from defectflow.recipes.parts import (
     EndpointChoice,
     EngineChoice,
@@ -61,7 +61,19 @@ class Order:
         return read_host(choice, self.folder)
 
     def phase(self, choice: ReferenceChoice) -> Host | str:
-        """Return a crystal, or the formula of a molecule."""
+        """Return a crystal, or the formula of a molecule.
+
+        Raises
+        ------
+        RecipeError
+            If it is a compound, which only an element's reservoir can be.
+        """
+        if choice.compound is not None:
+            message = (
+                f"compound {choice.compound}: only `references` of an element may be compounds "
+                "with a measured enthalpy; write `prototype` or `file`"
+            )
+            raise RecipeError(message)
         if choice.molecule is not None:
             return choice.molecule
         return self.host(HostChoice(prototype=choice.prototype, file=choice.file))
@@ -114,7 +126,7 @@ def read_host(choice: HostChoice, folder: Path) -> Host:
     host = host.in_primitive_cell() if choice.primitive else host
     if choice.cell is None:
         return host
-    return host.with_cell(_one_of(choice.cell.cells(host.structure), choice))
+    return host.with_cell(_one_of(choice.cell.located(folder).cells(host.structure), choice))
 
 
 def _one_of(cells: Iterator[Cell], choice: HostChoice) -> Cell:
@@ -155,7 +167,7 @@ def essence(value: Any, folder: Path, level: Level) -> Any:
     """
     if isinstance(value, (HostChoice, EndpointChoice, EngineChoice)):
         return _read(value, folder, level)
-    if isinstance(value, ReferenceChoice) and value.molecule is None:
+    if isinstance(value, ReferenceChoice) and (value.prototype or value.file):
         value = HostChoice(prototype=value.prototype, file=value.file)
         return _read(value, folder, level)
     if isinstance(value, BaseModel):

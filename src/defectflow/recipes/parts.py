@@ -95,7 +95,11 @@ class HostChoice(Part):
 
 
 class ReferenceChoice(Part):
-    """A phase that is computed beside the host: one of a prototype, a file and a molecule."""
+    """A phase that is computed beside the host: one of a prototype, a file and a molecule.
+
+    For the reservoir of an element also one of its compounds, with the measured enthalpy of
+    formation: the energy of the element's own phase, such as O2, does then not enter.
+    """
 
     prototype: str | None = Field(None, description="name of a prototype, e.g. `hcp-Mg`")
     file: Path | None = Field(None, description="crystal, relative to the recipe")
@@ -103,10 +107,22 @@ class ReferenceChoice(Part):
         None, description="gas molecule, computed in a box"
     )
 
+    compound: HostChoice | None = Field(
+        None, description="compound of the element, instead of the element itself"
+    )
+    formation_enthalpy_eV: float | None = Field(
+        None,
+        description="measured, of that compound from the elements, per formula unit; negative, eV",
+    )
+
     @model_validator(mode="after")
     def _one(self) -> ReferenceChoice:
-        if sum(choice is not None for choice in (self.prototype, self.file, self.molecule)) != 1:
-            message = "give one of `prototype`, `file` and `molecule`"
+        choices = (self.prototype, self.file, self.molecule, self.compound)
+        if sum(choice is not None for choice in choices) != 1:
+            message = "give one of `prototype`, `file`, `molecule` and `compound`"
+            raise ValueError(message)
+        if (self.compound is None) != (self.formation_enthalpy_eV is None):
+            message = "`compound` and `formation_enthalpy_eV` belong together"
             raise ValueError(message)
         return self
 
@@ -156,6 +172,9 @@ class SlabChoice(Part):
         (1, 1), description="repetitions along the surface, e.g. `[2, 2]` for 1/4 monolayer"
     )
     frozen_layers: int = Field(2, ge=0, description="layers at the bottom that stay as in the bulk")
+    fault_below: int = Field(
+        0, ge=0, description="layers above an intrinsic stacking fault of a close-packed surface"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -12,7 +12,9 @@ from defectflow.recipes import (
     equation_of_state,
     formation,
     intercalation,
+    interfaces,
     migration,
+    ordering,
     overpotential,
     planar,
     surfaces,
@@ -61,12 +63,17 @@ FAMILIES: Final[dict[str, Family]] = {
         electronic_structure.DBandCenterRecipe, electronic_structure.build_d_band_center
     ),
     "surface_energy": Family(surfaces.SurfaceEnergyRecipe, surfaces.build),
+    "work_of_adhesion": Family(interfaces.WorkOfAdhesionRecipe, interfaces.build),
+    "interface_formation_energy": Family(
+        interfaces.InterfaceFormationEnergyRecipe, interfaces.build
+    ),
     "stacking_fault_energy": Family(planar.StackingFaultEnergyRecipe, planar.build),
     "grain_boundary_energy": Family(planar.GrainBoundaryEnergyRecipe, planar.build),
     "twin_energy": Family(planar.TwinEnergyRecipe, planar.build),
     "unstable_stacking_fault_energy": Family(
         planar.UnstableFaultEnergyRecipe, planar.build_unstable
     ),
+    "ordering_energy": Family(ordering.OrderingEnergyRecipe, ordering.build),
     "overpotential": Family(overpotential.OverpotentialRecipe, overpotential.build),
     "equation_of_state": Family(equation_of_state.EquationOfStateRecipe, equation_of_state.build),
 }

@@ -129,17 +129,18 @@ def strain(results: Iterable[ResultDocument]) -> Figure:
     lines: dict[tuple[str, ...], dict[float, float]] = {}
     for one in results:
         if isinstance(one, AdsorptionDocument) and one.value is not None:
-            key = (one.quantity, one.host, one.facet, one.species, one.engine.name)
+            surface = one.surface or f"({one.facet})"
+            key = (one.quantity, one.host, surface, one.species, one.engine.name)
             lines.setdefault(key, {}).setdefault(one.strain, one.value)
     lines = {key: points for key, points in lines.items() if len(points) > 1}
     if not lines:
         message = "strain: no surface has adsorption results at two strains; run some with `strain`"
         raise MissingData(message)
     figure, axes = _figure("strain in the plane (%)", "adsorption (eV)")
-    for (quantity, host, facet, species, engine), points in lines.items():
+    for (quantity, host, surface, species, engine), points in lines.items():
         x = np.array(sorted(points))
         kind = "ΔG" if quantity == _FREE else "ΔE"
-        label = f"{kind} {species} on {host}({facet}), {engine}"
+        label = f"{kind} {species} on {host}{surface}, {engine}"
         axes.plot(100 * x, [points[value] for value in x], "o-", ms=4, lw=1, label=label)
     axes.legend(frameon=False, fontsize=8)
     return figure
@@ -185,12 +186,12 @@ def d_band_pairs(
         if one.value is None:
             continue
         if isinstance(one, DBandCenterDocument) and one.cell == "slab":
-            centers.setdefault((one.host, one.facet), one.value)
-        elif isinstance(one, AdsorptionDocument) and one.species == species and not one.strain:
+            centers.setdefault((one.host, _surface(one)), one.value)
+        elif isinstance(one, AdsorptionDocument) and one.species == species:
             free = one.quantity == _FREE
-            known = bound.get((one.host, one.facet))
+            known = bound.get((one.host, _surface(one)))
             if known is None or (free and not known[0]):
-                bound[one.host, one.facet] = (free, one.value)
+                bound[one.host, _surface(one)] = (free, one.value)
     both = sorted(set(centers) & set(bound))
     if len(both) < 2:  # noqa: PLR2004 - a line
         message = (
@@ -199,8 +200,15 @@ def d_band_pairs(
         )
         raise MissingData(message)
     return [
-        (f"{host}({facet})", centers[host, facet], bound[host, facet][1]) for host, facet in both
+        (f"{host}{surface}", centers[host, surface], bound[host, surface][1])
+        for host, surface in both
     ]
+
+
+def _surface(one: AdsorptionDocument | DBandCenterDocument) -> str:
+    """Return what a surface is called, with its strain."""
+    text = one.surface or f"({one.facet})"
+    return text + (f" {100 * one.strain:+g}%" if one.strain else "")
 
 
 def _figure(x: str, y: str) -> tuple[Figure, Any]:

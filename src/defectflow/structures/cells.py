@@ -98,6 +98,36 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Junction:
+    """What there is to know of interfaces of two crystals beside the atoms of their cell.
+
+    Attributes
+    ----------
+    film_from
+        Index of the first atom of the film; those before it are the substrate.
+    gap_A
+        Between the outermost atoms of both, as built.
+    strain
+        Principal strains that take the film onto the substrate.
+    twist_deg
+        By how much the film is turned against the substrate, counter-clockwise.
+    strained
+        Which of the two takes the strain: ``film``, ``substrate`` or ``both``.
+    """
+
+    film_from: int
+    gap_A: float
+    strain: tuple[float, ...]
+    twist_deg: float
+    strained: str
+
+    @property
+    def largest_strain(self) -> float:
+        """Largest principal strain, without its sign."""
+        return max(abs(one) for one in self.strain)
+
+
+@dataclass(frozen=True)
 class Cell:
     """A defect in a crystal: the structure, its pristine reference and what was changed.
 
@@ -125,6 +155,8 @@ class Cell:
         same atoms in the same order unless the defect takes whole formula units away.
     line
         Only of dislocations; `pristine` is then the perfect crystal, same atoms in the same order.
+    junction
+        Only of interfaces; `pristine` is then the substrate alone, in the same cell.
 
     Examples
     --------
@@ -143,6 +175,7 @@ class Cell:
     charge: int = 0
     planar: Planar | None = None
     line: Line | None = None
+    junction: Junction | None = None
     note: str = ""
 
     @classmethod

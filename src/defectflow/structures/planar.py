@@ -6,7 +6,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.errors import StructureError, did_you_mean
-from defectflow.structures import grain_boundaries, stacking_faults, twins
+from defectflow.structures import (
+    boundary_planes,
+    glides,
+    grain_boundaries,
+    stacking_faults,
+    twins,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +69,7 @@ def faults(
 
 def boundaries(structure: Structure, **options: Any) -> Iterator[Cell]:
     """Yield a grain boundary; `options` are the fields of `BoundaryChoice` and `BoundaryScan`."""
-    choice = grain_boundaries.BoundaryChoice
+    choice = boundary_planes.BoundaryChoice
     named = {field.name for field in fields(choice)}
     return grain_boundaries.grain_boundaries(
         structure,
@@ -76,4 +82,5 @@ _GENERATORS: Final[dict[str, Callable[..., Iterator[Cell]]]] = {
     "stacking_fault": faults,
     "twin": twins.twins,
     "grain_boundary": boundaries,
+    "layer_stacking": glides.layer_stackings,
 }

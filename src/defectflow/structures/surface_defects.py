@@ -113,6 +113,45 @@ def with_defect(slab: Slab, name: str, changes: Sequence[Change]) -> Slab:
     )
 
 
+def faulted(slab: Slab, above: int) -> Slab:
+    """Return a close-packed slab with an intrinsic stacking fault below its `above` top layers.
+
+    These layers glide together by the partial Burgers vector that puts the lowest of them straight
+    above the atoms two layers further down: ABCABC becomes ABCACA for two.
+
+    Raises
+    ------
+    StructureError
+        If there are too few layers, or the glide brings atoms nearer to each other: the surface is
+        not close-packed.
+    """
+    name = f"{slab.structure.reduced_formula} ({''.join(map(str, slab.miller))})"
+    first = slab.layers - above
+    if above < 1 or first < 2:  # noqa: PLR2004 - two layers below tell where to
+        message = f"{name}: no fault below {above} of {slab.layers} layers; two have to be below it"
+        raise StructureError(message)
+    coords = slab.structure.cart_coords
+    layers = np.array(slab.layer)
+    start = coords[np.flatnonzero(layers == first)[0]]
+    gaps = coords[layers == first - 2] - start
+    frac = gaps @ np.linalg.inv(slab.structure.lattice.matrix)
+    frac[:, :2] -= np.round(frac[:, :2])
+    flat = (frac @ slab.structure.lattice.matrix)[:, :2]
+    glide = flat[np.linalg.norm(flat, axis=1).argmin()]
+    moved = slab.structure.copy()
+    indices = [int(k) for k in np.flatnonzero(layers >= first)]
+    moved.translate_sites(indices, [*glide, 0.0], frac_coords=False, to_unit_cell=True)
+    if _nearest_A(moved) < _nearest_A(slab.structure) - 1e-3 or np.linalg.norm(glide) < 1e-3:  # noqa: PLR2004
+        message = f"{name}: not a close-packed stack of three layers; it has no such fault"
+        raise StructureError(message)
+    return replace(slab, structure=moved)
+
+
+def _nearest_A(structure: Structure) -> float:
+    apart = structure.distance_matrix
+    return float(apart[apart > 1e-3].min())  # noqa: PLR2004 - itself
+
+
 def check_slab(slab: Slab, frozen_layers: int) -> list[str]:
     """Return what a reader has to know about a slab.
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pymatgen.core.structure import Structure
 
@@ -39,6 +40,10 @@ class DefectChoice(Part):
 
     kind: str
     alone: ClassVar[bool] = True
+
+    def located(self, folder: Path) -> Self:  # noqa: ARG002 - those that name files use it
+        """Return the same choice with its files, which are given relative to `folder`."""
+        return self
 
     @abstractmethod
     def cells(self, structure: Structure) -> Iterator[Cell]:

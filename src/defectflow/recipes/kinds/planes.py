@@ -118,3 +118,32 @@ class GrainBoundary(PlanarChoice):
         0.7, gt=0, le=1, description="least distance of atoms, relative to the crystal"
     )
     max_atoms: int = Field(1000, ge=1, description="most atoms of a cell")
+
+
+class LayerStacking(PlanarChoice):
+    """Let whole layers glide: other stackings, intergrowths, single faults.
+
+    Of crystals made of octahedra in layers. Without galleries, every distinct glide of one layer
+    in a cell of several.
+    """
+
+    kind: Literal["layer_stacking"] = Field("layer_stacking", description="the kind")
+    galleries: tuple[Literal["host", "O3", "P3", "O1", "P2", "O2"], ...] | None = Field(
+        None,
+        description=(
+            "how each layer is followed by the next, e.g. P2,P2,O3,O3 for an intergrowth; host "
+            "for the way of the crystal"
+        ),
+        json_schema_extra={"metavar": "KIND"},
+    )
+    guests: tuple[str, ...] = Field(
+        (), description="elements between the layers, e.g. Na", json_schema_extra={"metavar": "S"}
+    )
+    shifts: tuple[tuple[int, int], ...] = Field(
+        (),
+        description=(
+            "vectors of the anions' net by which each gallery displaces what lies above, beside "
+            "its kind; as in faults of Li2MnO3"
+        ),
+    )
+    layers: int = Field(6, ge=2, description="layers of the cell that holds one glide")

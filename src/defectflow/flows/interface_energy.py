@@ -1,0 +1,244 @@
+"""Energies of interfaces: how strongly two crystals hold together, and what their contact costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from jobflow import Flow, Maker, Response, job
+from monty.json import MSONable
+
+from defectflow.documents.surfaces import InterfaceEnergyDocument
+from defectflow.errors import StructureError
+from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.provenance import Provenance
+from defectflow.flows.results import cost, heading
+from defectflow.flows.surface_energy import J_PER_M2_PER_EV_A2
+from defectflow.structures.interfaces import Joint, Side, interfaces
+from defectflow.structures.stacking_faults import crystal_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pymatgen.core import Structure
+
+    from defectflow.documents.steps import RelaxDocument
+    from defectflow.engines.contract import Engine
+    from defectflow.structures.cells import Cell, Junction, Planar
+    from defectflow.structures.hosts import Host
+
+InterfaceQuantity = Literal["work_of_adhesion", "interface_formation_energy"]
+
+_STRAIN: Final = 0.005
+
+
+@dataclass(frozen=True)
+class InterfacePlan(MSONable):
+    """Which interface.
+
+    Attributes
+    ----------
+    substrate, film
+        Arguments of `structures.interfaces.Side` but the crystal.
+    joint
+        Arguments of `structures.interfaces.Joint`.
+    match
+        Which common cell, counted from 1, the smallest first.
+    """
+
+    substrate: dict[str, Any] = field(default_factory=lambda: {"miller": (0, 0, 1)})
+    film: dict[str, Any] = field(default_factory=lambda: {"miller": (0, 0, 1)})
+    joint: dict[str, Any] = field(default_factory=dict)
+    match: int = 1
+
+    def cell(self, substrate: Structure, film: Structure) -> Cell:
+        """Return the interface of two crystals.
+
+        Raises
+        ------
+        StructureError
+            If there are not so many common cells.
+        """
+        sides = Side(substrate, **self.substrate), Side(film, **self.film)
+        found = list(interfaces(*sides, Joint(**self.joint)))
+        if self.match > len(found):
+            message = f"match {self.match}: only {len(found)} cells fit; raise the area or strain"
+            raise StructureError(message)
+        return found[self.match - 1]
+
+
+@dataclass(frozen=True)
+class _Scene(MSONable):
+    """What the steps after the crystals share."""
+
+    crystals: list[RelaxDocument]
+    about: dict[str, Any]
+    provenance: Provenance
+
+
+@dataclass
+class InterfaceEnergyMaker(Maker):
+    """Work of adhesion, or formation energy, of an interface.
+
+    1. Relax both crystals.
+    2. Find their common cell and build the interface: with vacuum for the work of adhesion, as a
+       superlattice for the formation energy.
+    3. Relax its atoms; and substrate and film alone in the same cell, or both crystals.
+    4. Subtract.
+
+    Examples
+    --------
+    >>> from defectflow.engines.registry import engine
+    >>> from defectflow.structures import hosts
+    >>> plan = InterfacePlan({"miller": (1, 1, 1)}, {"miller": (1, 1, 1)})
+    >>> maker = InterfaceEnergyMaker(engine("emt"), plan, "work_of_adhesion")
+    >>> [job.name for job in maker.make(hosts.load("fcc-Cu"), hosts.load("fcc-Ag"))]
+    ['relax substrate', 'relax film', 'join']
+    """
+
+    engine: Engine
+    plan: InterfacePlan
+    quantity: InterfaceQuantity
+    name: str = "interface"
+    host_cell: HostCell = "relax"
+    relax: dict[str, Any] = field(default_factory=dict)
+
+    def make(
+        self,
+        substrate: Host | Structure,
+        film: Host | Structure,
+        provenance: Provenance | None = None,
+    ) -> Flow:
+        """Return the flow; its output is an `InterfaceEnergyDocument`.
+
+        Raises
+        ------
+        StructureError
+            If no cell fits both planes within the strain.
+        EngineError
+            If the engine cannot do what is needed.
+        """
+        below, above = as_host(substrate), as_host(film)
+        kinds = [*below.structure.elements, *above.structure.elements]
+        self.engine.check({element.symbol for element in kinds})
+        self.engine.check_request(self.plan.cell(below.structure, above.structure).structure)
+        origin = provenance or Provenance.of(
+            f"{above.name} on {below.name}",
+            self.as_dict(),
+            below.structure.as_dict(),
+            above.structure.as_dict(),
+        )
+        notes = [*cautions(self.engine, below.structure), *cautions(self.engine, above.structure)]
+        said = {**about(below), "film": above.name, "film_formula": above.formula, "notes": notes}
+        jobs = [relax_host(self.engine, one, self.host_cell, self.relax) for one in (below, above)]
+        for one, role in zip(jobs, ("substrate", "film"), strict=True):
+            one.name = f"relax {role}"
+        joined = self.join([one.output for one in jobs], said, origin)
+        joined.name = "join"
+        return Flow([*jobs, joined], output=joined.output, name=origin.recipe)
+
+    @job
+    def join(
+        self, crystals: Sequence[RelaxDocument], about: dict[str, Any], provenance: Provenance
+    ) -> Response[Any]:
+        """Build the interface of the relaxed crystals and compute it: steps 2 and 3."""
+        cell = self.plan.cell(*(one.structure for one in crystals))
+        alone = list(parts_of(cell))
+        if self.quantity == "interface_formation_energy":
+            alone = [one.structure for one in crystals]
+        maker = self.engine.relax_maker("fixed", **self.relax)
+        jobs = [maker.make(one) for one in (cell.structure, *alone)]
+        for one, name in zip(jobs, ("interface", "substrate", "film"), strict=True):
+            one.name = f"relax {name} in place"
+        scene = _Scene(list(crystals), about, provenance)
+        last = self.conclude(scene, jobs[0].output, [one.output for one in jobs[1:]])
+        last.name = self.quantity.replace("_", " ")
+        return Response(replace=Flow([*jobs, last], output=last.output))
+
+    @job(output_schema=InterfaceEnergyDocument, metadata={"defectflow": "result"})
+    def conclude(
+        self, scene: _Scene, relaxed: RelaxDocument, parts: Sequence[RelaxDocument]
+    ) -> InterfaceEnergyDocument:
+        """Subtract the energies: step 4."""
+        one_engine(relaxed, *parts)
+        below, above = scene.crystals
+        cell = self.plan.cell(below.structure, above.structure)
+        settled = all(step.converged for step in (below, above, relaxed, *parts))
+        gaps = [gap_A(cell, one) for one in (cell.structure, relaxed.structure)]
+        junction, planar = _facts(cell)
+        notes = [*scene.about["notes"], *self._remarks(cell)]
+        return InterfaceEnergyDocument(
+            **heading(self.engine, scene.provenance),
+            **cost(below, above, relaxed, *parts),
+            **{**scene.about, "notes": tuple(notes)},
+            quantity=self.quantity,
+            defect=cell.name,
+            species="",
+            converged=settled,
+            value=self.energy_J_per_m2(cell, relaxed, parts) if settled else None,
+            host_cell=self.host_cell,
+            said=planar.said,
+            area_A2=planar.area_A2,
+            principal_strains=junction.strain,
+            twist_deg=junction.twist_deg,
+            gap_built_A=gaps[0],
+            gap_relaxed_A=gaps[1],
+            relaxed=relaxed,
+            parts=tuple(parts),
+            relaxed_host=below,
+            relaxed_film=above,
+        )
+
+    def energy_J_per_m2(
+        self, cell: Cell, relaxed: RelaxDocument, parts: Sequence[RelaxDocument]
+    ) -> float:
+        """Return the work of adhesion, or the formation energy per interface."""
+        junction, planar = _facts(cell)
+        if self.quantity == "work_of_adhesion":
+            gained_eV = sum(part.energy_eV for part in parts) - relaxed.energy_eV
+            return J_PER_M2_PER_EV_A2 * gained_eV / planar.area_A2
+        counts = junction.film_from, len(cell.structure) - junction.film_from
+        crystals_eV = sum(
+            count * part.energy_eV / len(part.structure)
+            for count, part in zip(counts, parts, strict=True)
+        )
+        excess_eV = relaxed.energy_eV - crystals_eV
+        return J_PER_M2_PER_EV_A2 * excess_eV / (planar.count * planar.area_A2)
+
+    def _remarks(self, cell: Cell) -> list[str]:
+        junction, _ = _facts(cell)
+        if junction.largest_strain < _STRAIN or self.quantity == "work_of_adhesion":
+            return []
+        strain = f"a strain of {100 * junction.largest_strain:.1f} %"
+        return [f"the energy contains that of {strain}, which grows with the thickness"]
+
+
+def parts_of(cell: Cell) -> tuple[Structure, Structure]:
+    """Return substrate and film, each alone in the cell of the interface."""
+    junction, _ = _facts(cell)
+    whole = cell.structure
+    symbols, places = [site.specie.symbol for site in whole], whole.cart_coords
+    first = slice(0, junction.film_from)
+    rest = slice(junction.film_from, len(whole))
+    below, above = (crystal_of(whole.lattice.matrix, symbols[k], places[k]) for k in (first, rest))
+    return below, above
+
+
+def gap_A(cell: Cell, structure: Structure) -> float:
+    """Return the distance between the uppermost atom of the substrate and the lowest of the film.
+
+    Positive along the normal; heights are followed through the boundary of the cell.
+    """
+    junction, _ = _facts(cell)
+    height = structure.lattice.matrix[2, 2]
+    built = cell.structure.frac_coords[:, 2]
+    moved = structure.frac_coords[:, 2] - built
+    heights = (built + moved - moved.round()) * height
+    return float(heights[junction.film_from :].min() - heights[: junction.film_from].max())
+
+
+def _facts(cell: Cell) -> tuple[Junction, Planar]:
+    if cell.junction is None or cell.planar is None:
+        message = f"{cell.name}: is no interface; give two crystals"
+        raise StructureError(message)
+    return cell.junction, cell.planar

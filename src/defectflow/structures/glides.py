@@ -1,0 +1,153 @@
+"""Glides of whole layers: other stackings of a layered crystal, intergrowths, and single faults."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from defectflow.errors import StructureError
+from defectflow.structures.cells import Cell, Planar
+from defectflow.structures.stacking import stacked, template_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+
+    from pymatgen.core.structure import Structure
+
+    from defectflow.structures.stacking import Template
+
+#: Galleries that a glide makes of one between layers of one orientation.
+GLIDES: Final = ("O3", "P3", "O1")
+_REACH_A: Final = 4.5
+
+
+def layer_stackings(
+    structure: Structure,
+    galleries: Sequence[str] | None = None,
+    guests: Collection[str] = (),
+    shifts: Sequence[Sequence[int]] = (),
+    layers: int = 6,
+) -> Iterator[Cell]:
+    """Yield a layered crystal stacked anew, or with each distinct glide of one layer.
+
+    Parameters
+    ----------
+    galleries
+        How each layer is followed by the next (`stacking.STEPS`): ``["P3"]``, ``["P2", "P2", "O3",
+        "O3"]`` for an intergrowth. None: cells of `layers` layers as in the crystal with one
+        gallery in which all that lies above has glided, each distinct glide once.
+    guests
+        Elements between the layers, e.g. Na.
+    shifts
+        Vectors of the anions' net by which each gallery displaces what lies above, beside its
+        kind: faults in the order of the layers, such as ±b/3 of Li2MnO3.
+
+    Raises
+    ------
+    StructureError
+        If the crystal is not made of layers of octahedra, or the stacking does not close.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts
+    >>> sodium = hosts.load("O3-NaCoO2").structure
+    >>> [cell.name for cell in layer_stackings(sodium, ["P3"], ["Na"])]
+    ['P3']
+    >>> [cell.name for cell in layer_stackings(sodium, guests=["Na"], layers=4)]
+    ['3host+P3', '3host+O1']
+    """
+    template = template_of(structure, guests)
+    if galleries is None:
+        if template.native is None:
+            message = (
+                f"{structure.reduced_formula}: repeats after several layers; name the galleries of "
+                "the cell, e.g. P2, P2, O2, O2"
+            )
+            raise StructureError(message)
+        return _single_glides(template, layers)
+    made = stacked(template, galleries, shifts)
+    return iter([_cell(template, made, galleries, shifts, structure)])
+
+
+def _single_glides(template: Template, layers: int) -> Iterator[Cell]:
+    if layers < 2:  # noqa: PLR2004 - a fault and what it is a fault in
+        message = f"layers {layers}: a fault needs at least two, so that something is left of both"
+        raise StructureError(message)
+    rest = ["host"] * (layers - 1)
+    pristine = stacked(template, [*rest, "host"])
+    seen = [_distances(pristine)]
+    for gallery, shift in itertools.product(("host", *GLIDES), _net_steps(template)):
+        galleries = [*rest, gallery]
+        shifts = [(0, 0)] * (layers - 1) + [shift]
+        made = stacked(template, galleries, shifts)
+        key = _distances(made)
+        if any(_same(key, other) for other in seen):
+            continue
+        seen.append(key)
+        yield _cell(template, made, galleries, shifts, pristine)
+
+
+def _cell(
+    template: Template,
+    made: Structure,
+    galleries: Sequence[str],
+    shifts: Sequence[Sequence[int]],
+    pristine: Structure,
+) -> Cell:
+    if template.native is not None:
+        pristine = stacked(template, ["host"] * len(galleries))
+    steps = [shift for shift in shifts if any(shift)]
+    other = sum(gallery != "host" for gallery in galleries)
+    moved = sum(any(shift) for shift in shifts)
+    name = _written(galleries) + "".join(f"[{i},{j}]" for i, j in steps)
+    return Cell(
+        structure=made,
+        pristine=pristine,
+        name=name,
+        kind="layer_stacking",
+        changed=(),
+        multiplicity=1,
+        planar=Planar(
+            miller=(0, 0, 1),
+            area_A2=abs(float(np.linalg.det(template.plane[:2, :2]))),
+            count=max(other, moved, 1),
+            said="galleries " + " ".join(galleries),
+        ),
+    )
+
+
+def _written(galleries: Sequence[str]) -> str:
+    """Return galleries with runs counted: ``5host+O1``; a single kind by its name alone."""
+    runs = [(kind, len(list(group))) for kind, group in itertools.groupby(galleries)]
+    if len(runs) == 1:
+        return runs[0][0]
+    return "+".join(kind if count == 1 else f"{count}{kind}" for kind, count in runs)
+
+
+def _net_steps(template: Template) -> list[tuple[int, int]]:
+    """Return the displacements by vectors of the net that the layer's own lattice does not have."""
+    plane = template.plane[:2, :2]
+    found: list[tuple[int, int]] = []
+    kept: list[np.ndarray] = []
+    reach = (0, 1, -1, 2, -2)
+    order = sorted(((i, j) for i in reach for j in reach), key=lambda s: s[0] ** 2 + s[1] ** 2)
+    for step in order:
+        away = np.array(step) @ template.net @ np.linalg.inv(plane)
+        if not any(np.allclose(away - one, np.round(away - one), atol=0.02) for one in kept):
+            found.append(step)
+            kept.append(away)
+    return found
+
+
+def _distances(structure: Structure) -> np.ndarray:
+    """Return all distances with the elements at both ends, sorted: the same for equal cells."""
+    first, second, _, distances = structure.get_neighbor_list(_REACH_A)
+    numbers = np.array(structure.atomic_numbers)
+    kinds = numbers[first] * 1000 + numbers[second]
+    return np.column_stack([kinds, distances])[np.lexsort((distances, kinds))]
+
+
+def _same(one: np.ndarray, other: np.ndarray) -> bool:
+    return len(one) == len(other) and bool(np.allclose(one, other, atol=0.01))

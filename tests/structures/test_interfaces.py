@@ -1,0 +1,217 @@
+"""Interfaces: strain, gap and thickness measured from the atoms alone."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from defectflow.errors import StructureError
+from defectflow.recipes.kinds.interfaces import Interface
+from defectflow.structures import hosts
+from defectflow.structures.interfaces import Joint, Side, interfaces
+from defectflow.structures.lattice_matching import matches
+from defectflow.structures.layers import dimensions
+
+#: Substrate, film, both sides' options, joint.
+CASES = {
+    "MoS2/graphene": (
+        ("graphene", {"miller": (0, 0, 1)}),
+        ("2H-MoS2", {"miller": (0, 0, 1)}),
+        {"gap_A": 3.3, "max_area_A2": 80},
+    ),
+    "graphene/MoS2": (
+        ("2H-MoS2", {"miller": (0, 0, 1)}),
+        ("graphene", {"miller": (0, 0, 1)}),
+        {"gap_A": 3.3, "max_area_A2": 80},
+    ),
+    "rutile/MgO": (
+        ("rocksalt-MgO", {"miller": (0, 0, 1)}),
+        ("rutile-TiO2", {"miller": (1, 1, 0), "termination": 2}),
+        {"gap_A": 2.1, "max_area_A2": 120},
+    ),
+    "Ag/Cu superlattice": (
+        ("fcc-Cu", {"miller": (1, 1, 1), "slices": 3}),
+        ("fcc-Ag", {"miller": (1, 1, 1), "slices": 3}),
+        {"gap_A": 2.3, "vacuum_A": 0.0, "max_area_A2": 60},
+    ),
+    "ceria/Pt": (
+        ("fcc-Pt", {"miller": (1, 1, 1), "slices": 3}),
+        ("fluorite-CeO2", {"miller": (1, 1, 1)}),
+        {"gap_A": 2.2, "max_area_A2": 90, "strained": "both"},
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+    (low, below), (high, above), joint = CASES[request.param]
+    sides = (
+        Side(hosts.load(low).structure, **below),
+        Side(hosts.load(high).structure, **above),
+    )
+    cells = list(itertools.islice(interfaces(*sides, Joint(**joint)), 3))
+    return request.param, sides, joint, cells
+
+
+def parts(cell):
+    first = cell.junction.film_from
+    sites = list(cell.structure)
+    return sites[:first], sites[first:]
+
+
+def test_gap_and_vacuum_are_as_asked(case):
+    _, _, joint, cells = case
+    for cell in cells:
+        below, above = ([site.coords[2] for site in part] for part in parts(cell))
+        assert min(above) - max(below) == pytest.approx(joint["gap_A"], abs=1e-6)
+        height = cell.structure.lattice.matrix[2, 2]
+        rest = height - (max(above) - min(below))
+        assert rest == pytest.approx(joint.get("vacuum_A", 12.0) or joint["gap_A"], abs=1e-6)
+        assert cell.planar.count == (2 if joint.get("vacuum_A") == 0.0 else 1)
+
+
+def test_both_crystals_are_whole(case):
+    """Every atom has the neighbours of its crystal: no layer is split, no bond stretched."""
+    _, sides, _, cells = case
+    for cell, (side, part) in itertools.product(cells, zip(sides, (0, 1), strict=True)):
+        atoms = parts(cell)[part]
+        symbols = {site.specie.symbol for site in atoms}
+        assert symbols == {element.symbol for element in side.crystal.elements}
+        counts = [sum(a.specie.symbol == s for a in atoms) for s in sorted(symbols)]
+        amounts = [side.crystal.composition[s] for s in sorted(symbols)]
+        assert np.allclose(np.array(counts) / sum(counts), np.array(amounts) / sum(amounts))
+        alone = cell.structure.__class__.from_sites(atoms)
+        assert dimensions(alone) == 2
+        bonds = [
+            min(n.nn_distance for n in crystal.get_neighbors(crystal[0], 4))
+            for crystal in (alone, side.crystal)
+        ]
+        assert bonds[0] == pytest.approx(bonds[1], rel=0.04)
+
+
+def test_a_monolayer_is_one_layer():
+    graphene = Side(hosts.load("graphene").structure, (0, 0, 1))
+    sulfide = Side(hosts.load("2H-MoS2").structure, (0, 0, 1))
+    cell = next(interfaces(graphene, sulfide, Joint(gap_A=3.3, max_area_A2=80)))
+    below, above = parts(cell)
+    assert np.ptp([site.coords[2] for site in below]) == pytest.approx(0, abs=1e-6)
+    heights = sorted({round(float(site.coords[2]), 3) for site in above})
+    assert len(heights) == 3
+    assert heights[-1] - heights[0] < 3.3
+
+
+def test_strain_is_that_of_the_lattices(case):
+    """Edges of the film in the cell against those of the crystal at rest."""
+    name, sides, joint, cells = case
+    for cell in cells:
+        share = {"film": 1.0, "both": 0.5}[joint.get("strained", "film")]
+        film = sides[1].crystal
+        count = len(parts(cell)[1])
+        thickness = np.ptp([site.coords[2] for site in parts(cell)[1]])
+        assert thickness < 15
+        # Areas per formula unit and layer: both principal strains together.
+        stretch = np.prod([1 + share * one for one in cell.junction.strain])
+        area = cell.planar.area_A2
+        reference = area_of(sides[1], count)
+        assert area / reference == pytest.approx(stretch, rel=2e-3), (name, film.reduced_formula)
+        assert cell.junction.largest_strain <= 0.03 + 1e-9
+
+
+def area_of(side, atoms) -> float:
+    """Return the area (Å²) that so many atoms of a crystal at rest cover."""
+    from defectflow.structures.interfaces import _block
+
+    slab = _block(side, Joint())
+    matrix = slab.lattice.matrix
+    return float(abs(np.linalg.det(matrix[:2, :2]))) * atoms / len(slab)
+
+
+def test_pristine_is_the_substrate_alone(case):
+    _, _, _, cells = case
+    for cell in cells:
+        assert len(cell.pristine) == cell.junction.film_from
+        for one, other in zip(cell.pristine, cell.structure, strict=False):
+            assert one.specie == other.specie
+            assert np.allclose(one.coords, other.coords, atol=1e-6)
+
+
+def test_no_match_is_but_several_of_a_smaller_one(case):
+    _, _, _, cells = case
+    for one, other in itertools.combinations(cells, 2):
+        same = np.allclose(sorted(one.junction.strain), sorted(other.junction.strain), atol=1e-5)
+        assert not same
+
+
+# --- matching
+
+
+def test_square_on_square_by_brute_force():
+    """3 on 4: the cells (3i)² + (3j)² = (4k)² + (4l)², smallest first, without any strain."""
+    found = matches(np.eye(2) * 3.0, np.eye(2) * 4.0, 400.0, 1e-6)
+    areas = {round(one.area_A2) for one in found}
+    squares = {
+        9 * (i * i + j * j)
+        for i, j in itertools.product(range(8), repeat=2)
+        if any(
+            9 * (i * i + j * j) == 16 * (k * k + l * l)
+            for k, l in itertools.product(range(6), repeat=2)  # noqa: E741
+        )
+    } - {0}
+    assert 144 in areas
+    assert min(areas) == min(squares)
+
+
+def test_a_match_maps_one_cell_onto_the_other():
+    film = np.array([[3.16, 0.0], [-1.58, 2.737]])
+    substrate = np.array([[2.46, 0.0], [-1.23, 2.130]])
+    for one in matches(film, substrate, 120.0, 0.03):
+        angle = np.radians(one.twist_deg)
+        turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        grown = one.film @ film @ (np.eye(2) + one.strain) @ turn.T
+        assert np.allclose(grown, one.substrate @ substrate, atol=1e-6)
+        assert np.linalg.det(one.film) > 0
+        assert one.area_A2 == pytest.approx(abs(np.linalg.det(one.substrate @ substrate)))
+
+
+def test_known_coincidence_of_graphene_and_molybdenum_sulfide():
+    """√13 of graphene on √7... the smallest cell below 3 % and the 5 on 4 cell are both found."""
+    a, b = 2.46, 3.16
+    cells = [np.array([[x, 0.0], [-x / 2, x * np.sqrt(3) / 2]]) for x in (b, a)]
+    found = matches(*cells, 150.0, 0.03)
+    five_on_four = [one for one in found if abs(np.linalg.det(one.substrate)) == pytest.approx(25)]
+    assert five_on_four
+    assert five_on_four[0].strain[0, 0] == pytest.approx(5 * a / (4 * b) - 1, abs=1e-6)
+    assert five_on_four[0].von_mises == pytest.approx(abs(5 * a / (4 * b) - 1), abs=1e-6)
+
+
+def test_what_does_not_fit_is_refused_with_the_nearest():
+    copper, silver = (Side(hosts.load(n).structure, (1, 1, 1)) for n in ("fcc-Cu", "fcc-Ag"))
+    joint = Joint(max_area_A2=40, max_strain=0.005)
+    with pytest.raises(StructureError, match=r"no cell of at most 40 .* nearest has \d+\.\d %"):
+        interfaces(copper, silver, joint)
+    with pytest.raises(StructureError, match="no termination 3; choose from 1: "):
+        interfaces(copper, Side(silver.crystal, (1, 1, 1), termination=3), joint)
+
+
+def test_the_film_may_stand_on_its_head():
+    magnesia = hosts.load("rocksalt-MgO").structure
+    silver = Side(hosts.load("fcc-Ag").structure, (1, 1, 1))
+    joint = Joint(max_area_A2=40, max_strain=0.08)
+    faces = []
+    for flipped in (False, True):
+        film = Side(magnesia, (1, 1, 1), flipped=flipped)
+        below, above = parts(next(interfaces(silver, film, joint)))
+        del below
+        faces.append(min(above, key=lambda site: site.coords[2]).specie.symbol)
+    assert sorted(faces) == ["Mg", "O"]
+
+
+def test_a_file_of_the_film_is_found_from_the_recipe(tmp_path):
+    hosts.load("fcc-Ag").structure.to(str(tmp_path / "film.cif"))
+    choice = Interface(film="film.cif", miller=(1, 1, 1), film_miller=(1, 1, 1))
+    located = choice.located(tmp_path)
+    assert located.film == str(tmp_path / "film.cif")
+    assert next(located.cells(hosts.load("fcc-Cu").structure)).kind == "interface"
+    assert Interface(film="fcc-Ag").located(tmp_path).film == "fcc-Ag"
