@@ -123,7 +123,7 @@ def area_of(side, atoms) -> float:
     """Return the area (Å²) that so many atoms of a crystal at rest cover."""
     from defectflow.structures.interfaces import _block
 
-    slab = _block(side, Joint())
+    slab = _block(side)
     matrix = slab.lattice.matrix
     return float(abs(np.linalg.det(matrix[:2, :2]))) * atoms / len(slab)
 

@@ -128,7 +128,9 @@ def phases_for(
         symbol = wanted.pop(0)
         choice = reservoirs.by_element.get(symbol)
         if own == {symbol} and choice is None:
-            continue
+            if host.parent is None:
+                continue
+            choice = host.parent  # a cell with a fault or a boundary is no reservoir
         if isinstance(choice, MeasuredCompound):
             plan, crystal = _through(symbol, choice)
             others = {element.symbol for element in crystal.structure.elements} - {symbol}

@@ -15,7 +15,7 @@ from defectflow.structures.lattice_matching import Match, matches
 from defectflow.structures.layers import is_layered
 from defectflow.structures.planes import SAME_PLANE_A, stack_of, written
 from defectflow.structures.stacking_faults import crystal_of, perfect
-from defectflow.structures.terminations import Termination, lifted, terminations
+from defectflow.structures.terminations import VACUUM_A, Termination, lifted, terminations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,7 +103,7 @@ def interfaces(substrate: Side, film: Side, joint: Joint | None = None) -> Itera
     ('Mo4 C18 S8', 2.7)
     """
     joint = joint or Joint()
-    lower, upper = _block(substrate, joint), _block(film, joint)
+    lower, upper = _block(substrate), _block(film)
     above, below = (one.lattice.matrix[:2, :2] for one in (upper, lower))
     found = matches(above, below, joint.max_area_A2, joint.max_strain)
     names = [f"{one.crystal.reduced_formula}({written(_miller(one))})" for one in (film, substrate)]
@@ -189,7 +189,7 @@ def _points(form: np.ndarray) -> np.ndarray:
     return inside
 
 
-def _block(side: Side, joint: Joint) -> Structure:
+def _block(side: Side) -> Structure:
     """Return the slab of one crystal, opened at its termination."""
     found = terminations(side.crystal, side.miller)
     if not 1 <= side.termination <= len(found):
@@ -202,7 +202,7 @@ def _block(side: Side, joint: Joint) -> Structure:
     one = found[side.termination - 1]
     sheets = is_layered(side.crystal) and side.termination == 1
     slices = side.slices or (1 if sheets else _slices(one))
-    slab = lifted(perfect(one.stack, one.cut_A, slices), one.cut_A, joint.vacuum_A)
+    slab = lifted(perfect(one.stack, one.cut_A, slices), one.cut_A, VACUUM_A)
     if sheets and side.slices is None:
         slab = _lowest_sheet(slab, one)
     return _on_its_head(slab) if side.flipped else slab
