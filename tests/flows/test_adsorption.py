@@ -92,6 +92,15 @@ def test_a_screen_saves_calls_of_the_engine_and_keeps_the_result(hydrogen):
     assert of_engine < sum(site.relaxed.force_calls for site in hydrogen.sites)
 
 
+def test_the_clean_slab_begins_as_the_relaxed_one_of_a_single_cell(hydrogen):
+    """The large cell has nothing left to do, and is the slab that it would be without that."""
+    assert hydrogen.slab.force_calls == 1
+    single = AdsorptionMaker(EMT, SlabPlan((1, 1, 1), layers=4), site="fcc")
+    alone = run(single.make(hosts.load("fcc-Pt"), "H"))
+    assert alone.slab.force_calls > 1
+    assert hydrogen.slab.energy_eV == pytest.approx(4 * alone.slab.energy_eV, abs=1e-6)
+
+
 @pytest.mark.parametrize("outcome", ["desorbed", "below the surface", "dissociated"])
 def test_an_adsorbate_that_leaves_gives_no_value(monkeypatch, outcome):
     from defectflow.flows import adsorbed

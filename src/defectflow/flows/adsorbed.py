@@ -9,6 +9,7 @@ from monty.json import MSONable
 
 from defectflow.analysis.reactions import equation
 from defectflow.documents import AdsorptionSite, RelaxDocument
+from defectflow.flows.gas import reference_document
 from defectflow.structures.adsorption import SurfaceSite, named_site
 from defectflow.structures.poses import Placement, overlapping
 from defectflow.structures.whereabouts import Whereabouts, whereabouts
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
+    from defectflow.documents import GasReference
     from defectflow.flows.provenance import Provenance
     from defectflow.structures.adsorbates import Adsorbate
     from defectflow.structures.surfaces import Slab
@@ -36,6 +38,8 @@ class Scene(MSONable):
         Each reference with its outputs, ``relaxed`` and ``vibrations``.
     about
         Fields of the document.
+    small
+        The relaxed clean slab of one surface cell; None where the slab is of no more.
     """
 
     host: RelaxDocument
@@ -46,6 +50,14 @@ class Scene(MSONable):
     gas: list[Any]
     about: dict[str, Any]
     provenance: Provenance
+    small: RelaxDocument | None = None
+
+    def references(self, temperature_K: float | None) -> list[GasReference]:
+        """Return what the adsorbate is counted against; None for no thermal contributions."""
+        return [
+            reference_document(one, found["relaxed"], found["vibrations"], temperature_K)
+            for one, found in self.gas
+        ]
 
     def fate(self, label: str, step: RelaxDocument) -> Whereabouts:
         """Return what became of the adsorbate that was put in a placement."""

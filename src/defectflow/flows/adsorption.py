@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from jobflow import Flow, Maker, Response, job
@@ -15,7 +15,6 @@ from defectflow.flows.gas import (
     GasJobs,
     Reference,
     gas_notes,
-    reference_document,
     references_of,
 )
 from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
@@ -24,6 +23,7 @@ from defectflow.flows.results import cost, heading
 from defectflow.flows.slabs import SlabPlan
 from defectflow.structures.adsorbates import Adsorbate, adsorbate, adsorbates
 from defectflow.structures.adsorption import named_site, surface_sites
+from defectflow.structures.handover import carried_over, spread
 from defectflow.structures.poses import AZIMUTH_STEP_DEG, placed, placements
 from defectflow.structures.symmetry import symmetrized
 
@@ -50,10 +50,12 @@ class AdsorptionMaker(Maker):
     """Adsorption energy on a surface, at the lowest site or at one that is named.
 
     1. Relax the bulk; its cell gives the slab's.
-    2. Relax the gas molecules in a box, and the clean slab with its lowest layers frozen.
+    2. Relax the gas molecules in a box, and the clean slab with its lowest layers frozen; one of
+       several surface cells begins as the relaxed slab of one cell.
     3. Put the adsorbate on every symmetry-distinct site of the relaxed slab, a molecule in every
        distinct orientation; with `screen`, relax these on a cheap engine first and go on with the
-       `keep` lowest that differ.
+       `keep` lowest that differ. What passes from engine to engine is how far the adsorbate moved
+       the atoms of the slab, not where the cheap engine has them.
     4. Relax them. An adsorbate that desorbs, falls apart or goes below the surface gives no value.
     5. ΔE = E(slab + adsorbate) - E(slab) - Σ n_i E(gas i).
     6. For a free energy with vibrations: those of the adsorbate's atoms at the lowest site, and of
@@ -200,13 +202,37 @@ class AdsorptionMaker(Maker):
             about=about,
             provenance=provenance,
         )
-        maker = self.engine.relax_maker("fixed", **self.relax)
-        clean = maker.make(slab.structure, frozen=slab.bottom(self.slab.frozen_layers))
+        if not self.slab.repeats:
+            after: Job = self.relax_clean(scene)
+            after.name = "relax clean slab"
+            return Response(replace=Flow([after], output=after.output))
+        cell = self.slab.smallest().cut(host.structure)
+        small = self._relaxation(self.engine, cell, cell.structure)
+        small.name = "relax one cell of the clean slab"
+        after = self.relax_clean(scene, small.output)
+        after.name = "spread clean slab"
+        return Response(replace=Flow([small, after], output=after.output))
+
+    @job
+    def relax_clean(self, scene: Scene, small: RelaxDocument | None = None) -> Response[Any]:
+        """Relax the clean slab, from one of its surface cells where there are several."""
+        start = scene.slab.structure
+        if small is not None:
+            cell = self.slab.smallest().cut(scene.host.structure)
+            start = spread(cell.structure, small.structure, start)
+        clean = self._relaxation(self.engine, scene.slab, start)
         clean.name = "relax clean slab"
         screened = self.screen is not None and len(scene.placements) > self.keep
+        scene = replace(scene, small=small)
         after = (self.screen_sites if screened else self.relax_sites)(scene, clean.output)
         after.name = "screen sites" if screened else "relax sites"
         return Response(replace=Flow([clean, after], output=after.output))
+
+    def _relaxation(self, engine: Engine, slab: Slab, start: Structure) -> Job:
+        """Return the job that relaxes a slab, or one with an adsorbate, from a start."""
+        frozen = slab.bottom(self.slab.frozen_layers)
+        made: Job = engine.relax_maker("fixed", **self.relax).make(start, frozen=frozen)
+        return made
 
     @job
     def screen_sites(self, scene: Scene, clean: RelaxDocument) -> Response[Any]:
@@ -217,10 +243,12 @@ class AdsorptionMaker(Maker):
         jobs = self._relaxations(self.screen, scene, clean)
         for label, one in jobs.items():
             one.name = f"screen {label}"
+        bare = self._relaxation(self.screen, scene.slab, clean.structure)
+        bare.name = "screen clean slab"
         outputs = {label: one.output for label, one in jobs.items()}
-        after = self.relax_sites(scene, clean, outputs)
+        after = self.relax_sites(scene, clean, outputs, bare.output)
         after.name = "relax sites"
-        return Response(replace=Flow([*jobs.values(), after], output=after.output))
+        return Response(replace=Flow([*jobs.values(), bare, after], output=after.output))
 
     @job
     def relax_sites(
@@ -228,10 +256,16 @@ class AdsorptionMaker(Maker):
         scene: Scene,
         clean: RelaxDocument,
         screened: dict[str, RelaxDocument] | None = None,
+        bare: RelaxDocument | None = None,
     ) -> Response[Any]:
         """Relax the adsorbate in its placements, or in those that the pre-screen left."""
         seen = screened or {}
         starts = lowest_distinct(scene, seen, self.keep, anywhere=self.site == "lowest")
+        if starts and bare is not None:
+            starts = {
+                label: carried_over(end, bare.structure, clean.structure, scene.slab.top())
+                for label, end in starts.items()
+            }
         jobs = self._relaxations(self.engine, scene, clean, starts)
         for label, one in jobs.items():
             one.name = f"relax {scene.adsorbate.name} at {label}"
@@ -260,8 +294,6 @@ class AdsorptionMaker(Maker):
         starts: Mapping[str, Structure] | None = None,
     ) -> dict[str, Job]:
         """Return a job for each placement, from there or from a start that is known."""
-        maker = engine.relax_maker("fixed", **self.relax)
-        frozen = scene.slab.bottom(self.slab.frozen_layers)
         jobs = {}
         for one in scene.placements:
             if starts and one.label not in starts:
@@ -269,7 +301,7 @@ class AdsorptionMaker(Maker):
             structure = placed(scene.slab, clean.structure, scene.sites, scene.adsorbate, one)
             if starts:
                 structure = symmetrized(starts[one.label], structure)
-            jobs[one.label] = maker.make(structure, frozen=frozen)
+            jobs[one.label] = self._relaxation(engine, scene.slab, structure)
         return jobs
 
     @job
@@ -287,23 +319,20 @@ class AdsorptionMaker(Maker):
         last = self._last(scene, steps, shaken.output)
         return Response(replace=Flow([shaken, last], output=last.output))
 
+    @property
+    def _temperature_K(self) -> float | None:
+        return self.free.temperature_K if self.free.vibrating else None
+
     def _best(self, scene: Scene, steps: dict[str, Any]) -> tuple[list[Any], str]:
         """Return what became of each placement, and the label of the one that counts."""
         clean: RelaxDocument = steps["clean"]
         gas = [found["relaxed"] for _, found in scene.gas]
-        references = self._references(scene)
+        references = scene.references(self._temperature_K)
         reservoir_eV = clean.energy_eV + sum(r.count * r.relaxed.energy_eV for r in references)
         sites = site_documents(scene, steps["relaxed"], steps["screened"], reservoir_eV)
         settled = all(step.converged for step in (scene.host, clean, *gas))
         best = best_site(sites, anywhere=self.site == "lowest") if settled else ""
         return sites, best
-
-    def _references(self, scene: Scene) -> list[Any]:
-        temperature = self.free.temperature_K if self.free.vibrating else None
-        return [
-            reference_document(one, found["relaxed"], found["vibrations"], temperature)
-            for one, found in scene.gas
-        ]
 
     @job(output_schema=AdsorptionDocument, metadata={"defectflow": "result"})
     def conclude(
@@ -311,9 +340,10 @@ class AdsorptionMaker(Maker):
     ) -> AdsorptionDocument:
         """Subtract the energies, and add what makes a free energy of them."""
         clean: RelaxDocument = steps["clean"]
-        references = self._references(scene)
-        relaxed = [scene.host, clean, *(r.relaxed for r in references), *steps["relaxed"].values()]
-        one_engine(*relaxed[1:])
+        references = scene.references(self._temperature_K)
+        relaxed = [clean, *(r.relaxed for r in references), *steps["relaxed"].values()]
+        one_engine(*relaxed)
+        before = [scene.host, *([scene.small] if scene.small else [])]
         sites, label = self._best(scene, steps)
         energy_eV, where = ended(sites, label)
         added = free_energy(self.free, scene.adsorbate.name, references, vibrations)
@@ -323,14 +353,14 @@ class AdsorptionMaker(Maker):
         notes = (*scene.about["notes"], *scene.remarks(sites, label, added.problem))
         return AdsorptionDocument(
             **heading(self.engine, scene.provenance),
-            **cost(*relaxed, *steps["screened"].values(), *shaken),
+            **cost(*before, *relaxed, *steps["screened"].values(), *shaken),
             **{**scene.about, "notes": notes},
             quantity=self.quantity,
             defect=f"{scene.adsorbate.name} on {self.slab.title}, {where or self.site}",
             converged=good,
             value=(energy_eV or 0.0) + added.added_eV if good else None,
             host_cell=self.host_cell,
-            **self._slab_fields(scene.slab),
+            **self.slab.fields(scene.slab),
             site=where or self.site,
             adsorption_energy_eV=energy_eV,
             reaction=scene.reaction(),
@@ -343,15 +373,3 @@ class AdsorptionMaker(Maker):
             sites=tuple(sites),
             screen=self.screen.stamp() if self.screen and steps["screened"] else None,
         )
-
-    def _slab_fields(self, slab: Slab) -> dict[str, Any]:
-        places = slab.cells if self.slab.sheet else len(self.slab.top_of(slab))
-        return {
-            "facet": self.slab.facet,
-            "surface": self.slab.surface,
-            "coverage_ML": 1 / places,
-            "layers": slab.layers,
-            "frozen_layers": self.slab.frozen_layers,
-            "vacuum_A": self.slab.vacuum_A,
-            "strain": self.slab.strain,
-        }

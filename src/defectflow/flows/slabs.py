@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from monty.json import MSONable
 
@@ -81,6 +81,28 @@ class SlabPlan(MSONable):
     def check(self, host: Structure) -> list[str]:
         """Return cautions about the slab; refuse one that cannot stand for a surface."""
         return check_slab(self._perfect(host), self.frozen_layers)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the slab is several equal surface cells side by side."""
+        return self.repeat != (1, 1) and self.defect is None
+
+    def smallest(self) -> SlabPlan:
+        """Return the same slab of one surface cell."""
+        return replace(self, repeat=(1, 1))
+
+    def fields(self, slab: Slab) -> dict[str, Any]:
+        """Return the fields of a result that say which slab it was computed on."""
+        places = slab.cells if self.sheet else len(self.top_of(slab))
+        return {
+            "facet": self.facet,
+            "surface": self.surface,
+            "coverage_ML": 1 / places,
+            "layers": slab.layers,
+            "frozen_layers": self.frozen_layers,
+            "vacuum_A": self.vacuum_A,
+            "strain": self.strain,
+        }
 
     def _perfect(self, host: Structure) -> Slab:
         if self.sheet:
