@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gc
 import json
+import re
 import weakref
 
 import pytest
@@ -123,6 +124,7 @@ def test_a_host_from_a_file(cli, tmp_path):
     [
         (["vacancy", "fcc-Cy"], "did you mean fcc-Cu"),
         (["vacancy", "nowhere.cif"], "no such file"),
+        (["vacancy", "."], "a folder; give one file"),
         (["vacancy", "fcc-Cu", "--species", "Ag"], "Ag"),
         (["vacancy", "fcc-Cu", "--species", "Xx"], "'Xx'"),
         (["antisite", "fcc-Cu"], "no site"),
@@ -130,9 +132,11 @@ def test_a_host_from_a_file(cli, tmp_path):
         (["substitution", "fcc-Cu", "--replace", "Cu=Cu"], "nothing changes"),
         (["interstitial", "fcc-Cu", "--species", "Xx"], "'Xx'"),
         (["substitution", "fcc-Cu"], "--replace"),
-        (["vacancy", "fcc-Cu", "--min-image-distance", "300"], "300"),
+        (["vacancy", "fcc-Cu", "--min-image-distance", "300"], "Å fits, or max_atoms"),
+        (["vacancy", "fcc-Cu", "--charges", "+1"], "leave it neutral"),
         (["vacancy", "rocksalt-MgO", "--species", "O", "--charges", "+5"], "likely: +0, +1, +2"),
-        (["vacancy", "rocksalt-MgO", "--charges", "many"], "--charges"),
+        (["vacancy", "rocksalt-MgO", "--charges", "many"], "whole numbers"),
+        (["vacancy", "rocksalt-MgO", "--charges", "0.5"], "whole numbers"),
         (["complex", "rocksalt-MgO", "--members", "V_Mg"], "at least two"),
         (["complex", "rocksalt-MgO", "--members", "V_Mg,V_S"], "has no S"),
         (["complex", "rocksalt-MgO", "--members", "V_Mg,V_O", "--shell", "0"], "shell 0"),
@@ -145,6 +149,7 @@ def test_a_host_from_a_file(cli, tmp_path):
         (["dumbbell", "fcc-Cu", "--families", "112"], "--families"),
         (["single_atom", "fcc-Cu", "--metal", "Fe"], "carbon"),
         (["single_atom", "graphene", "--metal", "Fe", "--vacancies", "1"], "0 to 3"),
+        (["single_atom", "graphene", "--metal", "C"], "give a metal"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -155,6 +160,42 @@ def test_bad_input_leaves_nothing_behind(cli, tmp_path, words, says):
     assert len(result.stderr.splitlines()) == 1
     assert says in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_message_says_would_do_does(cli):
+    words = ["generate", "vacancy", "rocksalt-MgO", "--min-image-distance"]
+    said = cli(*words, "16").stderr
+    fitting, enough = re.search(r"([\d.]+) Å fits, or max_atoms (\d+)", said).groups()
+    assert cli(*words, fitting).exit_code == 0
+    assert cli(*words, "16", "--max-atoms", enough).exit_code == 0
+
+
+def test_defaults_are_those_of_the_supercells():
+    from defectflow.cli.generate import DISTANCE_A, MOST_ATOMS
+    from defectflow.structures.supercells import MAX_ATOMS, MIN_IMAGE_DISTANCE_A
+
+    assert (DISTANCE_A, MOST_ATOMS) == (MIN_IMAGE_DISTANCE_A, MAX_ATOMS)
+
+
+def test_a_table_says_distances_and_reasons_and_counts_what_is_many(cli):
+    near = cli("generate", "complex", "rocksalt-MgO", "--members", "V_Mg,V_O").stdout
+    assert "V_Mg to V_O 2.11 Å" in near
+    assert "file" not in near.splitlines()[0]
+    assert "O-2 missing" in cli(
+        "generate", "vacancy", "rocksalt-MgO", "--species", "O", "--charges", "guess"
+    ).stdout.replace("\n", " ")
+    words = ["generate", "order", "rocksalt-MgO", "--replace", "Mg=Ni1/2", "--repeat", "2,2,1"]
+    many = cli(*words, "--arrangement", "random").stdout
+    assert "8 Mg to Ni" in many
+    assert "Warren-Cowley" in many
+
+
+def test_places_are_written_between_0_and_1():
+    from defectflow.cli.cells import _fraction
+
+    assert [_fraction(one) for one in (-1e-17, 0.99999, 1.25, -0.1, 1 / 3, 1e-33)] == [
+        "0", "0", "0.25", "0.9", "0.3333", "0",
+    ]  # fmt: skip
 
 
 def test_a_folder_with_files_is_not_touched(cli, tmp_path):
@@ -206,7 +247,7 @@ def test_cells_are_written_and_dropped_as_they_come(style, tmp_path):
             yield Cell(copy, structure, f"cell {number}", "test", (), 1)
 
     with written(records(made(), "host"), tmp_path / "cells") as drawn:
-        for _ in _printed((row for _, row in drawn), style):
+        for _ in _printed((row for _, row in drawn), style, files=True):
             gc.collect(0)
             assert sum(one() is not None for one in alive[-10:]) <= 3
     gc.collect()

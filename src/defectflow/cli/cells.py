@@ -115,9 +115,14 @@ def _unwritable(folder: Path, error: OSError) -> RecipeError:
 
 def _said(change: Change) -> str:
     """Return a change in words, e.g. ``Ti to Nb at 0 0 0.5``."""
-    place = " ".join(f"{value:.4g}" for value in change.frac_coords)
+    place = " ".join(_fraction(value) for value in change.frac_coords)
     if change.after is None:
         return f"{change.before} removed at {place}"
     if change.before is None:
         return f"{change.after} inserted at {place}"
     return f"{change.before} to {change.after} at {place}"
+
+
+def _fraction(value: float) -> str:
+    """Return a fractional coordinate in [0, 1), four decimals at most."""
+    return f"{round(value % 1.0, 4) % 1.0:.4f}".rstrip("0").rstrip(".")

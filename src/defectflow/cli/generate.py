@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,11 @@ if TYPE_CHECKING:
 
     from defectflow.recipes.kinds.choice import DefectChoice
 
+#: Defaults of `defectflow.structures.supercells`; a test compares them.
 DISTANCE_A: Final = 8.0
+MOST_ATOMS: Final = 400
+#: More changed atoms than this are counted in a table; files have the place of each.
+FEW_CHANGES: Final = 6
 
 
 class KindGroup(HintingGroup):
@@ -50,9 +55,16 @@ def command() -> None:
 
 
 def _command(kind: str, model: type[DefectChoice]) -> click.Command:
-    def run(host: str, distance_A: float, folder: Path | None, style: str, **given: Any) -> None:
+    def run(
+        host: str,
+        distance_A: float,
+        folder: Path | None,
+        style: str,
+        limit: int = MOST_ATOMS,
+        **given: Any,
+    ) -> None:
         choice = model_from(model, given)
-        _show(host, choice.cells(_supercell(host, distance_A)), folder, style)
+        _show(host, choice.cells(_supercell(host, distance_A, limit)), folder, style)
 
     text = (model.__doc__ or "").partition("\nAttributes\n")[0].strip()
     command = click.Command(kind, callback=run, help=text, params=[click.Argument(["host"])])
@@ -61,6 +73,7 @@ def _command(kind: str, model: type[DefectChoice]) -> click.Command:
         _output_option,
         format_option("table", "json", "csv"),
         _distance(alone=model.alone),
+        *([_limit_option] if model.alone else []),
     ):
         add(command)
     return command
@@ -78,6 +91,15 @@ def _distance(*, alone: bool) -> Any:
     )
 
 
+_limit_option: Final = click.option(
+    "--max-atoms",
+    "limit",
+    type=click.IntRange(min=1),
+    default=MOST_ATOMS,
+    show_default=True,
+    metavar="N",
+    help="Largest supercell that --min-image-distance may lead to.",
+)
 _output_option: Final = click.option(
     "-o",
     "--output",
@@ -104,14 +126,14 @@ def _show(host: str, cells: Iterable[Any], folder: Path | None, style: str) -> N
             made = stack.enter_context(written(made, folder))
         counter = itertools.count()
         rows = (row for (_, row), _ in zip(made, counter, strict=False))
-        for line in _printed(rows, style):
+        for line in _printed(rows, style, files=folder is not None):
             click.echo(line)
     if folder is not None:
         click.echo(f"wrote {next(counter)} cells to {folder}", err=True)
 
 
-def _printed(rows: Iterable[dict[str, object]], style: str) -> Iterator[str]:
-    """Yield what is shown, in pieces."""
+def _printed(rows: Iterable[dict[str, object]], style: str, *, files: bool) -> Iterator[str]:
+    """Yield what is shown, in pieces; a table without columns that say nothing."""
     from defectflow.cli.cells import FIELDS
     from defectflow.report import Column, csv_lines, json_lines, table_lines
 
@@ -120,18 +142,32 @@ def _printed(rows: Iterable[dict[str, object]], style: str) -> Iterator[str]:
     if style == "csv":
         return csv_lines(rows, FIELDS)
     right = {"atoms", "multiplicity"}
+    rows = iter(rows)
+    first = next(rows)
+    hidden = {"host", "charge", *([] if first["note"] else ["note"]), *([] if files else ["file"])}
     columns = [
-        Column(name, align="right" if name in right else "left", wrap=name == "changes")
+        Column(name, align="right" if name in right else "left", wrap=name in {"changes", "note"})
         for name in FIELDS
-        if name not in {"host", "charge", "note"}
+        if name not in hidden
     ]
-    return table_lines(rows, columns)
+    every = itertools.chain([first], rows)
+    shown = ({**row, "changes": _short(str(row["changes"]))} for row in every)
+    return table_lines(shown, columns)
 
 
-def _supercell(host: str, distance_A: float) -> Structure:
+def _short(changes: str) -> str:
+    """Return many changes without their places, equal ones counted; few as they are."""
+    texts = changes.split("; ")
+    if len(texts) <= FEW_CHANGES:
+        return changes
+    counts = Counter(text.partition(" at ")[0] for text in texts)
+    return "; ".join(f"{count} {text}" for text, count in counts.items())
+
+
+def _supercell(host: str, distance_A: float, limit: int) -> Structure:
     from defectflow.structures import hosts, supercell_matrix
 
     structure = hosts.load(host).structure
     if distance_A == 0:
         return structure
-    return structure.make_supercell(supercell_matrix(structure, distance_A), in_place=False)
+    return structure.make_supercell(supercell_matrix(structure, distance_A, limit), in_place=False)

@@ -105,8 +105,8 @@ def charged(
     Parameters
     ----------
     charges
-        The states, or ``guess`` for those of `charge_guesses`, whose reason becomes the note of the
-        cell.
+        The states, or ``guess`` for those of `charge_guesses`, whose reason is added to the note of
+        the cell.
 
     Raises
     ------
@@ -116,7 +116,8 @@ def charged(
     for cell in cells:
         if charges == "guess":
             for guess in charge_guesses(cell, known):
-                yield replace(_with(cell, guess.charge), note=guess.reason)
+                said = f"{cell.note}; {guess.reason}" if cell.note else guess.reason
+                yield replace(_with(cell, guess.charge), note=said)
             continue
         for charge in charges:
             if charge != 0:
@@ -132,6 +133,12 @@ def _with(cell: Cell, charge: int) -> Cell:
 def _check(cell: Cell, charge: int, known: Mapping[str, float] | None) -> None:
     low, high = charge_limits(cell, known)
     if not low <= charge <= high:
+        if is_metal(cell.pristine):
+            message = (
+                f"{cell.name} in {cell.pristine.reduced_formula}: charge {charge:+d} in a metal, "
+                "whose carriers screen any; leave it neutral"
+            )
+            raise StructureError(message)
         likely = ", ".join(f"{guess.charge:+d}" for guess in charge_guesses(cell, known))
         message = (
             f"{cell.name} in {cell.pristine.reduced_formula}: no species of it gives charge "

@@ -224,11 +224,20 @@ def _flat_pieces(structure: Structure, guests: Collection[str]) -> list[Piece]:
         if found and all(piece.dimensions == _PLANE for piece in found):
             return found
     inside = f" without {', '.join(guests)}" if guests else ""
-    message = (
-        f"{structure.reduced_formula}{inside} is not made of layers; give a layered host, and name "
-        "the ions between its layers if there are any (guests: [Na])"
+    able = [symbol for symbol in sorted(structure.symbol_set) if _is_flat(structure, [symbol])]
+    hint = (
+        f"without {' or '.join(able)} it is: name it as the ion between the layers"
+        if able and not guests
+        else "give a layered host"
     )
+    message = f"{structure.reduced_formula}{inside} is not made of layers; {hint}"
     raise StructureError(message)
+
+
+def _is_flat(structure: Structure, guests: Collection[str]) -> bool:
+    """Tell whether a crystal is layers if the bonds of some elements do not count."""
+    found = pieces(structure, _FACTORS[0], guests)
+    return bool(found) and all(piece.dimensions == _PLANE for piece in found)
 
 
 def _cell_of(piece: Piece, lattice: np.ndarray) -> np.ndarray:

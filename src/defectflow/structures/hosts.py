@@ -121,6 +121,9 @@ def load(source: str | Path) -> Host:
     path = Path(source)
     if path.is_file():
         return _from_file(path)
+    if path.is_dir():
+        message = f"host {source}: a folder; give one file in it, a CIF, POSCAR or the like"
+        raise StructureError(message)
     if path.suffix or len(path.parts) > 1:
         message = f"host {source}: no such file; check the path (relative to {Path.cwd()})"
         raise StructureError(message)

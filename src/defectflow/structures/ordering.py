@@ -65,7 +65,8 @@ def orderings(
     Raises
     ------
     StructureError
-        If an element is not in the host, a count does not fit, or the space group does not exist.
+        If an element is not in the host, a count does not fit, or the space group does not exist;
+        after the last arrangement, if none has that space group.
 
     Examples
     --------
@@ -155,6 +156,7 @@ def _cells(
     sites = {one.host: len(pool.sites) for one, pool in zip(decorations, pools, strict=True)}
     name = decorated_name(decorations, sites)
     several = number_of_colourings(permutations, pools) > 1
+    met: dict[int, str] = {}
     for rank, colouring in enumerate(colourings(permutations, pools), start=1):
         cell = Cell.from_changes(
             structure,
@@ -163,8 +165,18 @@ def _cells(
             kind="order",
             multiplicity=colouring.equivalents,
         )
-        if wanted is None or space_group_of(cell.structure, symprec)[1] in wanted:
-            yield cell
+        if wanted is not None:
+            symbol, number = space_group_of(cell.structure, symprec)
+            met[number] = symbol
+            if number not in wanted:
+                continue
+        yield cell
+    if wanted is not None and not wanted & set(met):
+        message = (
+            f"{structure.reduced_formula}, {name}: no arrangement of that space group; there are "
+            f"{', '.join(met[number] for number in sorted(met, reverse=True))}"
+        )
+        raise StructureError(message)
 
 
 def _permutations(structure: Structure, symprec: float) -> np.ndarray:

@@ -26,6 +26,8 @@ SHORTEST_CONTACT: Final = 0.7
 #: Action of a slot whose atom is taken away.
 VACANT: Final = "vacant"
 _TIE_A: Final = 0.01
+#: Labels longer than an element's symbol name places that are no sites of the field's notation.
+_SYMBOL: Final = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,13 +102,14 @@ class Placement:
         for cluster in clusters(self.sites, slots[0], slots[1:], width_A):
             if self._clashes(cluster, members, limit_A):
                 continue
-            yield Cell.from_changes(
+            cell = Cell.from_changes(
                 self.structure,
                 self.changes(cluster, members),
                 name=kind,
                 kind=kind,
                 multiplicity=cluster.multiplicity,
             )
+            yield replace(cell, note=_distances(self.sites.positions(cluster.rows), members))
 
     def changes(self, cluster: Cluster, members: Sequence[Slot]) -> list[Change]:
         """Return what becomes of each place, in the indices of the cell given."""
@@ -153,6 +156,24 @@ def shortest_distance_A(structure: Structure) -> float:
         if len(distances):
             return float(distances.min())
         reach_A *= 1.5
+
+
+def _distances(positions: np.ndarray, members: Sequence[Slot]) -> str:
+    """Return how far (Å) members are from the first one and from each other, in words."""
+    names = [
+        f"{'V' if one.action == VACANT else one.action}_{one.label}"
+        if len(one.label) <= _SYMBOL
+        else one.action
+        for one in members
+    ]
+    found: dict[str, list[float]] = {}
+    for i, j in itertools.combinations(range(len(members)), 2):
+        gap = float(np.linalg.norm(positions[i] - positions[j]))
+        found.setdefault(f"{names[i]} to {names[j]}", []).append(gap)
+    texts = (
+        f"{pair} {' '.join(f'{gap:.2f}' for gap in sorted(gaps))} Å" for pair, gaps in found.items()
+    )
+    return ", ".join(texts)
 
 
 def _check_count(slot: Slot, first: Slot, places: int) -> None:

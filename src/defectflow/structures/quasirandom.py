@@ -8,7 +8,7 @@ zero, by exchanges of species on the sites (simulated annealing), or by sqsgener
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -22,7 +22,7 @@ from defectflow.structures.ordering import (
     decorated_changes,
     decorated_name,
 )
-from defectflow.structures.short_range_order import SHELLS, shells_of, spread
+from defectflow.structures.short_range_order import SHELLS, shells_of, short_range_order, spread
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -118,13 +118,24 @@ def _cells(
                 for species in range(1, len(one.counts) + 1)
             ]
         changes = decorated_changes(structure, decorations, held)
-        yield Cell.from_changes(
+        cell = Cell.from_changes(
             structure,
             changes,
             name=f"{name}_random_{rank + 1}",
             kind="disorder",
             multiplicity=equivalent_images(structure, changes),
         )
+        yield replace(cell, note=_reached(cell, decorations, chosen.shells))
+
+
+def _reached(cell: Cell, decorations: Sequence[Decoration], shells: int) -> str:
+    """Return the Warren-Cowley parameters of unlike pairs that are farthest from random."""
+    texts = []
+    for one in decorations:
+        largest = short_range_order(cell, one.host, shells).largest()
+        said = " ".join(f"{value:.3f}" for value in largest)
+        texts.append(f"Warren-Cowley on {one.host} sites, shell by shell: {said} at most")
+    return "; ".join(texts)
 
 
 def _annealed(

@@ -61,6 +61,9 @@ def single_atoms(
     [('FeN4-O', 6)]
     """
     require_element(metal)
+    if metal == _SHEET:
+        message = f"single atom {metal}: nothing changes; give a metal such as Fe"
+        raise StructureError(message)
     if ligand is not None:
         require_element(ligand)
     _check_sheet(structure, nitrogen, vacancies)

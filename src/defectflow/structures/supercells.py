@@ -99,9 +99,19 @@ def _search(
             return matrix
     message = (
         f"{structure.reduced_formula}: no symmetric supercell of at most {max_atoms} atoms keeps "
-        f"images {min_image_distance_A:g} Å apart; lower the distance or raise max_atoms"
+        f"images {min_image_distance_A:g} Å apart; {_what_would_do(structure, multiple, max_atoms)}"
     )
     raise StructureError(message)
+
+
+def _what_would_do(structure: Structure, multiple: int, max_atoms: int) -> str:
+    """Return a distance that fits the limit, and a limit that fits the distance."""
+    enough = f"max_atoms {max(multiple, 1) ** 3 * len(structure)} is enough"
+    fitting = int(np.cbrt(max_atoms / len(structure)) + 1e-9)
+    if not fitting:
+        return f"the cell given has {len(structure)} atoms; {enough}"
+    distance = nearest_image_distance_A(np.asarray(structure.lattice.matrix)) * fitting
+    return f"{np.floor(distance * 10) / 10:g} Å fits, or {enough}"
 
 
 def _widest(

@@ -20,8 +20,20 @@ NEUTRAL: Final = (0,)
 def _several(value: object) -> object:
     """Return one charge, or charges in a text such as ``0,+1``, as a sequence."""
     if isinstance(value, str) and value != "guess":
-        return tuple(one.strip() for one in value.split(","))
-    return (value,) if isinstance(value, int) else value
+        value = tuple(one.strip() for one in value.split(","))
+    several = value if isinstance(value, (list, tuple)) else (value,)
+    try:
+        return value if value == "guess" else tuple(_whole(one) for one in several)
+    except (TypeError, ValueError, OverflowError):
+        message = "give whole numbers of elementary charges, e.g. 0,+1,-2, or guess"
+        raise ValueError(message) from None
+
+
+def _whole(value: Any) -> int:
+    number = float(value)
+    if number != int(number):
+        raise ValueError(value)
+    return int(number)
 
 
 Charges = Annotated[
