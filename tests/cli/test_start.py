@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -54,12 +54,16 @@ def test_help_imports_nothing_heavy(words, needed):
 
 
 @pytest.mark.parametrize("words", [[], ["generate"], ["generate", "vacancy"]], ids=" ".join)
-def test_help_takes_less_than_half_a_second(words):
+def test_help_takes_less_than_half_a_second_of_the_processor(words):
+    def spent():
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
     def seconds():
-        started = time.perf_counter()
+        before = spent()
         command = [sys.executable, "-c", "from defectflow.cli import main; main()", *words]
         subprocess.run([*command, "--help"], capture_output=True, check=True)
-        return time.perf_counter() - started
+        return spent() - before
 
     assert min(seconds() for _ in range(5)) < 0.5
 
@@ -93,7 +97,7 @@ def test_help_lists_the_verbs_in_the_order_of_the_work(cli):
         (["run", "a.yaml", "--workers", "0"], "--workers"),
         (["run", "a.yaml", "--level", "tight"], "--level"),
         (["run", "a.yaml", "--enigne", "emt"], "--enigne"),
-        (["generate", "twin", "fcc-Cu"], "vacancy"),
+        (["generate", "vacansy", "fcc-Cu"], "vacancy"),
         (["results", "--format", "xml"], "--format"),
     ],
 )
