@@ -21,7 +21,7 @@ from defectflow.structures.symmetry import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pymatgen.core.structure import Structure
 
@@ -37,6 +37,8 @@ _SYMMETRY_COSTS_A: Final = 0.1
 _TOUCH_A: Final = 0.02
 #: Length of the mean of the unit vectors to the touching atoms below which they enclose the void.
 _ENCLOSED: Final = 0.05
+#: A void moves no farther than this (Å) if the site it would belong to is too far away.
+_BESIDE_A: Final = 0.2
 _CONVERGED_A: Final = 1e-8
 _EDGE: Final = 1e-6
 _MOST_AVERAGES: Final = 50
@@ -85,10 +87,11 @@ def insertion_sites(
     Voronoi diagram of the atoms that is enclosed by the atoms it touches. Each is moved onto the
     most symmetric Wyckoff position that is nearer than `MERGE_A` and about as wide: the average of
     its images under the operations that move it little. Voids nearer to each other than `MERGE_A`
-    count as one. All of it happens in the primitive cell, so that the answer does not depend on
-    the cell given. Multiplicities are sizes of orbits, not of clusters of candidates; the Wyckoff
-    symbol in the label is what spglib calls the orbit when it is filled. Vacuum holds no site, but
-    a sheet or a slab has `adatom_places` beside it.
+    count as one, so that every local maximum is a site or nearer than that to one. All of it
+    happens in the primitive cell, so that the answer does not depend on the cell given.
+    Multiplicities are sizes of orbits, not of clusters of candidates; the Wyckoff symbol in the
+    label is what spglib calls the orbit when it is filled. Vacuum holds no site, but a sheet or a
+    slab has `adatom_places` beside it.
 
     Parameters
     ----------
@@ -139,25 +142,42 @@ def _ranked(
 ) -> Iterator[np.ndarray]:
     """Yield snapped voids, widest first.
 
-    A more symmetric one that is near and about as wide comes in its place.
+    A more symmetric one that is near and about as wide comes in its place. The voids themselves
+    follow: those from which that one stands too far away are not yet taken.
     """
-    candidates: list[tuple[tuple[float, ...], float, int, np.ndarray]] = []
-    for vertex in _voronoi_vertices(cell):
-        if not (every_vertex or _is_enclosed(vertex, cell)):
-            continue
-        place, stabiliser = _snapped(vertex, *group, cell)
-        radius = _radius_A(place, cell)
-        if min_distance_A <= radius <= VACUUM_RADIUS_A:
-            key = (-round(radius / _RADIUS_BIN_A), -stabiliser, *wrapped(place).round(6))
-            candidates.append((key, radius, stabiliser, place))
-    candidates.sort(key=lambda item: item[0])
-    places = np.array([place for *_, place in candidates]).reshape(-1, 3)
-    radii = np.array([radius for _, radius, _, _ in candidates])
-    orders = np.array([stabiliser for _, _, stabiliser, _ in candidates])
+    vertices = [
+        vertex
+        for vertex in _voronoi_vertices(cell)
+        if min_distance_A <= _radius_A(vertex, cell) <= VACUUM_RADIUS_A
+        and (every_vertex or _is_enclosed(vertex, cell))
+    ]
+    places, radii, orders = _sorted_snapped(vertices, cell, group, MERGE_A)
     for place, radius in zip(places, radii, strict=True):
         near = _distances(places, place, cell) < MERGE_A
         near &= radii >= radius - _SYMMETRY_COSTS_A
         yield places[int(np.argmax(np.where(near, orders, 0)))]
+    yield from _sorted_snapped(vertices, cell, group, _BESIDE_A)[0]
+
+
+def _sorted_snapped(
+    vertices: Sequence[np.ndarray],
+    cell: Structure,
+    group: tuple[np.ndarray, np.ndarray],
+    limit_A: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return snapped places (n, 3), their radii and the orders of their stabilisers."""
+    rows: list[tuple[tuple[float, ...], float, int, np.ndarray]] = []
+    for vertex in vertices:
+        place, stabiliser = _snapped(vertex, *group, cell, limit_A)
+        radius = _radius_A(place, cell)
+        key = (-round(radius / _RADIUS_BIN_A), -stabiliser, *wrapped(place).round(6))
+        rows.append((key, radius, stabiliser, place))
+    rows.sort(key=lambda row: row[0])
+    return (
+        np.array([row[3] for row in rows]).reshape(-1, 3),
+        np.array([row[1] for row in rows]),
+        np.array([row[2] for row in rows]),
+    )
 
 
 def _voronoi_vertices(cell: Structure) -> np.ndarray:
@@ -200,7 +220,11 @@ def _is_enclosed(place: np.ndarray, cell: Structure) -> bool:
 
 
 def _snapped(
-    place: np.ndarray, rotations: np.ndarray, translations: np.ndarray, cell: Structure
+    place: np.ndarray,
+    rotations: np.ndarray,
+    translations: np.ndarray,
+    cell: Structure,
+    limit_A: float,
 ) -> tuple[np.ndarray, int]:
     """Return the Wyckoff position that stands for `place` and the order of its stabiliser.
 
@@ -209,7 +233,6 @@ def _snapped(
     else fewer of them are tried.
     """
     least_A = _radius_A(place, cell) - _SYMMETRY_COSTS_A
-    limit_A = MERGE_A
     while True:
         moved, near = place, np.zeros(len(rotations), dtype=bool)
         for _ in range(_MOST_AVERAGES):
