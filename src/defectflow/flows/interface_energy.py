@@ -46,8 +46,8 @@ class InterfacePlan(MSONable):
         Which common cell, counted from 1, the smallest first.
     """
 
-    substrate: dict[str, Any] = field(default_factory=lambda: {"miller": (0, 0, 1)})
-    film: dict[str, Any] = field(default_factory=lambda: {"miller": (0, 0, 1)})
+    substrate: dict[str, Any] = field(default_factory=dict)
+    film: dict[str, Any] = field(default_factory=dict)
     joint: dict[str, Any] = field(default_factory=dict)
     match: int = 1
 

@@ -67,6 +67,9 @@ class InterfaceFormationEnergyRecipe(_InterfaceRecipe):
         if "vacuum_A" in self.interface.model_fields_set and self.interface.vacuum_A:
             message = "a formation energy is that of a superlattice: leave out `vacuum_A`"
             raise ValueError(message)
+        if self.interface.bridge:
+            message = "atoms between the crystals belong to neither: ask for `work_of_adhesion`"
+            raise ValueError(message)
         return self
 
 
@@ -95,6 +98,8 @@ def build(recipe: WorkOfAdhesionRecipe | InterfaceFormationEnergyRecipe, order: 
             "max_strain": chosen.max_strain,
             "strained": chosen.strained,
             "shift": chosen.shift,
+            "bond": chosen.bond,
+            "bridge": chosen.bridge,
         },
         match=recipe.match,
     )

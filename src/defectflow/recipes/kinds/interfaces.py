@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from defectflow.recipes.kinds.choice import DefectChoice
 
@@ -26,11 +26,16 @@ class Interface(DefectChoice):
     kind: Literal["interface"] = Field("interface", description="the kind")
     alone: ClassVar[bool] = False
     film: str = Field(description="crystal of the film: a prototype or a file")
-    miller: tuple[int, ...] = Field(
-        (0, 0, 1), description="plane of the host, the substrate", json_schema_extra=_INDICES
+    miller: tuple[int, ...] | None = Field(
+        None,
+        description=(
+            "plane of the host, the substrate; that of the layers of a layered crystal and (001) "
+            "of another if left out"
+        ),
+        json_schema_extra=_INDICES,
     )
-    film_miller: tuple[int, ...] = Field(
-        (0, 0, 1), description="plane of the film", json_schema_extra=_INDICES
+    film_miller: tuple[int, ...] | None = Field(
+        None, description="the same of the film", json_schema_extra=_INDICES
     )
     termination: int = Field(1, ge=1, description="of the substrate, widest gap first")
     film_termination: int = Field(1, ge=1, description="of the film, widest gap first")
@@ -56,6 +61,26 @@ class Interface(DefectChoice):
     shift: tuple[float, float] = Field(
         (0.0, 0.0), description="of the film along the vectors of the common cell, fractions"
     )
+    bond: tuple[str, str] | None = Field(
+        None,
+        description=(
+            "elements of film and host between which a chemical bond is made, e.g. [P, C]; gap and "
+            "shift follow from it"
+        ),
+        json_schema_extra={"metavar": "FILM,HOST"},
+    )
+    bridge: str = Field(
+        "",
+        description="with `bond`: element of an atom between the two, e.g. O for P-O-C",
+        json_schema_extra={"metavar": "S"},
+    )
+
+    @model_validator(mode="after")
+    def _bridge_of_a_bond(self) -> Interface:
+        if self.bridge and self.bond is None:
+            message = "`bridge` needs the `bond` that it is part of, e.g. [P, C]"
+            raise ValueError(message)
+        return self
 
     def located(self, folder: Path) -> Self:
         """Return the same choice with the film's file found from `folder`."""
@@ -73,6 +98,8 @@ class Interface(DefectChoice):
             max_strain=self.max_strain,
             strained=self.strained,
             shift=self.shift,
+            bond=self.bond,
+            bridge=self.bridge,
         )
 
     def sides(self, substrate: Structure, film: Structure) -> tuple[Side, Side]:
