@@ -74,7 +74,7 @@ COARSE = {
 #: Valence electrons of PseudoDojo's potentials, for made-up ones of every functional.
 VALENCES = {"H": 1, "Li": 3, "O": 6, "Mg": 10, "Al": 3, "S": 6, "Ti": 12, "Mn": 15, "Ni": 18}
 VALENCES |= {"Cu": 19, "Pt": 18, "Ag": 19, "Cr": 14, "F": 7, "Pd": 18, "Au": 19, "Ir": 17}
-VALENCES |= {"Co": 17, "Mo": 14, "C": 4, "N": 5}
+VALENCES |= {"Co": 17, "Mo": 14, "C": 4, "N": 5, "Fe": 16, "K": 9}
 _UPF = """<UPF version="2.0.1">
 <PP_HEADER element="{}" pseudo_type="NC" relativistic="scalar" functional="{}" z_valence="{}"/>
 </UPF>

@@ -26,7 +26,7 @@ def ring(labels, pattern):
 @pytest.mark.parametrize(
     ("host", "fault", "planes", "odd"),
     [
-        ("fcc-Cu", "intrinsic", 10, "hh"),
+        ("fcc-Cu", "intrinsic", 11, "hh"),
         ("fcc-Cu", "extrinsic", 10, "hfh"),
         ("hcp-Mg", "I1", 9, "f"),
         ("hcp-Mg", "I2", 10, "ff"),
@@ -42,6 +42,18 @@ def test_a_periodic_cell_holds_one_fault(host, fault, planes, odd, close_packed_
     assert cell.planar.count == 1
     a, b, _ = cell.structure.lattice.matrix
     assert cell.planar.area_A2 == pytest.approx(np.linalg.norm(np.cross(a, b)))
+
+
+@pytest.mark.parametrize("fault", ["intrinsic", "extrinsic"])
+@pytest.mark.parametrize("host", ["fcc-Cu", "rocksalt-MgO", "O3-LiCoO2"])
+def test_cells_of_a_fault_and_of_the_crystal_are_upright(host, fault):
+    """Both hexagonal with one plane's cell, so that one mesh of k-points serves them alike."""
+    for cell in named_faults(hosts.load(host).structure, fault, 15.0):
+        for structure in (cell.structure, cell.pristine):
+            assert structure.lattice.angles == pytest.approx((90, 90, 120))
+        assert np.allclose(cell.structure.lattice.matrix[:2], cell.pristine.lattice.matrix[:2])
+        volumes = [one.volume / len(one) for one in (cell.structure, cell.pristine)]
+        assert volumes[0] == pytest.approx(volumes[1])
 
 
 def test_the_wrong_sign_of_a_glide_puts_atoms_on_top_of_each_other(close_packed_labels, closest_A):
@@ -71,8 +83,8 @@ def test_faults_of_compounds_keep_composition_and_distances(host, closest_A):
     cells = list(named_faults(crystal, "intrinsic"))
     assert cells
     for cell in cells:
-        assert cell.structure.composition == cell.pristine.composition
         assert cell.structure.reduced_formula == crystal.reduced_formula
+        assert cell.pristine.reduced_formula == crystal.reduced_formula
         assert closest_A(cell.structure) > 0.99 * closest_A(crystal)
         # A cation at a fault may sit in a prism, whose two triangles of oxygen face each other.
         assert closest_A(cell.structure, "O", "O") > 0.7 * closest_A(crystal, "O", "O")

@@ -279,9 +279,10 @@ def _remarks(best: PlanarCandidate, crystal: RelaxDocument) -> list[str]:
         notes.append(f"the {best.count} defects of {best.name} differ: the energy is their mean")
     if best.relaxed is None:
         return notes
-    meshes = [one.inputs.get("kpoints") for one in (best.relaxed, crystal)]
-    same_size = len(best.relaxed.structure) == len(crystal.structure)
-    if same_size and meshes[0] != meshes[1]:
+    meshes = [list(one.inputs.get("kpoints") or ()) for one in (best.relaxed, crystal)]
+    # Both share the vectors of the plane; across it they may hold other numbers of planes.
+    shared = None if len(best.relaxed.structure) == len(crystal.structure) else 2
+    if meshes[0][:shared] != meshes[1][:shared]:
         notes.append(f"the k-point meshes differ: {meshes[0]} with the defect, {meshes[1]} without")
     if best.energy_mJ_per_m2 is not None and best.energy_mJ_per_m2 < 0:
         notes.append(

@@ -23,7 +23,7 @@ from defectflow.recipes.kinds.disorder import (
 from defectflow.recipes.kinds.galleries import Interlayer
 from defectflow.recipes.kinds.interfaces import Interface
 from defectflow.recipes.kinds.lines import Dislocation, DislocationStrain
-from defectflow.recipes.kinds.planes import GrainBoundary, StackingFault, Twin
+from defectflow.recipes.kinds.planes import GrainBoundary, LayerStacking, StackingFault, Twin
 from defectflow.recipes.kinds.points import Antisite, Interstitial, Substitution, Vacancy
 from defectflow.recipes.kinds.strains import Strain
 from defectflow.recipes.kinds.surfaces import Surface, SurfaceDefect, SurfaceGroup
@@ -52,6 +52,7 @@ Defect = Annotated[
     | StackingFault
     | Twin
     | GrainBoundary
+    | LayerStacking
     | Dislocation
     | DislocationStrain
     | Surface
@@ -70,6 +71,7 @@ KINDS: Final[dict[str, type[DefectChoice]]] = {
     "stacking_fault": StackingFault,
     "twin": Twin,
     "grain_boundary": GrainBoundary,
+    "layer_stacking": LayerStacking,
     "dumbbell": Dumbbell,
     "complex": Complex,
     "frenkel": Frenkel,

@@ -152,7 +152,8 @@ class Cell:
     planar
         Only of planar defects, whose cells have no changed atoms: `pristine` is then the perfect
         crystal in the same orientation, with a whole number of its formula units. It holds the
-        same atoms in the same order unless the defect takes whole formula units away.
+        same atoms in the same order, or another number of formula units: where the defect takes
+        some away, or has planes more or less.
     line
         Only of dislocations; `pristine` is then the perfect crystal, same atoms in the same order.
     junction

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from defectflow.errors import StructureError
-from defectflow.structures.cells import Cell, Planar
-from defectflow.structures.stacking import stacked, template_of
+from defectflow.structures.cells import Cell, Planar, frac_tuple
+from defectflow.structures.stacking import positions, remainder, stacked, template_of
+from defectflow.structures.symmetry import operations
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 #: Galleries that a glide makes of one between layers of one orientation.
 GLIDES: Final = ("O3", "P3", "O1")
-_REACH_A: Final = 4.5
+_SAME: Final = 0.02
 
 
 def layer_stackings(
@@ -77,16 +78,46 @@ def _single_glides(template: Template, layers: int) -> Iterator[Cell]:
         raise StructureError(message)
     rest = ["host"] * (layers - 1)
     pristine = stacked(template, [*rest, "host"])
-    seen = [_distances(pristine)]
-    for gallery, shift in itertools.product(("host", *GLIDES), _net_steps(template)):
-        galleries = [*rest, gallery]
-        shifts = [(0, 0)] * (layers - 1) + [shift]
-        made = stacked(template, galleries, shifts)
-        key = _distances(made)
-        if any(_same(key, other) for other in seen):
+    acting = _glide_symmetry(stacked(template, ["host"]))
+    seen = [np.zeros(2)]
+    for gallery, step in itertools.product(("host", *GLIDES), _net_steps(template)):
+        away = _glide(template, gallery, step)
+        if _taken(seen, away):
             continue
-        seen.append(key)
-        yield _cell(template, made, galleries, shifts, pristine)
+        seen += list(acting @ away)
+        galleries, shifts = [*rest, gallery], [(0, 0)] * (layers - 1) + [step]
+        made = stacked(template, galleries, shifts)
+        shortest = remainder(away @ template.plane[:2, :2], template.plane[:2, :2])
+        yield _cell(template, made, galleries, shifts, pristine, shortest)
+
+
+def _glide(template: Template, gallery: str, step: tuple[int, int]) -> np.ndarray:
+    """Return by how much what lies above a gallery glides, in vectors of the layer, (2,)."""
+    across = positions(template, [gallery], [step])[1] - positions(template, ["host"], [])[1]
+    glide: np.ndarray = across[:2] @ np.linalg.inv(template.plane[:2, :2])
+    return glide
+
+
+def _glide_symmetry(crystal: Structure) -> np.ndarray:
+    """Return the operations of a crystal on glides of one gallery, in vectors of the layer.
+
+    The crystal repeats with each layer, so that every operation that keeps the normal maps the
+    gallery on itself or on one that a translation moves there. One that keeps the sides takes the
+    glide t to W t; one that exchanges them takes it to -W t.
+    """
+    columns = crystal.lattice.matrix.T
+    turns = columns @ operations(crystal)[0] @ np.linalg.inv(columns)
+    sides = np.round(turns[:, 2, 2])
+    flat = np.abs(np.abs(turns[:, 2, 2]) - 1) < _SAME
+    plane = columns[:2, :2]
+    acting: np.ndarray = sides[flat, None, None] * (
+        np.linalg.inv(plane) @ turns[flat][:, :2, :2] @ plane
+    )
+    return acting
+
+
+def _taken(seen: Sequence[np.ndarray], away: np.ndarray) -> bool:
+    return any(np.allclose(away - one, np.round(away - one), atol=_SAME) for one in seen)
 
 
 def _cell(
@@ -95,6 +126,7 @@ def _cell(
     galleries: Sequence[str],
     shifts: Sequence[Sequence[int]],
     pristine: Structure,
+    glide: Sequence[float] | np.ndarray = (0.0, 0.0),
 ) -> Cell:
     if template.native is not None:
         pristine = stacked(template, ["host"] * len(galleries))
@@ -113,6 +145,7 @@ def _cell(
             miller=(0, 0, 1),
             area_A2=abs(float(np.linalg.det(template.plane[:2, :2]))),
             count=max(other, moved, 1),
+            shift_A=frac_tuple((*glide, 0.0)),
             said="galleries " + " ".join(galleries),
         ),
     )
@@ -135,19 +168,7 @@ def _net_steps(template: Template) -> list[tuple[int, int]]:
     order = sorted(((i, j) for i in reach for j in reach), key=lambda s: s[0] ** 2 + s[1] ** 2)
     for step in order:
         away = np.array(step) @ template.net @ np.linalg.inv(plane)
-        if not any(np.allclose(away - one, np.round(away - one), atol=0.02) for one in kept):
+        if not _taken(kept, away):
             found.append(step)
             kept.append(away)
     return found
-
-
-def _distances(structure: Structure) -> np.ndarray:
-    """Return all distances with the elements at both ends, sorted: the same for equal cells."""
-    first, second, _, distances = structure.get_neighbor_list(_REACH_A)
-    numbers = np.array(structure.atomic_numbers)
-    kinds = numbers[first] * 1000 + numbers[second]
-    return np.column_stack([kinds, distances])[np.lexsort((distances, kinds))]
-
-
-def _same(one: np.ndarray, other: np.ndarray) -> bool:
-    return len(one) == len(other) and bool(np.allclose(one, other, atol=0.01))

@@ -76,7 +76,7 @@ class Template:
     def step_A(self) -> np.ndarray:
         """The vector from A to B of the net, so that the layer's upper anions lie a step on."""
         one = (self.net[0] + 2 * self.net[1]) / 3
-        away = _remainder(self.upper - self.lower - one, self.net)
+        away = remainder(self.upper - self.lower - one, self.net)
         step: np.ndarray = one if np.linalg.norm(away) < _SAME_A else -one
         return step
 
@@ -134,7 +134,7 @@ def template_of(structure: Structure, guests: Collection[str] = ()) -> Template:
         centre=places[cations[0], :2],
         native=(frame @ found.structure.lattice.matrix[2])[:2] if len(found.layers) == 1 else None,
     )
-    if np.linalg.norm(_remainder(made.upper - made.lower - made.step_A, made.net)) > _SAME_A:
+    if np.linalg.norm(remainder(made.upper - made.lower - made.step_A, made.net)) > _SAME_A:
         raise _not_octahedral(structure)
     return made
 
@@ -158,7 +158,7 @@ def stacked(
         If a gallery is unknown, or an odd number of them turns the layers over.
     """
     _check(template, galleries)
-    layers, last = _positions(template, galleries, shifts)
+    layers, last = positions(template, galleries, shifts)
     places: list[np.ndarray] = []
     symbols: list[str] = []
     for number, (flipped, lateral) in enumerate(layers):
@@ -178,10 +178,13 @@ def stacked(
     return crystal_of(matrix, everything, np.vstack([*places, *ions]))
 
 
-def _positions(
+def positions(
     template: Template, galleries: Sequence[str], shifts: Sequence[Sequence[int]]
 ) -> tuple[list[tuple[bool, np.ndarray]], np.ndarray]:
-    """Return of each layer whether it is turned over and how far it is displaced; and c."""
+    """Return of each layer whether it is turned over and its displacement, (2,); and c, (3,).
+
+    `galleries` and `shifts` as in `stacked`.
+    """
     flipped, lateral, sense = False, np.zeros(2), 1
     layers = []
     for number, gallery in enumerate(galleries):
@@ -197,7 +200,7 @@ def _positions(
             sense = -sense if turn and step else sense
             flipped = flipped != turn
             base = template.face(template.lower, flipped=flipped) + lateral
-            further = _remainder(top + step * forward - base, template.net)
+            further = remainder(top + step * forward - base, template.net)
         extra = np.asarray(shifts[number]) @ template.net if number < len(shifts) else np.zeros(2)
         lateral = lateral + further + extra
     return layers, np.array([*lateral, len(galleries) * template.plane[2, 2]])
@@ -265,7 +268,7 @@ def _net(plane: np.ndarray, face: np.ndarray, structure: Structure) -> np.ndarra
     return net
 
 
-def _remainder(vector: np.ndarray, net: np.ndarray) -> np.ndarray:
+def remainder(vector: np.ndarray, net: np.ndarray) -> np.ndarray:
     """Return a vector less the vectors of a net, as short as it can be."""
     parts = vector @ np.linalg.inv(net)
     near = parts - np.round(parts)

@@ -210,13 +210,32 @@ def _without_clash(
     for cut in stack.cuts_A():
         cells: list[tuple[float, int, Cell]] = []
         for sign in (1, -1):
-            made = glided(stack, cut, slices, dict.fromkeys(faces, sign * vector))
-            cell = replace(fault_cell(stack, cut, slices, sign * vector), structure=made)
-            cells.append((round(closest_ratio(made, cell.pristine), 3), -len(cells), cell))
-        ratio, _, best = max(cells)
+            cell = _upright_fault(stack, cut, slices, sign * vector, faces)
+            cells.append((round(closest_ratio(cell.structure, cell.pristine), 3), sign, cell))
+        ratio, _, best = max(cells, key=lambda one: one[:2])
         if ratio >= CLASH:
             rank += 1
             yield replace(best, name=f"{stem}_{rank}" if len(stack.cuts_A()) > 1 else stem)
+
+
+def _upright_fault(
+    stack: Stack, cut: float, slices: int, glide: np.ndarray, faces: tuple[int, ...]
+) -> Cell:
+    """Return a fault of a crystal stacked ABC and the crystal, neither in a tilted cell.
+
+    A glide is a plane more or less, and three planes repeat: with the right number of planes both
+    cells are hexagonal, so that the same mesh of k-points has the same symmetry in both. The
+    crystal then has other planes than the fault, up to two more or less.
+    """
+    turn = round(float(glide @ stack.offset_A / (stack.offset_A @ stack.offset_A))) * len(faces)
+    planes = slices + (-turn - slices) % _THIRD
+    repeats = _THIRD * math.ceil((planes - 1) / _THIRD)
+    cell = fault_cell(stack, cut, planes, glide)
+    return replace(
+        cell,
+        structure=glided(stack, cut, planes, dict.fromkeys(faces, glide)),
+        pristine=perfect(stack, cut, repeats),
+    )
 
 
 def closest_ratio(structure: Structure, pristine: Structure) -> float:
