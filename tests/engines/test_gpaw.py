@@ -424,3 +424,22 @@ def test_mpi_that_does_not_start_is_named_with_the_remedy(aluminium, tmp_path, m
     monkeypatch.setenv("DEFECTFLOW_MPI_COMMAND", "env")
     with pytest.raises(EngineError, match=r"in 1 MPI process\(es\), not in 2"):
         evaluate(static(aluminium, tmp_path), GPAW)
+
+
+def test_vacuum_levels_of_a_slab(tmp_path):
+    """Both sides of a symmetric slab of aluminium are equal, near the measured 4.3 eV."""
+    from defectflow import hosts
+    from defectflow.structures.surfaces import slab_of
+
+    slab = slab_of(hosts.load("fcc-Al").structure, (1, 0, 0), layers=3, vacuum_A=9.0).structure
+    gpaw = engine("gpaw", "fast", {"cutoff_eV": 200.0, "kpoint_spacing_per_A": 0.5})
+    settings = gpaw.settings("dos", step_eV=0.5)
+    vacuum = gpaw.density_of_states(Request(slab, settings, folder=tmp_path)).vacuum
+    assert vacuum.top_eV == pytest.approx(vacuum.bottom_eV, abs=0.02)
+    assert 3.7 < vacuum.top_eV < 4.9
+    assert vacuum.ripple_eV < 0.05
+
+
+def test_a_crystal_has_no_vacuum_level(aluminium, tmp_path):
+    settings = GPAW.settings("dos", step_eV=0.5)
+    assert GPAW.density_of_states(Request(aluminium, settings, folder=tmp_path)).vacuum is None

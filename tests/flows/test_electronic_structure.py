@@ -9,13 +9,19 @@ import numpy as np
 import pytest
 
 from defectflow import hosts
-from defectflow.documents import AtomDos, DosDocument, load_result
+from defectflow.documents import AtomDos, DosDocument, VacuumDocument, load_result
 from defectflow.engines import engine
 from defectflow.engines.contract import Capability
 from defectflow.engines.dos import DosMaker
 from defectflow.engines.emt import EMT
 from defectflow.errors import EngineError, MissingData, RecipeError, StructureError
-from defectflow.flows import BandGapMaker, CellPlan, DBandCenterMaker, SlabPlan
+from defectflow.flows import (
+    BandGapMaker,
+    CellPlan,
+    DBandCenterMaker,
+    SlabPlan,
+    WorkFunctionMaker,
+)
 from defectflow.launch import run
 
 GRID = np.linspace(-15, 5, 2001)
@@ -26,7 +32,10 @@ class Invented(EMT):
     """Moves atoms as EMT does; its d bands are semicircles, deeper for fewer neighbours."""
 
     name: ClassVar[str] = "invented"
-    declared: ClassVar[frozenset[Capability]] = EMT.declared | {Capability.DOS}
+    declared: ClassVar[frozenset[Capability]] = EMT.declared | {
+        Capability.DOS,
+        Capability.VACUUM_LEVEL,
+    }
     spins: ClassVar[int] = 1
 
     def settings(self, step, **overrides):
@@ -61,6 +70,9 @@ class Invented(EMT):
             cbm_eV=None if metal else 1.1,
             force_calls=1,
             wall_time_s=0.5,
+            vacuum=VacuumDocument(
+                top_eV=5.2, bottom_eV=5.0, field_eV_per_A=-0.01, ripple_eV=len(atoms) / 100
+            ),
             engine=self.stamp(),
         )
 
@@ -167,3 +179,24 @@ def test_several_elements_need_a_choice(oxide):
 def test_an_engine_without_electrons_is_refused():
     with pytest.raises(EngineError, match=r"emt cannot do dos; engines that can: .*gpaw"):
         BandGapMaker(engine("emt")).make(hosts.load("fcc-Cu"))
+
+
+def test_a_work_function_is_that_of_the_upper_side():
+    maker = WorkFunctionMaker(Invented(), CellPlan(slab=SlabPlan((1, 1, 1), layers=2)))
+    document = run(maker.make(hosts.load("fcc-Cu")))
+    assert (document.value, document.bottom_eV, document.unit) == (5.2, 5.0, "eV")
+    assert document.defect == "(111) surface"
+    assert not any("vacuum" in note for note in document.notes)
+    assert load_result(document.model_dump(mode="json")).value == 5.2
+
+
+def test_a_vacuum_that_is_not_empty_is_named():
+    maker = WorkFunctionMaker(Invented(), CellPlan(slab=SlabPlan((1, 1, 1), layers=3)))
+    document = run(maker.make(hosts.load("fcc-Cu")))
+    assert "varies by 0.03 eV beside its tilt: give the slab more `vacuum_A`" in document.notes[-1]
+
+
+def test_a_code_that_gives_no_potential_has_no_work_function():
+    maker = WorkFunctionMaker(engine("espresso"), CellPlan(slab=SlabPlan((1, 1, 1))))
+    with pytest.raises(EngineError, match="cannot do vacuum_level; engines that can: gpaw"):
+        maker.make(hosts.load("fcc-Cu"))

@@ -212,6 +212,37 @@ def test_a_defect_that_the_top_layer_cannot_have_is_refused():
         in_top_layer(sheet, vacancies(sheet.structure, "Mo"))
 
 
+@pytest.mark.parametrize("ligand", [None, "O"])
+def test_a_metal_in_graphene_is_a_site_and_its_ligand_is_on_the_far_side(ligand):
+    from defectflow.structures.single_atoms import single_atoms
+
+    sheet = sheet_of(hosts.load("graphene").structure, repeat=(4, 4))
+    cell = in_top_layer(sheet, single_atoms(sheet.structure, "Co", 4, ligand))
+    made = with_defect(sheet, cell.name, cell.changed)
+    symbols = [site.specie.symbol for site in made.structure]
+    cobalt = symbols.index("Co")
+    assert (symbols.count("C"), symbols.count("N")) == (26, 4)
+    assert len(made.layer) == len(symbols)
+    assert cobalt in made.top()
+    assert len(made.top()) == 31
+    near = made.structure.get_neighbors(made.structure[cobalt], 2.2)
+    assert sorted(site.specie.symbol for site in near if site.specie.symbol != "C") == (
+        ["N"] * 4 + ([ligand] if ligand else [])
+    )
+    if ligand:
+        below = made.structure[symbols.index(ligand)]
+        assert below.coords[2] < made.structure[cobalt].coords[2] - 1.0
+        assert below.coords[:2] == pytest.approx(made.structure[cobalt].coords[:2])
+    sites = surface_sites(made, "O")
+    top = next(site for site in sites if site.label == "top Co")
+    assert top.places_A[0] == pytest.approx(made.structure[cobalt].coords[:2])
+    start = placed(
+        made, made.structure, sites, adsorbate("OOH"), Placement("top Co", "top Co", 0, 10.0)
+    )
+    assert overlapping(start, 3) is None
+    assert start.distance_matrix[cobalt][-3] == pytest.approx(1.26 + 0.66, abs=0.25)
+
+
 def test_polar_and_thin_slabs_are_named():
     magnesia = hosts.load("rocksalt-MgO").structure
     flat = slab_of(magnesia, (1, 0, 0), layers=3)

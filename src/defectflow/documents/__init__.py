@@ -34,11 +34,12 @@ from defectflow.documents.convergence import (
     ConvergencePoint,
     ConvergenceScan,
 )
-from defectflow.documents.electronic import AtomDos, DosDocument
+from defectflow.documents.electronic import AtomDos, DosDocument, VacuumDocument
 from defectflow.documents.electronic_structure import (
     BandDescription,
     BandGapDocument,
     DBandCenterDocument,
+    WorkFunctionDocument,
 )
 from defectflow.documents.equation_of_state import EquationOfStateDocument
 from defectflow.documents.formation import (
@@ -80,6 +81,7 @@ from defectflow.documents.surfaces import (
     SurfaceEnergyDocument,
     SurfaceTermination,
 )
+from defectflow.documents.trends import TrendDocument, TrendPoint
 from defectflow.errors import StoreError, did_you_mean
 
 __all__ = [
@@ -137,9 +139,13 @@ __all__ = [
     "SurfaceTermination",
     "ThermalDocument",
     "TransitionDocument",
+    "TrendDocument",
+    "TrendPoint",
     "UnstableFaultDocument",
+    "VacuumDocument",
     "VoltagePlateau",
     "VoltagePoint",
+    "WorkFunctionDocument",
     "content_key",
     "load_result",
     "now",
@@ -162,6 +168,7 @@ RESULTS: dict[str, type[ResultDocument]] = {
     "ordering_energy": OrderingEnergyDocument,
     "stacking_fault_energy": PlanarEnergyDocument,
     "surface_energy": SurfaceEnergyDocument,
+    "work_function": WorkFunctionDocument,
     "work_of_adhesion": InterfaceEnergyDocument,
     "interface_formation_energy": InterfaceEnergyDocument,
     "twin_energy": PlanarEnergyDocument,

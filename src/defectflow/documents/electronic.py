@@ -20,6 +20,25 @@ class AtomDos(Document):
     orbitals: dict[Orbital, tuple[Curve, ...]]
 
 
+class VacuumDocument(Document):
+    """Where an electron is outside a slab, relative to the Fermi level: the work functions.
+
+    Attributes
+    ----------
+    top_eV, bottom_eV
+        Of the two sides; a slab with a dipole, such as one with its lower layers frozen, has two.
+    field_eV_per_A
+        Tilt of the periodic potential, taken out of both.
+    ripple_eV
+        How far the potential in the vacuum is from a straight line.
+    """
+
+    top_eV: float
+    bottom_eV: float
+    field_eV_per_A: float
+    ripple_eV: float
+
+
 class DosDocument(Document):
     """Total and projected density of states, and the band edges.
 
@@ -42,6 +61,8 @@ class DosDocument(Document):
         Whether both band edges lie at one k-point; None for metals.
     vbm_eV, cbm_eV
         Band edges relative to the Fermi level; None for metals.
+    vacuum
+        None without a vacuum along the third axis, and from engines that give no potential.
     magnetic_moments, charge, inputs, repairs
         As in `RelaxDocument`.
     """
@@ -63,6 +84,7 @@ class DosDocument(Document):
     wall_time_s: float
     inputs: dict[str, Any] = Field(default_factory=dict)
     repairs: tuple[str, ...] = ()
+    vacuum: VacuumDocument | None = None
     engine: EngineStamp
 
     @model_validator(mode="after")

@@ -95,6 +95,20 @@ class DBandCenterDocument(_ElectronicResult):
     spins: tuple[BandDescription, ...] = ()
 
 
+class WorkFunctionDocument(_ElectronicResult):
+    """Energy that moves an electron from the Fermi level out of the upper side of a slab.
+
+    Attributes
+    ----------
+    bottom_eV
+        The same of the lower side, whose layers are as in the bulk.
+    """
+
+    quantity: Literal["work_function"] = "work_function"
+    unit: Literal["eV"] = "eV"
+    bottom_eV: float | None
+
+
 class BandGapDocument(_ElectronicResult):
     """Gap between occupied and empty levels of a cell; 0 for a metal.
 

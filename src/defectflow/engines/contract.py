@@ -45,11 +45,11 @@ class Capability(StrEnum):
     STRESS = "stress"
     #: Collinear magnetic moments as input and output.
     SPIN = "spin"
-    #: A total charge of the cell other than zero.
-    CHARGE = "charge"
+    CHARGE = "charge"  # of the cell, other than zero
     KPOINTS = "kpoints"
-    #: Projected electronic density of states.
-    DOS = "dos"
+    DOS = "dos"  # projected on atoms and orbitals
+    #: Potential outside a slab, computed beside the density of states.
+    VACUUM_LEVEL = "vacuum_level"
     #: Electrostatic potentials at the atoms, which align charged cells.
     SITE_POTENTIALS = "site_potentials"
     #: Minimum energy paths (nudged elastic band).

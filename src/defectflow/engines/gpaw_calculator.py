@@ -163,6 +163,11 @@ class GpawCalculator(Calculator):
         """Return the electrostatic potential at each atom, V, in the geometry evaluated last."""
         return tuple(self._ask("site_potentials")["potentials"])
 
+    def potential_profile_eV(self) -> list[float]:
+        """Return the electrostatic potential energy of an electron, averaged over planes."""
+        profile: list[float] = self._ask("potential_profile")["profile"]
+        return profile
+
     def finish(self) -> None:
         """Remove what only an interrupted run would need."""
         if self._state is not None:

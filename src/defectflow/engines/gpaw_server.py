@@ -154,6 +154,14 @@ class Calculation:
         energies = self.gpaw.get_atomic_electrostatic_potentials()
         return {"potentials": [-float(energy) for energy in energies]}
 
+    def potential_profile(self) -> dict[str, Any]:
+        """Return the potential energy of an electron (eV), means over planes of the third axis.
+
+        On the scale of the eigenvalues; outside the atoms it is the electrostatic one.
+        """
+        grid = self.gpaw.get_electrostatic_potential()
+        return {"profile": grid.mean(axis=(0, 1)).tolist()}
+
     def save(self, path: str) -> None:
         """Write density and wave functions, in one move."""
         fresh = f"{path}.new"

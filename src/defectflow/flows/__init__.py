@@ -8,7 +8,12 @@ from __future__ import annotations
 from defectflow.flows.adsorption import AdsorptionMaker
 from defectflow.flows.charged_defects import ChargePlan
 from defectflow.flows.convergence import ConvergenceMaker
-from defectflow.flows.electronic_structure import BandGapMaker, CellPlan, DBandCenterMaker
+from defectflow.flows.electronic_structure import (
+    BandGapMaker,
+    CellPlan,
+    DBandCenterMaker,
+    WorkFunctionMaker,
+)
 from defectflow.flows.endpoints import EndpointsBarrierMaker
 from defectflow.flows.equation_of_state import EquationOfStateMaker
 from defectflow.flows.formation import DefectFormationEnergyMaker
@@ -21,6 +26,7 @@ from defectflow.flows.planar import PlanarEnergyMaker, PlanarPlan
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.reservoirs import MeasuredCompound, Reservoirs
 from defectflow.flows.slabs import SlabPlan
+from defectflow.flows.trends import TrendMaker
 from defectflow.flows.voltage import IntercalationVoltageMaker
 
 __all__ = [
@@ -45,5 +51,7 @@ __all__ = [
     "Provenance",
     "Reservoirs",
     "SlabPlan",
+    "TrendMaker",
     "UnstableFaultMaker",
+    "WorkFunctionMaker",
 ]

@@ -16,6 +16,7 @@ from defectflow.documents import (
     DBandCenterDocument,
     DosDocument,
     RelaxDocument,
+    WorkFunctionDocument,
 )
 from defectflow.documents.electronic_structure import D_BAND_WINDOW_EV
 from defectflow.engines.contract import Capability
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 
 #: A band whose density at an end of the window exceeds this share of its largest one is cut.
 _CUT = 0.1
+#: A potential that varies by more (eV) in the middle of the vacuum has not reached its level.
+_RIPPLE_EV = 0.02
 
 
 @dataclass(frozen=True)
@@ -227,7 +230,6 @@ class BandGapMaker(_ElectronicMaker):
     """
 
     name: str = "band gap"
-
     title: ClassVar[str] = "band gap"
 
     @job(output_schema=BandGapDocument, metadata={"defectflow": "result"})
@@ -250,6 +252,52 @@ class BandGapMaker(_ElectronicMaker):
             direct=dos.direct,
             vbm_eV=dos.vbm_eV,
             cbm_eV=dos.cbm_eV,
+        )
+
+
+@dataclass
+class WorkFunctionMaker(_ElectronicMaker):
+    """Work function of the upper side of a slab.
+
+    Examples
+    --------
+    >>> WorkFunctionMaker.title
+    'work function'
+    """
+
+    name: str = "work function"
+    title: ClassVar[str] = "work function"
+
+    def check_host(self, _: Structure) -> None:
+        """Refuse an engine without a potential in the vacuum."""
+        """Refuse an engine without a potential in the vacuum."""
+        self.engine.require(Capability.VACUUM_LEVEL)
+
+    @job(output_schema=WorkFunctionDocument, metadata={"defectflow": "result"})
+    def conclude(
+        self,
+        steps: Sequence[RelaxDocument | None],
+        dos: DosDocument,
+        cut: dict[str, Any],
+        about: dict[str, Any],
+        provenance: Provenance,
+    ) -> WorkFunctionDocument:
+        """Read the vacuum level off the potential."""
+        shared = self.fields(steps, dos, cut, about, provenance)
+        vacuum = dos.vacuum
+        if vacuum is not None and vacuum.ripple_eV > _RIPPLE_EV:
+            note = (
+                f"the potential in the vacuum varies by {vacuum.ripple_eV:.2f} eV beside its tilt: "
+                "give the slab more `vacuum_A`"
+            )
+            shared["notes"] = (*shared["notes"], note)
+        good = shared["converged"] and vacuum is not None
+        return WorkFunctionDocument(
+            **{**shared, "converged": good},
+            defect=f"{self.cell.slab.title} surface" if self.cell.slab else "",
+            species="",
+            value=vacuum.top_eV if good and vacuum else None,
+            bottom_eV=vacuum.bottom_eV if vacuum else None,
         )
 
 

@@ -67,6 +67,23 @@ class DBandCenterRecipe(QuantityRecipe):
         return self
 
 
+class WorkFunctionRecipe(QuantityRecipe):
+    """Energy that it takes to move an electron from the Fermi level out of a surface, eV.
+
+    Tilts of the periodic potential, by a dipole of the slab, are taken out.
+    """
+
+    quantity: Literal["work_function"]
+    host: HostChoice = Field(description="the bulk crystal")
+    slab: SlabChoice = Field(description="the surface, and the slab that stands for it")
+    strain: float = Field(
+        0.0, ge=-0.2, le=0.2, description="equal stretch in the plane of the slab: 0.02 is 2 %"
+    )
+    host_cell: HostCell = Field("relax", description=HOST_CELL)
+    relax_atoms: bool = Field(True, description=_RELAX)
+    geometry: EngineChoice | None = Field(None, description=_GEOMETRY)
+
+
 class BandGapRecipe(QuantityRecipe):
     """Gap between occupied and empty levels of the host, a slab or a cell with a vacancy, eV."""
 
@@ -111,6 +128,15 @@ def build_d_band_center(recipe: DBandCenterRecipe, order: Order) -> Flow:
     return maker.make(order.host(recipe.host), order.provenance)
 
 
+def build_work_function(recipe: WorkFunctionRecipe, order: Order) -> Flow:
+    """Return the flow of a work function."""
+    from defectflow.flows import CellPlan, WorkFunctionMaker
+
+    cell = CellPlan(slab=replace(plan(recipe.slab), strain=recipe.strain))
+    maker = WorkFunctionMaker(**_shared(recipe, order), cell=cell)
+    return maker.make(order.host(recipe.host), order.provenance)
+
+
 def build_band_gap(recipe: BandGapRecipe, order: Order) -> Flow:
     """Return the flow of a band gap."""
     from defectflow.flows import BandGapMaker, CellPlan
@@ -126,7 +152,9 @@ def build_band_gap(recipe: BandGapRecipe, order: Order) -> Flow:
     return maker.make(order.host(recipe.host), order.provenance)
 
 
-def _shared(recipe: DBandCenterRecipe | BandGapRecipe, order: Order) -> dict[str, Any]:
+def _shared(
+    recipe: DBandCenterRecipe | WorkFunctionRecipe | BandGapRecipe, order: Order
+) -> dict[str, Any]:
     return {
         "engine": order.engine,
         "host_cell": recipe.host_cell,

@@ -18,6 +18,7 @@ from defectflow.recipes import (
     overpotential,
     planar,
     surfaces,
+    trends,
 )
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ FAMILIES: Final[dict[str, Family]] = {
     "d_band_center": Family(
         electronic_structure.DBandCenterRecipe, electronic_structure.build_d_band_center
     ),
+    "work_function": Family(
+        electronic_structure.WorkFunctionRecipe, electronic_structure.build_work_function
+    ),
     "surface_energy": Family(surfaces.SurfaceEnergyRecipe, surfaces.build),
     "work_of_adhesion": Family(interfaces.WorkOfAdhesionRecipe, interfaces.build),
     "interface_formation_energy": Family(
@@ -75,6 +79,7 @@ FAMILIES: Final[dict[str, Family]] = {
     ),
     "ordering_energy": Family(ordering.OrderingEnergyRecipe, ordering.build),
     "overpotential": Family(overpotential.OverpotentialRecipe, overpotential.build),
+    "trend": Family(trends.TrendRecipe, trends.build),
     "equation_of_state": Family(equation_of_state.EquationOfStateRecipe, equation_of_state.build),
 }
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.cells import Cell, Change, edited, site_change
+from defectflow.structures.surfaces import SAME_LAYER_A, layers_of
 from defectflow.structures.symmetry import symmetry_maps
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
     from defectflow.structures.surfaces import Slab
+    from defectflow.structures.symmetry import SymmetryMap
 
 #: What tells inequivalent defects of one name apart.
 _NUMBER: Final = re.compile(r"_\d+$")
@@ -30,8 +32,10 @@ _POLAR_E_PER_A: Final = 0.02
 def in_top_layer(slab: Slab, cells: Iterable[Cell], label: str | None = None) -> Cell:
     """Return the cell whose atoms taken away or exchanged lie in the top layer.
 
-    A defect that a generator put on the other side of the slab is carried over by an operation of
-    the slab, if there is one. Names are numbered anew among those of the top layer.
+    Atoms that are added lie in that layer or below it, such as the metal of Co-N4 in graphene and a
+    ligand on its far side. A defect that a generator put on the other side of the slab is carried
+    over by an operation of the slab, if there is one. Names are numbered anew among those of the
+    top layer.
 
     Raises
     ------
@@ -39,25 +43,38 @@ def in_top_layer(slab: Slab, cells: Iterable[Cell], label: str | None = None) ->
         If there is no such defect, or several and no `label` says which.
     """
     maps = symmetry_maps(slab.structure)
-    top = set(slab.top())
     found: list[Cell] = []
     for cell in cells:
-        if any(change.before is None for change in cell.changed):
+        if len(cell.pristine) != len(slab.structure):
             continue
-        old = [change.index for change in cell.changed]
-        for one in maps:
-            new = [int(one.permutation[k]) for k in old]
-            if set(new) <= top:
-                changes = [
-                    site_change(slab.structure, k, change.after)
-                    for k, change in zip(new, cell.changed, strict=True)
-                ]
-                made = edited(slab.structure, changes)
-                found.append(
-                    replace(cell, structure=made, pristine=slab.structure, changed=tuple(changes))
-                )
-                break
+        moved = (_carried(slab, cell, one) for one in maps)
+        changes = next((one for one in moved if one is not None), None)
+        if changes is not None:
+            made = edited(slab.structure, changes)
+            found.append(
+                replace(cell, structure=made, pristine=slab.structure, changed=tuple(changes))
+            )
     return _one_of(slab, _numbered(found), label)
+
+
+def _carried(slab: Slab, cell: Cell, operation: SymmetryMap) -> list[Change] | None:
+    """Return the changes of a cell after an operation; None if they are not in the top layer."""
+    top = set(slab.top())
+    ceiling_A = slab.structure.cart_coords[sorted(top), 2].max() + SAME_LAYER_A
+    changes: list[Change] = []
+    for change in cell.changed:
+        if change.before is not None:
+            index = int(operation.permutation[change.index])
+            if index not in top:
+                return None
+            changes.append(site_change(slab.structure, index, change.after))
+            continue
+        frac = operation.rotation @ np.array(change.frac_coords) + operation.translation
+        x, y, z = (float(one) for one in frac % 1.0)
+        if z * slab.structure.lattice.c > ceiling_A:
+            return None
+        changes.append(replace(change, frac_coords=(x, y, z)))
+    return changes
 
 
 def _numbered(cells: Sequence[Cell]) -> dict[str, Cell]:
@@ -89,7 +106,7 @@ def _one_of(slab: Slab, found: dict[str, Cell], label: str | None) -> Cell:
 
 
 def with_defect(slab: Slab, name: str, changes: Sequence[Change]) -> Slab:
-    """Return a slab with atoms of its top layer taken away or exchanged, and their places marked.
+    """Return a slab with atoms of its top layer taken away, exchanged or added; places are marked.
 
     Examples
     --------
@@ -100,17 +117,16 @@ def with_defect(slab: Slab, name: str, changes: Sequence[Change]) -> Slab:
     >>> len(with_defect(slab, cell.name, cell.changed).top())
     3
     """
+    made = edited(slab.structure, changes)
+    lattice = slab.structure.lattice
+    places = [lattice.get_cartesian_coords(change.frac_coords) for change in changes]
+    marks = tuple((name, float(place[0]), float(place[1])) for place in places)
     gone = {change.index for change in changes if change.after is None}
-    coords = slab.structure.cart_coords
-    marks = tuple(
-        (name, float(coords[change.index, 0]), float(coords[change.index, 1])) for change in changes
-    )
-    return replace(
-        slab,
-        structure=edited(slab.structure, changes),
-        layer=tuple(number for k, number in enumerate(slab.layer) if k not in gone),
-        marks=(*slab.marks, *marks),
-    )
+    layer = tuple(number for k, number in enumerate(slab.layer) if k not in gone)
+    if len(layer) < len(made):
+        order, numbers = layers_of(made.cart_coords[:, 2])
+        layer = tuple(int(one) for one in numbers[np.argsort(order)])
+    return replace(slab, structure=made, layer=layer, marks=(*slab.marks, *marks))
 
 
 def faulted(slab: Slab, above: int) -> Slab:

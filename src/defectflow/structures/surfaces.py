@@ -87,7 +87,7 @@ def slab_of(
     cut = _cut(host, miller, layers)
     cell = _upright(cut)
     heights = cell.cart_coords[:, 2]
-    order, numbers = _layers(heights)
+    order, numbers = layers_of(heights)
     if numbers.max() + 1 < layers:
         message = (
             f"{host.reduced_formula} {tuple(miller)}: {numbers.max() + 1} layers were cut where "
@@ -106,7 +106,7 @@ def slab_of(
     if moments is not None:
         slab.add_site_property("magmom", [moments[int(k)] for k in keep])
     slab.make_supercell([int(repeat[0]), int(repeat[1]), 1])
-    order, numbers = _layers(slab.cart_coords[:, 2])
+    order, numbers = layers_of(slab.cart_coords[:, 2])
     whole = Structure.from_sites([slab[int(k)] for k in order])
     return Slab(
         structure=whole,
@@ -192,7 +192,7 @@ def _in_one_piece(heights: np.ndarray) -> np.ndarray:
     return shifted
 
 
-def _layers(heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def layers_of(heights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the atoms from bottom to top, and the number of the layer of each in that order."""
     order = np.argsort(np.round(heights, 4), kind="stable")
     steps = np.diff(heights[order]) > SAME_LAYER_A
