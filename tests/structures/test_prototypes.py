@@ -31,6 +31,7 @@ CRYSTALS = {
     "O3-NaCrO2": (166, "Na3 Cr3 O6", 4.36),
     "P2-CoO2": (194, "Co2 O4", 4.00),
     "1T-TiS2": (164, "Ti1 S2", 3.25),
+    "1T-VS2": (164, "V1 S2", 3.71),
     "2H-MoS2": (194, "Mo2 S4", 5.00),
     "alpha-V2O5": (59, "V4 O10", 3.37),
     "delta-V2O5": (63, "V8 O20", 2.84),
@@ -69,6 +70,7 @@ CRYSTALS = {
     "birnessite-MnO2": (164, "Mn1 O2", 2.86),
     "lepidocrocite-TiO2": (71, "Ti4 O8", 2.51),
     "black-P": (64, "P8", 2.71),
+    "MXene-Ti3C2O2": (164, "Ti3 C2 O2", 1.86),
 }
 
 #: Least and largest nearest distance (Å) of a pair that is bonded in these crystals. Sum of the
@@ -76,6 +78,7 @@ CRYSTALS = {
 BONDS = {
     "Al-O": (1.80, 2.00),
     "Ce-O": (2.20, 2.50),
+    "C-Ti": (2.05, 2.25),
     "Co-O": (1.80, 2.00),
     "Co-Se": (2.35, 2.50),
     "Cr-O": (1.80, 2.10),
@@ -96,6 +99,7 @@ BONDS = {
     "S-Sb": (2.35, 2.60),
     "S-Sn": (2.45, 2.65),
     "S-Ti": (2.35, 2.55),
+    "S-V": (2.30, 2.45),
     "Se-Zn": (2.40, 2.55),
     "Al-Al": (2.80, 2.90),
     "Cu-Cu": (2.50, 2.60),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
@@ -133,7 +134,7 @@ class Placement:
             for one in changes
         ]
 
-    @property
+    @functools.cached_property
     def _elements(self) -> set[str]:
         return {element.symbol for element in self.structure.elements}
 
