@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.documents import (
@@ -14,12 +16,14 @@ from defectflow.documents import (
     IntercalationDocument,
     MigrationBarrierDocument,
     OverpotentialDocument,
+    PlanarEnergyDocument,
+    UnstableFaultDocument,
 )
 from defectflow.reference.values import same_formula
 from defectflow.structures import hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from defectflow.documents import ResultDocument
     from defectflow.reference.values import PublishedValue
@@ -163,6 +167,30 @@ def _of_volume(document: EquationOfStateDocument) -> Conditions:
     return replace(_of_any(document), quantity="equilibrium_volume")
 
 
+def _of_fault(document: PlanarEnergyDocument) -> Conditions:
+    """Return those of a fault, a twin or a boundary, by the names that the tables have for them."""
+    if document.quantity == "twin_energy":
+        defect = f"coherent twin {{{_family(document.miller)}}}"
+    else:
+        defect = f"{document.fault} SF" if document.fault else document.defect
+    return replace(_of_any(document), defect=defect)
+
+
+def _of_unstable_fault(document: UnstableFaultDocument) -> Conditions:
+    parts = [Fraction(one).limit_denominator(12) for one in document.shift]
+    factor = math.lcm(*(one.denominator for one in parts))
+    whole = [int(one * factor) for one in parts]
+    along = [one // math.gcd(*whole) for one in whole]
+    defect = f"GSF {{{_family(document.miller)}}}<{_family(along)}>"
+    return replace(_of_any(document), defect=defect)
+
+
+def _family(indices: Sequence[int]) -> str:
+    """Return what planes or directions equal by cubic symmetry have as a name: 110, 112."""
+    sizes = sorted(abs(one) for one in indices)
+    return "".join(map(str, sizes if sizes[0] else sizes[::-1]))
+
+
 #: How the conditions of each kind of result are read; others by their common fields alone.
 _READERS: Final[dict[type, Callable[[Any], Conditions]]] = {
     MigrationBarrierDocument: _of_barrier,
@@ -172,6 +200,8 @@ _READERS: Final[dict[type, Callable[[Any], Conditions]]] = {
     DBandCenterDocument: _of_d_band,
     EquationOfStateDocument: _of_volume,
     IntercalationDocument: _of_ion,
+    PlanarEnergyDocument: _of_fault,
+    UnstableFaultDocument: _of_unstable_fault,
 }
 
 
