@@ -91,3 +91,23 @@ def test_defects_that_cannot_be_balanced_are_refused():
     wild = DefectLevels("D", {4: -30.0}, 1.0)
     with pytest.raises(StructureError, match="makes the crystal neutral"):
         neutral_fermi_level(semiconductor(), [wild], KELVIN)
+
+
+def test_frozen_donors_give_their_electrons_away():
+    """All of them ionised: n = N_D, so E_F = E_g - kT ln(N_c / N_D)."""
+    donor = DefectLevels("D", {0: 0.0, 1: -1.1}, 1.0)
+    number = 1e15
+    found = neutral_fermi_level(semiconductor(), [donor], KELVIN, {"D": number})
+    assert sum(found.defects_per_cm3["D"].values()) == pytest.approx(number)
+    assert found.electrons_per_cm3 - found.holes_per_cm3 == pytest.approx(
+        found.defects_per_cm3["D"][1], rel=1e-5
+    )
+    expected = GAP_EV - THERMAL * math.log(effective_density_per_cm3(0.5) / found.electrons_per_cm3)
+    assert found.fermi_eV == pytest.approx(expected, abs=1e-3)
+
+
+def test_frozen_charges_are_shared_as_boltzmann_says_and_never_overflow():
+    kind = DefectLevels("D", {0: 900.0, 1: 899.9}, 1.0, {1: 2.0})
+    shares = kind.shared(3.0, 0.05, KELVIN)
+    assert sum(shares.values()) == pytest.approx(3.0)
+    assert shares[1] / shares[0] == pytest.approx(2 * math.exp(0.05 / THERMAL))

@@ -108,5 +108,5 @@ def test_mistakes_are_found_before_anything_runs():
         IntercalationEnergyMaker(EMT).make(hosts.load("fcc-Pd"), "Mg")
     with pytest.raises(StructureError, match="needs two compositions"):
         IntercalationVoltageMaker(EMT).make([hosts.load("fcc-Pd")], "H")
-    with pytest.raises(StructureError, match="no standard state of Li"):
-        IntercalationEnergyMaker(engine("chgnet")).make(hosts.load("anatase-TiO2"), "Li")
+    with pytest.raises(StructureError, match="no standard state of Zn"):
+        IntercalationEnergyMaker(engine("chgnet")).make(hosts.load("anatase-TiO2"), "Zn")

@@ -1,7 +1,8 @@
 """The Fermi level that makes a crystal with defects neutral, and the concentrations there.
 
 Defects are dilute: c = N g exp(-E_f/kT), with N places per volume. Electrons and holes follow
-Fermi-Dirac statistics in the density of states of the pristine crystal.
+Fermi-Dirac statistics in the density of states of the pristine crystal. Defects that are frozen in
+keep their number and only exchange electrons.
 
 J. Buckeridge, Comput. Phys. Commun. 244, 329 (2019).
 """
@@ -104,6 +105,16 @@ class DefectLevels:
             for charge, energy in self.energies_eV.items()
         }
 
+    def shared(self, total: float, fermi_eV: float, temperature_K: float) -> dict[int, float]:
+        """Return how `total` defects per cell, whose number does not change, share the charges."""
+        weights = self.degeneracy or {}
+        charges = list(self.energies_eV)
+        energies = np.array([self.energies_eV[charge] + charge * fermi_eV for charge in charges])
+        lowered = (energies - energies.min()) / (BOLTZMANN_EV_PER_K * temperature_K)
+        parts = np.array([weights.get(charge, 1.0) for charge in charges]) * np.exp(-lowered)
+        shares = total * parts / parts.sum()
+        return dict(zip(charges, shares.tolist(), strict=True))
+
 
 @dataclass(frozen=True)
 class Equilibrium:
@@ -126,20 +137,38 @@ class Equilibrium:
 
 
 def neutral_fermi_level(
-    bands: Bands, defects: Sequence[DefectLevels], temperature_K: float
+    bands: Bands,
+    defects: Sequence[DefectLevels],
+    temperature_K: float,
+    frozen: Mapping[str, float] | None = None,
 ) -> Equilibrium:
     """Return the Fermi level at which holes, electrons and charged defects add up to nothing.
+
+    Parameters
+    ----------
+    frozen
+        Number per cm³, all charges together, of defects that cannot form or vanish, by name.
 
     Raises
     ------
     StructureError
         If there is no such level within 1 eV of the gap: a formation energy must be wrong.
     """
+    per_cm3 = 1 / (bands.volume_A3 * _CM3_PER_A3)
+    totals = {name: number / per_cm3 for name, number in (frozen or {}).items()}
+
+    def counted(fermi_eV: float) -> dict[str, dict[int, float]]:
+        return {
+            one.name: one.shared(totals[one.name], fermi_eV, temperature_K)
+            if one.name in totals
+            else one.per_cell(fermi_eV, temperature_K)
+            for one in defects
+        }
 
     def charge(fermi_eV: float) -> float:
         electrons, holes = bands.carriers_per_cell(fermi_eV, temperature_K)
-        counted = [one.per_cell(fermi_eV, temperature_K) for one in defects]
-        return holes - electrons + sum(q * n for found in counted for q, n in found.items())
+        found = counted(fermi_eV).values()
+        return holes - electrons + sum(q * n for one in found for q, n in one.items())
 
     ends = (-_BEYOND_EV, bands.gap_eV + _BEYOND_EV)
     if charge(ends[0]) * charge(ends[1]) > 0:
@@ -149,15 +178,14 @@ def neutral_fermi_level(
         )
         raise StructureError(message)
     fermi_eV = float(brentq(charge, *ends, xtol=1e-9))
-    per_cm3 = 1 / (bands.volume_A3 * _CM3_PER_A3)
     electrons, holes = bands.carriers_per_cell(fermi_eV, temperature_K)
     return Equilibrium(
         fermi_eV=fermi_eV,
         electrons_per_cm3=electrons * per_cm3,
         holes_per_cm3=holes * per_cm3,
         defects_per_cm3={
-            one.name: {q: n * per_cm3 for q, n in one.per_cell(fermi_eV, temperature_K).items()}
-            for one in defects
+            name: {q: n * per_cm3 for q, n in by_charge.items()}
+            for name, by_charge in counted(fermi_eV).items()
         },
     )
 

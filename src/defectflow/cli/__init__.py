@@ -20,6 +20,7 @@ __all__ = ["main"]
         "retry": "defectflow.cli.retry",
         "results": "defectflow.cli.results",
         "compare": "defectflow.cli.compare",
+        "levels": "defectflow.cli.levels",
         "plot": "defectflow.cli.plot",
         "engines": "defectflow.cli.engines",
         "generate": "defectflow.cli.generate",

@@ -26,6 +26,8 @@ KINDS: Final = {
     "d-band": "d states of atoms with their centres",
     "strain": "adsorption against strain",
     "correlation": "adsorption against the d-band centre",
+    "formation": "formation energies of the defects of a host against the Fermi level",
+    "voltage": "voltages of electrodes against composition",
 }
 
 
@@ -47,37 +49,62 @@ KINDS: Final = {
 @click.option(
     "--reaction", type=click.Choice(["HER", "ORR", "OER"]), default="HER", help="Of a volcano."
 )
+@click.option("--limit", metavar="L", default="", help="Of formation energies, e.g. O-poor.")
+@click.option(
+    "--temperature",
+    "temperatures",
+    type=click.FloatRange(min=0, min_open=True),
+    multiple=True,
+    metavar="K",
+    help="Of formation energies: mark the Fermi level of the neutral crystal; may be repeated.",
+)
 @store_option
 def command(
     kind: str,
     target: Path | None,
     host: str | None,
     species: str | None,
-    reaction: str,
     store: str | None,
+    **wishes: Any,
 ) -> None:
     """Draw results of the store into a file."""
     results = found(store, host=host)
-    if species is not None and kind == "strain":
+    if species is not None and kind in {"strain", "voltage"}:
         results = [one for one in results if one.species == species]
-    figure = _drawn(kind, results, reaction, species)
+    figure = _drawn(kind, results, species, **wishes)
     path = target or Path(f"{kind}.png")
     _save(figure, path)
     click.echo(path)
 
 
-def _drawn(kind: str, results: list[Any], reaction: str, species: str | None) -> Figure:
-    from defectflow.report import plots
+def _drawn(
+    kind: str,
+    results: list[Any],
+    species: str | None,
+    reaction: str,
+    limit: str,
+    temperatures: tuple[float, ...],
+) -> Figure:
+    from defectflow.report import energy_diagrams, plots
 
-    if kind == "free-energy":
-        return plots.free_energy_diagram(results)
-    if kind == "volcano":
-        return plots.volcano(results, reaction)
-    if kind == "d-band":
-        return plots.d_band(results)
-    if kind == "strain":
-        return plots.strain(results)
-    return plots.d_band_correlation(results, species or "H")
+    pictures: dict[str, Callable[[], Figure]] = {
+        "free-energy": lambda: plots.free_energy_diagram(results),
+        "volcano": lambda: plots.volcano(results, reaction),
+        "d-band": lambda: plots.d_band(results),
+        "strain": lambda: plots.strain(results),
+        "correlation": lambda: plots.d_band_correlation(results, species or "H"),
+        "formation": lambda: _formation(results, limit, temperatures),
+        "voltage": lambda: energy_diagrams.voltage_profiles(results),
+    }
+    return pictures[kind]()
+
+
+def _formation(results: list[Any], limit: str, temperatures: tuple[float, ...]) -> Figure:
+    from defectflow.report.defect_sets import DefectSet
+    from defectflow.report.energy_diagrams import formation_diagram
+
+    defects = DefectSet.from_results(results, limit)
+    return formation_diagram(defects, [defects.equilibrium(kelvin) for kelvin in temperatures])
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -29,6 +29,13 @@ from defectflow.documents.catalysis import (
     ReactionState,
     ReactionStep,
 )
+from defectflow.documents.charged import (
+    ChargeCorrectionDocument,
+    ElectronicHost,
+    EquilibriumDocument,
+    HostBands,
+    TransitionDocument,
+)
 from defectflow.documents.convergence import (
     ConvergenceDocument,
     ConvergencePoint,
@@ -43,16 +50,12 @@ from defectflow.documents.electronic_structure import (
 )
 from defectflow.documents.equation_of_state import EquationOfStateDocument
 from defectflow.documents.formation import (
-    ChargeCorrectionDocument,
     ChemicalPotential,
     CompetingPhase,
     DefectDocument,
     DefectFormationEnergyDocument,
-    ElectronicHost,
-    EquilibriumDocument,
     PotentialLimit,
     StartDocument,
-    TransitionDocument,
 )
 from defectflow.documents.intercalation import (
     IntercalationDocument,
@@ -114,6 +117,7 @@ __all__ = [
     "GasReference",
     "GlidePoint",
     "HopDocument",
+    "HostBands",
     "Image",
     "IntercalationDocument",
     "IntercalationVoltageDocument",

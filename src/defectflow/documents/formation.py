@@ -6,8 +6,16 @@ from typing import Literal
 
 from pydantic import Field
 
+from defectflow.analysis.stability import Limit, extreme
 from defectflow.documents.base import Document, ResultDocument
+from defectflow.documents.charged import (
+    ChargeCorrectionDocument,
+    ElectronicHost,
+    EquilibriumDocument,
+    TransitionDocument,
+)
 from defectflow.documents.steps import RelaxDocument
+from defectflow.errors import MissingData, did_you_mean
 
 Row = tuple[float, float, float]
 
@@ -65,30 +73,6 @@ class StartDocument(Document):
     above_lowest_eV: float | None
 
 
-class ChargeCorrectionDocument(Document):
-    """What was added to the energy of a charged cell for its finite size.
-
-    Attributes
-    ----------
-    method
-        ``efnv``: point charges and alignment of the site potentials; ``point_charge``: the first
-        alone; ``none``.
-    far_sites, spread_V
-        Atoms that the alignment is a mean over, and the standard deviation over them.
-    """
-
-    method: Literal["efnv", "point_charge", "none"]
-    point_charge_eV: float = 0.0
-    alignment_eV: float = 0.0
-    far_sites: int = 0
-    spread_V: float = 0.0
-
-    @property
-    def total_eV(self) -> float:
-        """The whole correction."""
-        return self.point_charge_eV + self.alignment_eV
-
-
 class DefectDocument(Document):
     """One symmetry-distinct defect of one charge after relaxation.
 
@@ -118,50 +102,6 @@ class DefectDocument(Document):
     start: str = ""
     starts: tuple[StartDocument, ...] = ()
     relaxed: RelaxDocument
-
-
-class TransitionDocument(Document):
-    """Fermi level (eV above the valence band maximum) at which two charges are equally stable."""
-
-    defect: str
-    upper: int
-    lower: int
-    level_eV: float
-    stable: bool
-
-
-class EquilibriumDocument(Document):
-    """The Fermi level that makes the crystal neutral, and the concentrations there.
-
-    Attributes
-    ----------
-    fermi_eV
-        Above the valence band maximum.
-    defects_per_cm3
-        By name and charge, e.g. ``{"V_O": {"0": 1e15, "2": 3e17}}``.
-    """
-
-    temperature_K: float
-    fermi_eV: float
-    electrons_per_cm3: float
-    holes_per_cm3: float
-    defects_per_cm3: dict[str, dict[str, float]]
-
-
-class ElectronicHost(Document):
-    """What charged defects are counted against.
-
-    Attributes
-    ----------
-    valence_band_eV
-        Valence band maximum on the scale of the code's eigenvalues.
-    dielectric
-        Static dielectric tensor, as given in the recipe.
-    """
-
-    valence_band_eV: float
-    gap_eV: float
-    dielectric: tuple[Row, Row, Row] | None = None
 
 
 class DefectFormationEnergyDocument(ResultDocument):
@@ -225,8 +165,7 @@ class DefectFormationEnergyDocument(ResultDocument):
         dict
             By name of the defect and charge; what did not converge is left out.
         """
-        here = {one.element: one.energy_eV for one in self.chemical_potentials}
-        there = here if limit is None else limit.chemical_potentials_eV
+        here, there = self.potentials_eV(), self.potentials_eV(limit)
         energies: dict[str, dict[int, float]] = {}
         for one in self.defects:
             if one.formation_energy_eV is None:
@@ -235,3 +174,32 @@ class DefectFormationEnergyDocument(ResultDocument):
             at_edge = one.formation_energy_eV - one.charge * self.fermi_eV + moved
             energies.setdefault(one.name, {})[one.charge] = at_edge
         return energies
+
+    def potentials_eV(self, limit: PotentialLimit | None = None) -> dict[str, float]:
+        """Return energy per atom of the reservoir by element: at a limit, or that of the value."""
+        if limit is not None:
+            return limit.chemical_potentials_eV
+        return {one.element: one.energy_eV for one in self.chemical_potentials}
+
+    def limit(self, name: str) -> PotentialLimit:
+        """Return one of `limits` by what it is rich or poor in.
+
+        Parameters
+        ----------
+        name
+            ``O-rich`` or ``O-poor``, for any element.
+
+        Raises
+        ------
+        MissingData
+            If there is no such limit.
+        """
+        symbol, _, end = name.rpartition("-")
+        elements = {one for limit in self.limits for one in limit.chemical_potentials_eV}
+        if symbol not in elements or end not in {"rich", "poor"}:
+            known = [f"{one}-{end}" for one in sorted(elements) for end in ("rich", "poor")]
+            remedy = did_you_mean(name, known) if known else "run it with `competing_phases`"
+            message = f"{self.recipe}: no limit {name!r}; {remedy}"
+            raise MissingData(message)
+        corners = [Limit(one.phases, one.chemical_potentials_eV) for one in self.limits]
+        return self.limits[corners.index(extreme(corners, symbol, rich=end == "rich"))]

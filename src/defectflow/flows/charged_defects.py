@@ -1,4 +1,4 @@
-"""What the charge of a defect asks for: band edges, corrections, transition levels, Fermi level."""
+"""What the charge of a defect asks for: the bands of the host, and corrections."""
 
 from __future__ import annotations
 
@@ -13,23 +13,18 @@ from defectflow.analysis.charge_correction import (
     point_charge_correction_eV,
     site_potential_correction,
 )
-from defectflow.analysis.fermi_level import Bands, DefectLevels, neutral_fermi_level
-from defectflow.analysis.transition_levels import transition_levels
 from defectflow.documents import (
     ChargeCorrectionDocument,
     DosDocument,
     ElectronicHost,
-    EquilibriumDocument,
+    HostBands,
     RelaxDocument,
-    TransitionDocument,
 )
 from defectflow.engines.contract import Capability
 from defectflow.errors import MissingData, RecipeError, StructureError
 from defectflow.structures.symmetry import primitive_cells
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from defectflow.engines.contract import Engine
     from defectflow.flows.defect_cells import DefectPlan
 
@@ -87,7 +82,7 @@ class ChargePlan(MSONable):
 
 
 def electronic_host(dos: DosDocument, plan: ChargePlan) -> ElectronicHost:
-    """Return the band edges of the host.
+    """Return the bands of the host.
 
     Raises
     ------
@@ -98,7 +93,7 @@ def electronic_host(dos: DosDocument, plan: ChargePlan) -> ElectronicHost:
         formula = dos.structure.composition.reduced_formula
         message = (
             f"{formula} has no band gap with this engine: a charge would not stay at the defect; "
-            "compute it neutral, or take a functional that opens the gap"
+            "compute it neutral, without `temperature_K`, or take a functional that opens the gap"
         )
         raise StructureError(message)
     tensor = None if plan.dielectric is None else dielectric_tensor(plan.dielectric)
@@ -106,6 +101,18 @@ def electronic_host(dos: DosDocument, plan: ChargePlan) -> ElectronicHost:
         valence_band_eV=dos.fermi_eV + dos.vbm_eV,
         gap_eV=dos.gap_eV,
         dielectric=None if tensor is None else tuple(map(tuple, tensor.tolist())),
+        bands=_bands(dos, dos.vbm_eV),
+    )
+
+
+def _bands(dos: DosDocument, valence_band_eV: float) -> HostBands:
+    """Return the density of states per primitive cell, whatever cell it was computed in."""
+    cells = primitive_cells(dos.structure)
+    density = np.sum(dos.total, axis=0) / cells
+    return HostBands(
+        energies_eV=tuple((np.array(dos.energies_eV) - valence_band_eV).tolist()),
+        density=tuple(density.tolist()),
+        volume_A3=dos.structure.volume / cells,
     )
 
 
@@ -164,57 +171,3 @@ def potential_shifts(
     centre = first + (offsets - np.round(offsets)).mean(axis=0)
     places = relaxed.structure.frac_coords[[new for _, new in pairs]] - centre
     return places @ pristine.structure.lattice.matrix, shifts_V
-
-
-def transitions(energies_eV: Mapping[str, Mapping[int, float]]) -> tuple[TransitionDocument, ...]:
-    """Return the transition levels of every defect, given its energies at the valence band."""
-    return tuple(
-        TransitionDocument(
-            defect=name,
-            upper=one.upper,
-            lower=one.lower,
-            level_eV=one.level_eV,
-            stable=one.stable,
-        )
-        for name, by_charge in energies_eV.items()
-        for one in transition_levels(by_charge)
-    )
-
-
-def equilibrium(
-    dos: DosDocument,
-    energies_eV: Mapping[str, Mapping[int, float]],
-    multiplicities: Mapping[str, int],
-    temperature_K: float,
-) -> EquilibriumDocument:
-    """Return the neutral crystal's Fermi level and concentrations.
-
-    Parameters
-    ----------
-    multiplicities
-        Places of each defect per primitive cell.
-    """
-    edge = dos.vbm_eV or 0.0
-    states = np.sum(dos.total, axis=0)
-    bands = Bands(
-        energies_eV=[energy - edge for energy in dos.energies_eV],
-        density=states.tolist(),
-        gap_eV=dos.gap_eV,
-        volume_A3=dos.structure.volume,
-    )
-    cells = primitive_cells(dos.structure)
-    kinds = [
-        DefectLevels(name, by_charge, multiplicities[name] * cells)
-        for name, by_charge in energies_eV.items()
-    ]
-    found = neutral_fermi_level(bands, kinds, temperature_K)
-    return EquilibriumDocument(
-        temperature_K=temperature_K,
-        fermi_eV=found.fermi_eV,
-        electrons_per_cm3=found.electrons_per_cm3,
-        holes_per_cm3=found.holes_per_cm3,
-        defects_per_cm3={
-            name: {str(charge): number for charge, number in by_charge.items()}
-            for name, by_charge in found.defects_per_cm3.items()
-        },
-    )

@@ -15,15 +15,15 @@ from defectflow.documents import (
     DefectFormationEnergyDocument,
     DosDocument,
     ElectronicHost,
+    EquilibriumDocument,
     RelaxDocument,
     StartDocument,
+    TransitionDocument,
 )
 from defectflow.flows.charged_defects import (
     ChargePlan,
     charge_correction,
     electronic_host,
-    equilibrium,
-    transitions,
 )
 from defectflow.flows.defect_cells import DefectPlan, DefectsIn, plans_in, starts
 from defectflow.flows.host import (
@@ -245,8 +245,7 @@ class DefectFormationEnergyMaker(Maker):
             self.engine, pristine, named, scene.limit, scene.exchanged, scene.about["host"]
         )
         dos: DosDocument | None = steps["dos"]
-        charged = any(plan.charge for plan in scene.plans)
-        electronic = electronic_host(dos, self.charges) if dos and charged else None
+        electronic = electronic_host(dos, self.charges) if dos else None
         defects = [
             self._defect(plan, tried, pristine, potentials, electronic)
             for plan, tried in zip(scene.plans, begun, strict=True)
@@ -273,7 +272,7 @@ class DefectFormationEnergyMaker(Maker):
             electronic=electronic,
             notes=(*scene.notes, *potentials.notes),
         )
-        return self._with_charges(document, dos)
+        return self._with_charges(document)
 
     def _defect(
         self,
@@ -308,16 +307,18 @@ class DefectFormationEnergyMaker(Maker):
         )
 
     def _with_charges(
-        self, document: DefectFormationEnergyDocument, dos: DosDocument | None
+        self, document: DefectFormationEnergyDocument
     ) -> DefectFormationEnergyDocument:
         """Add transition levels and the neutral Fermi level."""
-        if dos is None or not document.converged:
+        if document.electronic is None or not document.converged:
             return document
         energies = document.energies_at_valence_band_eV()
-        added: dict[str, Any] = {"transitions": transitions(energies)}
+        added: dict[str, Any] = {"transitions": TransitionDocument.from_energies(energies)}
         if self.charges.temperature_K is not None:
             places = {one.name: one.multiplicity for one in document.defects}
-            added["equilibrium"] = equilibrium(dos, energies, places, self.charges.temperature_K)
+            added["equilibrium"] = EquilibriumDocument.from_energies(
+                document.electronic, energies, places, self.charges.temperature_K
+            )
         return document.model_copy(update=added)
 
 

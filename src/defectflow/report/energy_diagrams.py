@@ -1,7 +1,4 @@
-"""Formation energies against the Fermi level, and voltage profiles, as data and pictures.
-
-Pictures are drawn with matplotlib, without a window.
-"""
+"""Formation energies against the Fermi level, and voltage profiles, as data and pictures."""
 
 from __future__ import annotations
 
@@ -9,19 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from defectflow.analysis.transition_levels import lower_envelope
+from defectflow.documents import IntercalationVoltageDocument
 from defectflow.errors import MissingData
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterable, Sequence
 
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from defectflow.documents import (
-        DefectFormationEnergyDocument,
-        IntercalationVoltageDocument,
-        PotentialLimit,
-    )
+    from defectflow.documents import EquilibriumDocument, ResultDocument
+    from defectflow.report.defect_sets import DefectSet
 
 
 @dataclass(frozen=True)
@@ -42,33 +37,46 @@ class DiagramLine:
     charges: tuple[int, ...]
 
 
-def formation_lines(
-    document: DefectFormationEnergyDocument, limit: PotentialLimit | None = None
-) -> tuple[DiagramLine, ...]:
+def formation_lines(defects: DefectSet) -> tuple[DiagramLine, ...]:
     """Return one line per defect; corners inside the gap are stable transition levels.
-
-    Parameters
-    ----------
-    limit
-        One of `document.limits`; that of the value by default.
 
     Raises
     ------
     MissingData
         If the band gap is not known: no charged defect was computed.
     """
-    if document.electronic is None:
+    if defects.electronic is None:
         message = (
-            f"{document.recipe}: only neutral defects were computed, there is no Fermi level to "
-            "draw against; ask for `charges` in the recipe"
+            f"{defects.host}: only neutral defects were computed, there is no Fermi level to draw "
+            "against; ask for `charges` in the recipe"
         )
         raise MissingData(message)
     lines = []
-    for name, energies in document.energies_at_valence_band_eV(limit).items():
-        corners = lower_envelope(energies, document.electronic.gap_eV)
+    for name, energies in defects.energies_eV.items():
+        corners = lower_envelope(energies, defects.electronic.gap_eV)
         fermi, heights, charges = zip(*corners, strict=True)
         lines.append(DiagramLine(name, fermi, heights, charges))
     return tuple(lines)
+
+
+def formation_diagram(defects: DefectSet, equilibria: Sequence[EquilibriumDocument] = ()) -> Figure:
+    """Return formation energies against the Fermi level, and where crystals are neutral.
+
+    Raises
+    ------
+    MissingData
+        If no charged defect was computed.
+    """
+    lines = formation_lines(defects)
+    figure, axes = _picture("Fermi level above the valence band (eV)", "formation energy (eV)")
+    for line in lines:
+        axes.plot(line.fermi_eV, line.energies_eV, "o-", ms=4, lw=1.5, label=line.defect)
+    for one in equilibria:
+        label = f"neutral at {one.temperature_K:g} K"
+        axes.axvline(one.fermi_eV, color="gray", ls=":", label=label)
+    axes.set_title(" ".join([defects.host, defects.limit, f"({defects.engine})"]), fontsize=9)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
 
 
 def voltage_corners(document: IntercalationVoltageDocument) -> tuple[list[float], list[float]]:
@@ -78,37 +86,28 @@ def voltage_corners(document: IntercalationVoltageDocument) -> tuple[list[float]
     return ions, volts
 
 
-def draw_formation_diagram(
-    document: DefectFormationEnergyDocument,
-    path: str | Path,
-    limit: PotentialLimit | None = None,
-) -> None:
-    """Write a picture of formation energies against the Fermi level; the suffix decides the format.
+def voltage_profiles(results: Iterable[ResultDocument]) -> Figure:
+    """Return the equilibrium voltage against composition, one line per result, averages dotted.
 
     Raises
     ------
     MissingData
-        If no charged defect was computed.
+        If there is no converged voltage.
     """
-    lines = formation_lines(document, limit)
-    figure, axes = _picture("Fermi level above the valence band (eV)", "formation energy (eV)")
-    for line in lines:
-        axes.plot(line.fermi_eV, line.energies_eV, "o-", ms=4, lw=1.5, label=line.defect)
-    if document.equilibrium is not None:
-        level = document.equilibrium.fermi_eV
-        label = f"neutral at {document.equilibrium.temperature_K:g} K"
-        axes.axvline(level, color="gray", ls=":", label=label)
-    _save(figure, path)
-
-
-def draw_voltage_profile(document: IntercalationVoltageDocument, path: str | Path) -> None:
-    """Write a picture of the equilibrium voltage against composition."""
-    ion = document.species
-    figure, axes = _picture(f"{ion} per {document.host_unit}", f"voltage against {ion} (V)")
-    axes.plot(*voltage_corners(document), lw=1.5, label=document.engine.name)
-    if document.value is not None:
-        axes.axhline(document.value, color="gray", ls=":", label="average")
-    _save(figure, path)
+    chosen = [
+        one for one in results if isinstance(one, IntercalationVoltageDocument) and one.converged
+    ]
+    if not chosen:
+        message = "nothing to draw: no converged voltage is there; `defectflow run` a recipe"
+        raise MissingData(message)
+    figure, axes = _picture("ions per formula unit of the host", "voltage against the metal (V)")
+    for number, one in enumerate(chosen):
+        label = f"{one.species} in {one.host_unit} ({one.engine.name})"
+        axes.plot(*voltage_corners(one), lw=1.5, color=f"C{number}", label=label)
+        if one.value is not None:
+            axes.axhline(one.value, color=f"C{number}", ls=":", lw=1)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
 
 
 def _picture(x: str, y: str) -> tuple[Figure, Axes]:
@@ -119,8 +118,3 @@ def _picture(x: str, y: str) -> tuple[Figure, Axes]:
     axes.set_xlabel(x)
     axes.set_ylabel(y)
     return figure, axes
-
-
-def _save(figure: Figure, path: str | Path) -> None:
-    figure.axes[0].legend(frameon=False, fontsize=8)
-    figure.savefig(path, dpi=110)

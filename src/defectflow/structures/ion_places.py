@@ -9,6 +9,7 @@ import numpy as np
 
 from defectflow.errors import StructureError
 from defectflow.structures.cells import Cell, frac_tuple, insertion
+from defectflow.structures.points import MIN_CONTACT, bond_A
 from defectflow.structures.sites import MIN_DISTANCE_A, insertion_sites
 from defectflow.structures.symmetry import orbit
 
@@ -44,7 +45,8 @@ class IonPlace:
 def places_in(host: Host, whole: Structure, ion: str) -> list[IonPlace]:
     """Return one cell for each distinct site of the ion in the pristine supercell.
 
-    Known sites of the host if it has any for this ion, else its voids.
+    Known sites of the host if it has any for this ion, else its voids that are wide enough for it,
+    and the places beside a sheet.
 
     Parameters
     ----------
@@ -120,11 +122,22 @@ def _at(defect: Cell, ion: str, label: str, place: np.ndarray, distance_A: float
 
 def _sites(host: Host, ion: str) -> Sequence[InsertionSite]:
     known = [site for site in host.sites if not site.species or ion in site.species]
-    found = known or list(insertion_sites(host.structure, ion))
+    if known:
+        return known
+    voids = insertion_sites(host.structure, ion)
+    bonds = {one.symbol: bond_A(host.structure, ion, one.symbol) for one in host.structure.elements}
+    found = [site for site in voids if _is_wide(host.structure, site, bonds)]
     if not found:
         message = f"{host.formula} has no void that {ion} could enter; give a more open host"
         raise StructureError(message)
     return found
+
+
+def _is_wide(unit: Structure, site: InsertionSite, bonds_A: dict[str, float]) -> bool:
+    """Return whether no atom is nearer than `MIN_CONTACT` of its bond with the ion."""
+    place = unit.lattice.get_cartesian_coords(site.frac_coords)
+    near = unit.get_sites_in_sphere(place, MIN_CONTACT * max(bonds_A.values()))
+    return all(atom.nn_distance >= MIN_CONTACT * bonds_A[atom.specie.symbol] for atom in near)
 
 
 def _in_supercell(site: InsertionSite, unit: Structure, whole: Structure) -> np.ndarray:
