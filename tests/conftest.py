@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 
 # One thread per process: several test processes share few cores. Set before torch is imported.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -37,3 +39,14 @@ def oxide() -> Structure:
     """Primitive rocksalt MgO."""
     lattice = Lattice([[0, 2.125, 2.125], [2.125, 0, 2.125], [2.125, 2.125, 0]])
     return Structure(lattice, ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
+    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:  # noqa: PLW1510
+        pytest.skip("mounting a small disk needs root")
+    yield disk
+    subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -37,7 +37,7 @@ FENCES = {
     "ase.data": {"engines", "structures"},  # tables of radii and masses
     "atomate2": {"engines", "flows"},
     "maggma": {"store"},
-    "pymongo": {"store"},
+    "pymongo": {"store", "launch"},  # a launchpad lies in the database of the store
     "mongomock": {"store"},
     "sqlite3": {"store"},
     "fireworks": {"launch"},

@@ -6,12 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
-
-import pytest
 
 from defectflow.cli import computing
-from defectflow.cli.computing import Asked, Outcome
+from defectflow.cli.computing import Asked
 from defectflow.cli.run import _one_thread_per_worker
 from defectflow.errors import StoreError
 from defectflow.launch import JobEvent, RunSummary
@@ -112,7 +109,7 @@ def test_an_unconverged_result_is_no_number_and_status_1(cli, filled, monkeypatc
     with open_store("a.sqlite") as store:
         (document,) = store.find()
     loose = document.model_copy(update={"converged": False, "value": None})
-    monkeypatch.setattr(computing, "_obtained", lambda task, *_: Outcome(task, loose))
+    monkeypatch.setattr(computing, "_known", lambda tasks, *_: {tasks[0].key: loose})
     result = cli("run", "cu.yaml", "--store", "a.sqlite")
     assert result.exit_code == 1
     assert "not converged" in result.stdout
@@ -121,30 +118,36 @@ def test_an_unconverged_result_is_no_number_and_status_1(cli, filled, monkeypatc
 
 def test_an_interrupted_run_says_how_to_go_on(cli, filled, monkeypatch):
     summary = RunSummary("interrupted", 1, 0, (), ("relax sites",), 2, 1.0)
-    monkeypatch.setattr(computing, "run_flow", lambda *_, **__: summary)
-    result = cli("run", "cu.yaml", "--store", "a.sqlite", "--level", "balanced")
+
+    def interrupted(asked, *_, **__):
+        for one in asked:
+            one.on_event(JobEvent("started", "relax host", "", 0.0, "", 0, 2))
+            one.on_end(summary)
+        return [summary for _ in asked]
+
+    monkeypatch.setattr(computing, "run_flows", interrupted)
+    (filled / "other.yaml").write_text((filled / "cu.yaml").read_text().replace("Cu", "Ag"))
+    options = ("--store", "a.sqlite", "--level", "balanced")
+    result = cli("run", "cu.yaml", "other.yaml", *options)
     assert result.exit_code == 130
     assert result.stdout == ""
-    assert "defectflow run cu.yaml --level balanced --store a.sqlite" in result.stderr
-    assert states("a.sqlite") == ["interrupted", "completed"]
+    command = "defectflow run cu.yaml other.yaml --level balanced --store a.sqlite"
+    assert f"interrupted; this goes on: {command}" in result.stderr
+    assert states("a.sqlite") == ["interrupted", "interrupted", "completed"]
 
 
-def test_ctrl_c_counts_even_if_a_library_swallows_it(cli, filled, monkeypatch):
-    def swallowing(_flow, store, **options):
-        try:
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(1)
-        except KeyboardInterrupt:
-            pass
-        options["on_event"](JobEvent("failed", "relax host", "", 0.1, "TypeError: odd", 1, 2))
-        return pytest.fail("the run went on")
-
-    monkeypatch.setattr(computing, "run_flow", swallowing)
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    result = cli("run", "cu.yaml", "--store", "a.sqlite", "--fresh")
-    assert signal.signal(signal.SIGINT, before) is signal.default_int_handler
-    assert result.exit_code == 130
-    assert states("a.sqlite") == ["interrupted", "completed"]
+def test_recipes_run_side_by_side_and_share_workers(cli, filled):
+    (filled / "other.yaml").write_text((filled / "cu.yaml").read_text().replace("Cu", "Ag"))
+    alone = cli("run", "other.yaml", "--store", "alone.sqlite").stdout.splitlines()
+    result = cli("run", "cu.yaml", "other.yaml", "--store", "b.sqlite", "--workers", "2")
+    assert result.exit_code == 0, result.stderr
+    lines = result.stderr.splitlines()
+    first_end = next(place for place, line in enumerate(lines) if "finished" in line)
+    begun = {line.partition(":")[0] for line in lines[:first_end] if "started" in line}
+    assert begun == {"cu", "other"}
+    shown = next(line for line in result.stdout.splitlines() if "fcc-Ag" in line)
+    assert shown.split()[3] == alone[2].split()[3]
+    assert states("b.sqlite") == ["completed", "completed"]
 
 
 def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path, computed):
@@ -170,14 +173,16 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path, computed):
 
 
 def test_a_full_disk_ends_the_run_in_one_line(cli, filled, monkeypatch):
-    def full(*_, **__):
+    def full(asked, *_, **__):
+        asked[0].on_event(JobEvent("started", "relax host", "", 0.0, "", 0, 2))
         message = "a.sqlite: the disk is full; make room and run again"
         raise StoreError(message)
 
-    monkeypatch.setattr(computing, "run_flow", full)
+    monkeypatch.setattr(computing, "run_flows", full)
     result = cli("run", "cu.yaml", "--store", "a.sqlite", "--fresh")
     assert result.exit_code == 2
-    assert result.stderr == "defectflow: a.sqlite: the disk is full; make room and run again\n"
+    last = result.stderr.splitlines()[-1]
+    assert last == "defectflow: a.sqlite: the disk is full; make room and run again"
     assert states("a.sqlite") == ["failed", "completed"]
 
 

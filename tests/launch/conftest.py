@@ -1,11 +1,18 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from defectflow.store import open_store
+
+SCRIPT = Path(__file__).with_name("trial_jobs.py")
 
 
 @pytest.fixture
@@ -47,3 +54,45 @@ def folders(tmp_path):
         ]
 
     return left
+
+
+@pytest.fixture
+def start(jobs, tmp_path):
+    """Start a run in a process group of its own; end it after the test."""
+    started = []
+
+    def begin(flow, workers=1):
+        command = [sys.executable, str(SCRIPT), str(tmp_path / "a.sqlite"), str(workers), flow]
+        started.append(
+            subprocess.Popen(
+                command,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )
+        )
+        return started[-1]
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture
+def seen(tmp_path):
+    """Wait until the jobs have logged `count` lines that start with `word`; return these lines."""
+
+    def wait_for(word, count, patience=120.0):
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            lines = (tmp_path / "trial.log").read_text().splitlines()
+            found = [line for line in lines if line.startswith(word)]
+            if len(found) >= count:
+                return found
+            time.sleep(0.02)
+        pytest.fail(f"waited {patience} s for {count} lines {word!r}: {lines}")
+
+    return wait_for

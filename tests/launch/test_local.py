@@ -255,8 +255,9 @@ def test_fresh_does_not_use_checkpoints(jobs, store, log):
 def test_what_jobs_print_does_not_reach_stdout(jobs, store, capsys):
     run_flow(flow_of(jobs.print_something("chatter")), store)
     captured = capsys.readouterr()
-    assert "chatter" not in captured.out
-    assert "chatter" in captured.err
+    assert "chatter" not in captured.out + captured.err
+    (log,) = (store.folder / "logs").glob("print_something-*.log")
+    assert "chatter" in log.read_text()
 
 
 def test_disk_that_fills_up_ends_the_run_with_one_line(jobs, store, folders):

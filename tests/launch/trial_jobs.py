@@ -6,9 +6,11 @@ the state of the run at the end.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
+import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -113,6 +115,55 @@ def die(number):
 
 
 @job
+def die_once(number):
+    """Be killed the first time, as by a machine that is out of memory for a moment."""
+    trace("die_once")
+    mark = Path("was_here")
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), 9)
+    return number
+
+
+@job
+def swallow_interrupt(number):
+    """Do what compiled code does that drops a KeyboardInterrupt, or makes an error of it."""
+    try:
+        os.kill(os.getpid(), 15)
+        time.sleep(10)
+    except KeyboardInterrupt:
+        message = "odd"
+        raise TypeError(message) from None
+
+
+@functools.cache
+def load_potential():
+    """Stand for a potential, which takes seconds and memory to load."""
+    trace(f"loaded {os.getpid()}")
+    return 2
+
+
+@job
+def use_potential(number):
+    return number * load_potential()
+
+
+@job
+def fill_disk(number):
+    trace("fill_disk")
+    Path("wavefunction").write_bytes(b"x" * 10_000_000)
+    return number
+
+
+@job
+def warn_and_fail():
+    print("the cell is small", file=sys.stderr)  # noqa: T201 - jobs of other packages do
+    logging.getLogger("defectflow.engines").warning("step 3 energy -1.5 eV")
+    message = "no ground state"
+    raise NotConverged(message)
+
+
+@job
 def print_something(text):
     print(text)  # noqa: T201 - jobs of other packages do
     return text
@@ -186,6 +237,8 @@ if __name__ == "__main__":
     from defectflow.launch import run_flow, tracked
     from defectflow.store import RunLabel, open_store
 
+    # What runs tests in the background may have them ignore Ctrl-C, and their children too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     url, workers, name = sys.argv[1:]
     with open_store(url) as opened, tracked(opened, RunLabel(recipe=name)) as tracker:
         flow = trial_jobs.FLOWS[name]()

@@ -184,17 +184,6 @@ def fill_up(store):
         store.file({"uuid": f"{number}", "index": 1, "output": "x" * 5000})
 
 
-@pytest.fixture
-def tiny_disk(tmp_path):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True).returncode:  # noqa: PLW1510
-        pytest.skip("mounting a small disk needs root")
-    yield disk
-    subprocess.run(["umount", "-l", str(disk)], check=True)
-
-
 def test_really_full_disk(tiny_disk):
     path = tiny_disk / "a.sqlite"
     with open_store(path) as store:

@@ -1,16 +1,16 @@
-"""The work of `defectflow run`: check every recipe, then compute one after the other."""
+"""The work of `defectflow run`: check every recipe, then compute their jobs side by side."""
 
 from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from defectflow import recipes
-from defectflow.cli.interrupts import remembered_interrupt
 from defectflow.cli.progress import Progress
 from defectflow.errors import DefectflowError
-from defectflow.launch import run_flow, tracked
+from defectflow.launch import Diary, run_flows
 from defectflow.store import RunLabel, open_store
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from jobflow.core.flow import Flow
 
     from defectflow.documents import Level, ResultDocument
-    from defectflow.launch import JobEvent, RunSummary
+    from defectflow.launch import RunSummary
     from defectflow.recipes import Recipe
     from defectflow.settings import Settings
     from defectflow.store import Store
@@ -90,7 +90,9 @@ def prepare(paths: Sequence[str], asked: Asked) -> list[Task]:
 
 
 def compute(tasks: Sequence[Task], asked: Asked, settings: Settings) -> list[Outcome]:
-    """Compute what the store does not hold yet; a failure does not stop the tasks after it.
+    """Compute what the store does not hold yet; a failure does not stop the other tasks.
+
+    Jobs of all tasks run side by side, as many as there are workers; the first tasks go first.
 
     Raises
     ------
@@ -100,7 +102,10 @@ def compute(tasks: Sequence[Task], asked: Asked, settings: Settings) -> list[Out
         If the run was interrupted.
     """
     with open_store(settings.store) as store, Progress() as progress:
-        return [_obtained(task, asked, settings, (store, progress)) for task in tasks]
+        known = {} if asked.fresh else _known(tasks, store, progress)
+        missing = [task for task in tasks if task.key not in known]
+        computed = _computed(missing, asked, settings, (store, progress)) if missing else {}
+    return [Outcome(task, known.get(task.key) or computed.get(task.key)) for task in tasks]
 
 
 def summary(outcomes: Sequence[Outcome]) -> str:
@@ -116,45 +121,65 @@ def summary(outcomes: Sequence[Outcome]) -> str:
     return "\n".join([comparison_table(compare(documents), failed), *lines])
 
 
-def _obtained(task: Task, asked: Asked, settings: Settings, to: tuple[Store, Progress]) -> Outcome:
-    """Take the result of a task from the store, or compute it."""
-    store, progress = to
-    progress.title = task.recipe.name
-    for found in store.find(key=task.key):
-        if found.converged and not asked.fresh:
+def _known(tasks: Sequence[Task], store: Store, progress: Progress) -> dict[str, ResultDocument]:
+    """Return the converged results that the store holds, by key."""
+    known = {}
+    for task in tasks:
+        found = next(iter(store.find(key=task.key)), None)
+        if found is not None and found.converged:
+            progress.title = task.recipe.name
             progress.say(f"computed already on {found.created}; --fresh computes it again")
-            return Outcome(task, found)
-    return Outcome(task, _run(task, asked, settings, to))
+            known[task.key] = found
+    return known
 
 
-def _run(
-    task: Task, asked: Asked, settings: Settings, to: tuple[Store, Progress]
-) -> ResultDocument | None:
-    """Run the flow of a task under a record in the store; return its result if it has one."""
+def _computed(
+    tasks: Sequence[Task], asked: Asked, settings: Settings, to: tuple[Store, Progress]
+) -> dict[str, ResultDocument]:
+    """Run the flows of tasks, each under a record in the store; return the results by key."""
     store, progress = to
+    results: dict[str, ResultDocument] = {}
+
+    def ended(task: Task, done: RunSummary) -> None:
+        if done.state == "interrupted":
+            return
+        document = next(iter(store.find(key=task.key)), None) if done.ok else None
+        if document is not None:
+            results[task.key] = document
+        progress.title = task.recipe.name
+        _tell_end(done, document, progress)
+
+    with Diary(store) as diary:
+        flows = [
+            diary.asked(
+                task.flow,
+                _label(task, asked),
+                progress.of(task.recipe.name),
+                partial(ended, task),
+            )
+            for task in tasks
+        ]
+        done = run_flows(flows, store, workers=settings.workers, fresh=asked.fresh)
+    left = [
+        str(task.recipe.path)
+        for task, one in zip(tasks, done, strict=True)
+        if one.state == "interrupted"
+    ]
+    if left:
+        progress.title = ""
+        progress.say(f"interrupted; this goes on: {asked.command(left)}")
+        raise KeyboardInterrupt
+    return results
+
+
+def _label(task: Task, asked: Asked) -> RunLabel:
     path = task.recipe.path
-    label = RunLabel(
+    return RunLabel(
         recipe=task.recipe.name,
         recipe_path=str(path.absolute()),
         key=task.key,
         command=asked.command([str(path)]),
     )
-    with remembered_interrupt() as check, tracked(store, label, progress) as tracker:
-
-        def heed(event: JobEvent) -> None:
-            tracker(event)
-            check()
-
-        done = run_flow(
-            task.flow, store, workers=settings.workers, fresh=asked.fresh, on_event=heed
-        )
-        tracker.end(done)
-    if done.state == "interrupted":
-        progress.say(f"interrupted; this goes on: {label.command}")
-        raise KeyboardInterrupt
-    document = next(iter(store.find(key=task.key)), None) if done.ok else None
-    _tell_end(done, document, progress)
-    return document
 
 
 def _tell_end(done: RunSummary, document: ResultDocument | None, progress: Progress) -> None:

@@ -8,7 +8,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final, Self
 
+from defectflow.report import duration
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import TextIO
 
@@ -20,6 +23,13 @@ _PROGRESS: Final = "defectflow.progress"
 _ERASE: Final = "\r\x1b[2K"
 #: Jobs that jobflow adds to pass outputs on; they compute nothing.
 _BOOKKEEPING: Final = "store_inputs"
+#: What is said of an event where its name is not enough.
+_SAID: Final = {
+    "reused": "taken from the store",
+    "waiting": "waits for another run that computes the same",
+}
+#: Less time than this is not announced, seconds.
+_WORTH_SAYING_S: Final = 5.0
 
 
 class Progress(logging.Handler):
@@ -59,6 +69,15 @@ class Progress(logging.Handler):
         self._logger.removeHandler(self)
         self._logger.setLevel(self._before)
 
+    def of(self, title: str) -> Callable[[JobEvent], None]:
+        """Return what shows the events of one recipe among others."""
+
+        def show(event: JobEvent) -> None:
+            self.title = title
+            self(event)
+
+        return show
+
     def __call__(self, event: JobEvent) -> None:
         """Show an event of a job."""
         if event.name == _BOOKKEEPING:
@@ -66,30 +85,32 @@ class Progress(logging.Handler):
         counts = f"[{event.done}/{event.total}] "
         if event.kind == "started":
             if self._terminal:
-                self._update(f"{event.name} ...")
+                self._update(f"{event.name} ...", self.title)
             else:
                 self.say(f"{counts}{event.name} started")
             return
         took = f" in {event.seconds:.1f} s" if event.kind == "finished" else ""
         why = f": {event.error}" if event.error else ""
-        said = "taken from the store" if event.kind == "reused" else event.kind
-        self.say(f"{counts}{event.name} {said}{took}{why}")
+        self.say(
+            f"{counts}{event.name} {_SAID.get(event.kind, event.kind)}{took}{why}{_left(event)}"
+        )
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a line of progress, or a warning of ours."""
         if record.name == _PROGRESS:
             if self._terminal or time.monotonic() - self._spoken >= _INTERVAL_S:
-                self._update(record.getMessage())
+                # Lines of worker processes say whose they are; several come at once.
+                self._update(record.getMessage(), getattr(record, "title", self.title))
         elif record.levelno >= logging.WARNING:
             self.say(f"{record.levelname.lower()}: {record.getMessage()}")
 
     def say(self, text: str) -> None:
         """Write a line that stays."""
         self._clear()
-        self._write(f"{self._titled(text)}\n")
+        self._write(f"{_titled(text, self.title)}\n")
 
-    def _update(self, text: str) -> None:
-        line = self._titled(text)
+    def _update(self, text: str, title: str) -> None:
+        line = _titled(text, title)
         if not self._terminal:
             self._write(f"{line}\n")
             return
@@ -102,10 +123,18 @@ class Progress(logging.Handler):
             self._write(_ERASE)
             self._live = False
 
-    def _titled(self, text: str) -> str:
-        return f"{self.title}: {text}" if self.title else text
-
     def _write(self, text: str) -> None:
         self._spoken = time.monotonic()
         self._stream.write(text)
         self._stream.flush()
+
+
+def _titled(text: str, title: str) -> str:
+    return f"{title}: {text}" if title else text
+
+
+def _left(event: JobEvent) -> str:
+    """Return how long the rest may take, where that is worth a word."""
+    if event.kind not in {"finished", "failed"} or event.left_s is None:
+        return ""
+    return f"; about {duration(event.left_s)} left" if event.left_s >= _WORTH_SAYING_S else ""

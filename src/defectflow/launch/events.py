@@ -21,15 +21,19 @@ class JobEvent:
         Wall time of the job; 0 when it starts.
     done, total
         Jobs that have ended, and jobs known so far: a flow may grow while it runs.
+    left_s
+        Time that the jobs known so far may still need, those of flows beside this one too; None if
+        nothing has ended yet that tells.
     """
 
-    kind: Literal["started", "finished", "reused", "failed"]
+    kind: Literal["started", "finished", "reused", "failed", "waiting"]
     name: str
     key: str
     seconds: float
     error: str
     done: int
     total: int
+    left_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import os
-import sys
 import traceback
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from jobflow.core.flow import Flow
 from jobflow.core.state import CURRENT_JOB
+
+from defectflow.launch import journal
+from defectflow.launch.job_log import logged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,8 @@ class Outcome:
         One line; empty if the job did not fail.
     trace
         The traceback that belongs to `error`.
+    lost
+        Whether the process died under the job: it says nothing about the job.
     """
 
     document: dict[str, Any] | None = None
@@ -52,6 +55,7 @@ class Outcome:
     stop_jobflow: bool = False
     error: str = ""
     trace: str = ""
+    lost: bool = False
 
     @property
     def plain(self) -> bool:
@@ -69,6 +73,24 @@ class _Sink:
 
     def update(self, document: Any, key: Any = None, save: Any = None) -> None:  # noqa: ARG002
         self.document = document.model_dump()
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job whose inputs are resolved, and what has to be known to run it.
+
+    Attributes
+    ----------
+    key
+        Content key; None for a job whose output cannot stand in for another's.
+    title
+        What stands before its lines of progress.
+    """
+
+    job: Job
+    directory: Path
+    key: str | None = None
+    title: str = ""
 
 
 def steps_of(flow: Flow | Job | list[Any]) -> tuple[Step, ...]:
@@ -102,16 +124,18 @@ def _sorted(order: dict[str, Step]) -> Iterator[Step]:
         raise ValueError(message)
 
 
-def perform(job: Job, directory: Path, store: Any = None) -> Outcome:
+def perform(job: Job, directory: Path, store: Any = None, key: str | None = None) -> Outcome:
     """Run `job`, whose references are resolved, in `directory`.
 
     A job that raises gives an `Outcome` with `error`; an interruption is passed on. What the job
-    prints goes to stderr, because stdout is for results.
+    prints goes to its log.
 
     Parameters
     ----------
     store
         Only for jobs that ask for the store itself; they write their output to it.
+    key
+        Content key of the job; with it the output is noted in the folder before this returns.
     """
     ready = copy.copy(job)
     ready.config = replace(job.config, resolve_references=False)
@@ -120,9 +144,12 @@ def perform(job: Job, directory: Path, store: Any = None) -> Outcome:
     before = os.getcwd()  # noqa: PTH109 - pathlib has no chdir in Python 3.11
     try:
         os.chdir(directory)
-        with contextlib.redirect_stdout(sys.stderr):
+        with logged(directory):
             response = ready.run(store=target, job_dir=directory)
-        return _outcome(response, sink)
+        outcome = _outcome(response, sink)
+        if key is not None:
+            journal.note(directory, key, outcome)
+        return outcome  # noqa: TRY300 - what is noted fails like the job itself
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a job raises is its outcome
         return Outcome(error=one_line(error), trace=traceback.format_exc())
     finally:

@@ -61,6 +61,7 @@ class Graph:
 
     def __init__(self, steps: tuple[Step, ...]) -> None:
         self.nodes: list[Node] = []
+        self.skipped: list[Node] = []
         self.stopped = False
         self._open = 0
         self._by_uuid: dict[str, Node] = {}
@@ -106,6 +107,11 @@ class Graph:
         for node in stuck:
             self.fail(node, "it waits for a job that waits for it")
         return stuck
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a job could start now."""
+        return bool(self._ready) and not self.stopped
 
     @property
     def ended(self) -> bool:
@@ -206,6 +212,7 @@ class Graph:
         tolerant = node.job.config.on_missing_references != OnMissing.ERROR
         if node.barren or (node.broken and not tolerant):
             node.state = "skipped"
+            self.skipped.append(node)
             self._open -= 1
             return True
         # A job that only collects references lets the failure show through to its children.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from jobflow.core.reference import find_and_resolve_references
 
 from defectflow.launch.keys import job_key, original
+from defectflow.store.large import MOVED
 
 if TYPE_CHECKING:
     from jobflow.core.job import Job
@@ -53,6 +54,8 @@ def as_reused(job: Job, found: dict[str, Any]) -> dict[str, Any] | None:
     names = {"uuid": job.uuid, "index": job.index, "name": job.name}
     metadata = {**job.metadata, "reused_from": found["uuid"]}
     kept = {name: found.get(name) for name in ("output", "completed_at")}
+    if MOVED in found:  # large parts lie elsewhere, and serve both
+        kept[MOVED] = found[MOVED]
     return {**names, **kept, "hosts": job.hosts, "metadata": metadata}
 
 

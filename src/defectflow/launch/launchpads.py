@@ -5,6 +5,7 @@ Fireworks, claims and outputs lie in one MongoDB database, named by the URL of t
 
 from __future__ import annotations
 
+import contextlib
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -82,34 +83,48 @@ def open_launchpad(url: str, *, create: bool = True) -> PatientLaunchPad | None:
 
 
 def _is_ours(pad: LaunchPad, url: str, *, create: bool) -> bool:
-    """Tell whether the launchpad is ours; make one in a database that has none."""
-    if pad.db[COLLECTION].find_one({"_id": _OWNER}) is not None:
-        return True
-    counts = {
-        name: pad.db[name].count_documents({}, limit=1)
-        for name in ("fireworks", "workflows", "launches", "fw_id_assigner")
-    }
-    if any(counts.values()):
+    """Tell whether the launchpad is ours; make one in a database that has none.
+
+    Several processes may make it at once: the mark comes first, and nothing that is there changes.
+    """
+    if not _marked(pad):
+        found = _used(pad)
+        # What was found may be another process's that has just made its mark.
+        if found and not _marked(pad):
+            if not create:
+                return False
+            message = (
+                f"{without_password(url)}: holds a launchpad that defectflow did not make "
+                f"({', '.join(found)}); it is left alone: name another database in the URL"
+            )
+            raise StoreError(message)
         if not create:
             return False
-        found = ", ".join(name for name, count in counts.items() if count)
-        message = (
-            f"{without_password(url)}: holds a launchpad that defectflow did not make ({found}); "
-            "it is left alone: name another database in the URL"
+        made = datetime.now(UTC).isoformat()
+        _insert_once(pad, COLLECTION, {"_id": _OWNER, "made": made})
+    if create and not _used(pad):  # also where the process that made the mark has died
+        _insert_once(
+            pad, "fw_id_assigner", {"_id": COLLECTION, "next_fw_id": 1, "next_launch_id": 1}
         )
-        raise StoreError(message)
-    if not create:
-        return False
-    # Nothing is here that a reset could delete; it makes the indexes and the counter.
-    pad._restart_ids(1, 1)  # noqa: SLF001 - what `lpad reset` does, without its deletions
-    pad.tuneup(bkground=True)
+        pad.tuneup(bkground=True)
+    return True
+
+
+def _marked(pad: LaunchPad) -> bool:
+    return pad.db[COLLECTION].find_one({"_id": _OWNER}) is not None
+
+
+def _used(pad: LaunchPad) -> list[str]:
+    """Return which of the collections of a launchpad hold something."""
+    names = ("fireworks", "workflows", "launches", "fw_id_assigner")
+    return [name for name in names if pad.db[name].count_documents({}, limit=1)]
+
+
+def _insert_once(pad: LaunchPad, collection: str, document: dict[str, Any]) -> None:
     from pymongo.errors import DuplicateKeyError
 
-    try:
-        pad.db[COLLECTION].insert_one({"_id": _OWNER, "made": datetime.now(UTC).isoformat()})
-    except DuplicateKeyError:  # another process made it in this moment
-        return True
-    return True
+    with contextlib.suppress(DuplicateKeyError):
+        pad.db[collection].insert_one(document)
 
 
 def claimed(pad: LaunchPad, key: str, make: Any) -> tuple[dict[str, Any], bool]:

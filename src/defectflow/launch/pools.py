@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from defectflow.launch.execution import Outcome, perform
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from jobflow.core.job import Job
+from defectflow.launch.execution import Outcome, Work, perform
 
 
 class Pool(Protocol):
@@ -19,11 +14,14 @@ class Pool(Protocol):
     def free(self) -> bool:
         """Whether one more job can be taken."""
 
-    def submit(self, ticket: int, job: Job, directory: Path) -> None:
-        """Run a job whose inputs are resolved."""
+    def submit(self, ticket: int, work: Work) -> None:
+        """Run a job."""
 
-    def collect(self) -> list[tuple[int, Outcome]]:
-        """Wait for at least one job and return those that have ended, with their tickets."""
+    def collect(self, patience_s: float | None = None) -> list[tuple[int, Outcome]]:
+        """Wait for at least one job and return those that have ended, with their tickets.
+
+        With `patience_s` there may be none after this time.
+        """
 
     def close(self) -> None:
         """Stop what still runs."""
@@ -40,11 +38,11 @@ class InProcess:
         """Whether one more job can be taken."""
         return not self._ended
 
-    def submit(self, ticket: int, job: Job, directory: Path) -> None:
-        """Run `job` to its end."""
-        self._ended.append((ticket, perform(job, directory)))
+    def submit(self, ticket: int, work: Work) -> None:
+        """Run a job to its end."""
+        self._ended.append((ticket, perform(work.job, work.directory, key=work.key)))
 
-    def collect(self) -> list[tuple[int, Outcome]]:
+    def collect(self, patience_s: float | None = None) -> list[tuple[int, Outcome]]:  # noqa: ARG002 - never waits
         """Return the job that has ended."""
         ended, self._ended = self._ended, []
         return ended

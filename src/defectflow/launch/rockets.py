@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,13 +18,15 @@ from fireworks.utilities.fw_serializers import recursive_serialize, serialize_fw
 from jobflow.core.reference import OnMissing
 from monty.json import MontyDecoder, jsanitize
 
-from defectflow.errors import DefectflowError, EngineError
+from defectflow.engines.deadline import time_left_s
+from defectflow.errors import DefectflowError, EngineError, OutOfTime
+from defectflow.launch import journal
 from defectflow.launch.execution import Outcome, Step, perform
 from defectflow.launch.inputs import as_reused, memo_key, packages_of, unconverged, with_inputs
 from defectflow.launch.patience import patiently
 from defectflow.launch.queues import step_kind
 from defectflow.launch.site import DEFAULT_KIND
-from defectflow.launch.workspace import Workspaces
+from defectflow.launch.workspace import Workspaces, name_once
 from defectflow.store.urls import open_store
 
 if TYPE_CHECKING:
@@ -31,10 +34,14 @@ if TYPE_CHECKING:
 
     from jobflow.core.job import Job
 
+    from defectflow.launch.workspace import Workspace
     from defectflow.store import Store
 
 #: Below this name a firework's spec says who made it, for which queue jobs, and with which version.
 MARK: Final = "defectflow"
+#: No job is waited for that another worker computes when less than this is left of the wall time.
+_LEAST_S: Final = 30.0
+_PAUSE_S: Final = 1.0
 
 
 class JobFailed(DefectflowError):
@@ -127,35 +134,68 @@ def run_step(job: Job, store: Store, folder: Path) -> Outcome:
     store.jobs.trust(packages_of(job))
     ready = patiently(lambda: with_inputs(job, store))
     key = memo_key(ready)
-    found = patiently(lambda: store.finished(key)) if key else None
-    if found is not None:
-        copied = as_reused(job, found)
-        if copied is not None:
-            patiently(lambda: store.file(copied))
-        return Outcome()
     spaces = Workspaces(folder)
-    space = spaces.open(key or job.uuid.replace("-", ""))
-    kept = False
+    space = _claimed(spaces, job, key)
     try:
-        outcome = perform(ready, space.path, store.jobs if job.config.expose_store else None)
+        if key is not None and _taken_over(job, key, store, space):
+            spaces.discard(space, job.name)
+            return Outcome()
+        exposed = store.jobs if job.config.expose_store else None
+        outcome = perform(ready, space.path, exposed, key)
         rough = unconverged(outcome.document)
         if outcome.document is not None and not outcome.error:
             usable = key if outcome.plain and not rough else None
-            patiently(lambda: store.file(_filed(outcome), usable))
-        kept = True
+            filed = _filed(outcome.document)
+            patiently(lambda: store.file(filed, usable))
         if outcome.error or rough:
             space.keep(outcome.trace or outcome.error)
         else:
-            spaces.discard(space)
+            spaces.discard(space, job.name)
     finally:
-        if not kept:
-            space.keep()
         spaces.close()
     return outcome
 
 
-def _filed(outcome: Outcome) -> dict[str, Any]:
-    document = outcome.document or {}
+def _claimed(spaces: Workspaces, job: Job, key: str | None) -> Workspace:
+    """Return the locked folder of a job; another worker that computes the same is waited for.
+
+    Raises
+    ------
+    OutOfTime
+        If the other worker will not have ended before this one has to.
+    """
+    if key is None:
+        return spaces.open(name_once(job.uuid))
+    while (space := spaces.claim(key)) is None:
+        left = time_left_s()
+        if left is not None and left < _LEAST_S:
+            message = (
+                f"{job.name}: another worker was computing the same until the end of the wall "
+                "time; run it again when that one has ended"
+            )
+            raise OutOfTime(message)
+        time.sleep(_PAUSE_S)
+    return space
+
+
+def _taken_over(job: Job, key: str, store: Store, space: Workspace) -> bool:
+    """File the output of an equal job as this job's, stored or noted in its folder, if any is."""
+    found = patiently(lambda: store.finished(key))
+    if found is not None:
+        copied = as_reused(job, found)
+        if copied is not None:
+            patiently(lambda: store.file(copied))
+        return True
+    noted = journal.noted(space.path, key)
+    if noted is None:
+        return False
+    # A worker computed it and died before it was filed.
+    filed = _filed(as_reused(job, noted) or noted)
+    patiently(lambda: store.file(filed, key))
+    return True
+
+
+def _filed(document: dict[str, Any]) -> dict[str, Any]:
     metadata = {**document.get("metadata", {}), "computed_on": platform.node()}
     return {**document, "metadata": metadata}
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from defectflow.errors import StoreError
 from defectflow.launch.execution import one_line
+from defectflow.launch.local import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import TracebackType
 
     from defectflow.launch.events import JobEvent, RunSummary
     from defectflow.store import RunLabel, Store
@@ -52,6 +54,15 @@ class Tracker:
         self.over = True
         return summary
 
+    def break_off(self, error: BaseException) -> None:
+        """Write that the run was left by an error or an interruption, if it had not ended."""
+        state: RunState = "failed" if isinstance(error, Exception) else "interrupted"
+        # The store may be what failed: the error itself is the better story.
+        with contextlib.suppress(StoreError):
+            if not self.over:
+                self._store.runs.end(self.run_id, state, one_line(error))
+        self.over = True
+
 
 @contextmanager
 def tracked(
@@ -74,9 +85,55 @@ def tracked(
     try:
         yield tracker
     except BaseException as error:
-        state: RunState = "failed" if isinstance(error, Exception) else "interrupted"
-        # The store may be what failed: the error itself is the better story.
-        with contextlib.suppress(StoreError):
-            if not tracker.over:
-                store.runs.end(tracker.run_id, state, one_line(error))
+        tracker.break_off(error)
         raise
+
+
+class Diary:
+    """Records several runs, each from its first event; used as a context manager.
+
+    If its block raises, the runs that have begun and not ended are recorded as broken off.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._begun: list[Tracker] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None:
+            for tracker in self._begun:
+                tracker.break_off(error)
+
+    def asked(
+        self,
+        flow: Any,
+        label: RunLabel,
+        on_event: Callable[[JobEvent], None],
+        on_end: Callable[[RunSummary], None],
+    ) -> Asked:
+        """Return what `run_flows` takes to run a flow and to record it under `label`."""
+        begun: list[Tracker] = []
+
+        def tracker() -> Tracker:
+            if not begun:
+                begun.append(Tracker(self._store, self._store.runs.start(label).run_id, on_event))
+                self._begun.append(begun[0])
+            return begun[0]
+
+        def note(event: JobEvent) -> None:
+            tracker()(event)
+
+        def end(summary: RunSummary) -> None:
+            if begun or summary.state != "interrupted":
+                tracker().end(summary)
+            on_end(summary)
+
+        return Asked(flow, label.recipe, note, end)

@@ -11,7 +11,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -19,13 +20,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monty.json import MontyDecoder
 
-from defectflow.launch.execution import Outcome, Step, one_line, perform
+from defectflow.launch.execution import Outcome, Step, Work, one_line, perform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from multiprocessing.context import SpawnProcess
-
-    from jobflow.core.job import Job
 
 _THREAD_VARIABLES: Final = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _ASKED: Final = ("replace", "detour", "addition")
@@ -49,28 +48,32 @@ class Processes:
         busy = sum(worker.ticket is not None for worker in self._workers)
         return busy < self._most and not self._ended
 
-    def submit(self, ticket: int, job: Job, directory: Path) -> None:
-        """Send a job, whose inputs are resolved, to an idle or a new worker."""
+    def submit(self, ticket: int, work: Work) -> None:
+        """Send a job to an idle or a new worker."""
         try:
-            message = (job.as_dict(), str(directory))
+            message = (work.job.as_dict(), str(work.directory), work.key)
         except (TypeError, ValueError, AttributeError) as error:
             text = f"the job cannot be sent to a worker ({one_line(error)}); use one worker"
             self._ended.append((ticket, Outcome(error=text)))
             return
         idle = next((worker for worker in self._workers if worker.ticket is None), None)
         worker = idle or self._start()
-        worker.ticket = ticket
+        worker.ticket, worker.title = ticket, work.title
         try:
             worker.connection.send(message)
         except OSError:  # it died while idle
             self._ended.append((ticket, self._bury(worker)))
 
-    def collect(self) -> list[tuple[int, Outcome]]:
+    def collect(self, patience_s: float | None = None) -> list[tuple[int, Outcome]]:
         """Wait for at least one job and return those that have ended, with their tickets."""
+        until = None if patience_s is None else time.monotonic() + patience_s
         while not self._ended:
-            ready = wait([one.connection for one in self._workers if one.ticket is not None])
+            left = None if until is None else max(0.0, until - time.monotonic())
+            ready = wait([one.connection for one in self._workers if one.ticket is not None], left)
             for worker in [one for one in self._workers if one.connection in ready]:
                 self._receive(worker)
+            if left == 0.0:
+                break
         ended, self._ended = self._ended, []
         return ended
 
@@ -110,7 +113,7 @@ class Processes:
             self._ended.append((ticket, self._bury(worker)))
             return
         if kind == "log":
-            _log(*content)
+            _log(worker.title, *content)
             return
         worker.ticket = None
         self._ended.append((ticket, _unpacked(content)))
@@ -124,7 +127,7 @@ class Processes:
             f"was killed by signal {-code}" if code is not None and code < 0 else f"ended ({code})"
         )
         hint = "; out of memory?" if code == -signal.SIGKILL else ""
-        return Outcome(error=f"the worker process {how}{hint}")
+        return Outcome(error=f"the worker process {how}{hint}", lost=True)
 
 
 @dataclass(eq=False)
@@ -132,6 +135,7 @@ class _Worker:
     process: SpawnProcess
     connection: Connection[Any, Any]
     ticket: int | None = None
+    title: str = ""
 
 
 @contextmanager
@@ -155,23 +159,30 @@ def _threads_per_worker(workers: int) -> Iterator[None]:
 def _serve(connection: Connection[Any, Any], level: int) -> None:
     """Run jobs until the run closes the connection; the body of a worker process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the run, which ends its workers
+    signal.signal(signal.SIGTERM, _stop)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     logger = logging.getLogger("defectflow")
     logger.setLevel(level)
     logger.propagate = False
     sending = threading.Lock()
     logger.addHandler(_ToParent(connection, sending))
-    while True:
-        try:
-            job, directory = connection.recv()
-        except EOFError:
-            return
-        packed = _packed(_performed(job, Path(directory)))
-        with sending:
-            connection.send(("outcome", packed))
+    with suppress(KeyboardInterrupt, OSError):  # told to stop; OSError: the run has gone
+        while True:
+            try:
+                job, directory, key = connection.recv()
+            except EOFError:
+                return
+            packed = _packed(_performed(job, Path(directory), key))
+            with sending:
+                connection.send(("outcome", packed))
 
 
-def _performed(serialised: dict[str, Any], directory: Path) -> Outcome:
+def _stop(signum: int, frame: Any) -> None:  # noqa: ARG001 - the signature of handlers
+    """Let the job end the programs that it has started."""
+    raise KeyboardInterrupt
+
+
+def _performed(serialised: dict[str, Any], directory: Path, key: str | None) -> Outcome:
     try:
         job = MontyDecoder().process_decoded(serialised)
     except (ImportError, AttributeError, TypeError, ValueError) as error:
@@ -180,7 +191,7 @@ def _performed(serialised: dict[str, Any], directory: Path) -> Outcome:
     if not callable(getattr(job, "function", None)):  # monty leaves what it cannot find as it is
         text = f"{serialised['name']} cannot be imported by a worker: define it in a module"
         return Outcome(error=f"{text}, outside of functions, or use one worker")
-    return perform(job, directory)
+    return perform(job, directory, key=key)
 
 
 def _die_with_parent() -> None:
@@ -206,8 +217,8 @@ class _ToParent(logging.Handler):
             self._connection.send(("log", content))
 
 
-def _log(name: str, level: int, message: str) -> None:
-    logging.getLogger(name).log(level, "%s", message)
+def _log(title: str, name: str, level: int, message: str) -> None:
+    logging.getLogger(name).log(level, "%s", message, extra={"title": title})
 
 
 def _packed(outcome: Outcome) -> dict[str, Any]:

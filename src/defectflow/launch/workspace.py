@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from defectflow.errors import StoreError
+from defectflow.launch import job_log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,16 +28,28 @@ if TYPE_CHECKING:
 ERROR_FILE: Final = "error.txt"
 _NAME_LENGTH: Final = 16
 _SPARE: Final = ".spare-"
+_ONCE: Final = "once-"
 #: What a file system says that has no locks; then runs go without.
 _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL})
 
 
-@dataclass(frozen=True)
+def name_once(uuid: str) -> str:
+    """Return the name of the folder of a job without a key: no later run can find it again."""
+    return f"{_ONCE}{uuid.replace('-', '')}"
+
+
+@dataclass
 class Workspace:
-    """A locked folder; `lock` is the open descriptor that holds the lock."""
+    """A locked folder; `lock` is the open descriptor that holds the lock, None when released."""
 
     path: Path
-    lock: int
+    lock: int | None
+
+    def release(self) -> None:
+        """Let other runs have the folder."""
+        if self.lock is not None:
+            os.close(self.lock)
+        self.lock = None
 
     def keep(self, trace: str = "") -> None:
         """Release the folder and leave it, with the traceback if there is one."""
@@ -44,7 +57,7 @@ class Workspace:
             # On a full disk the traceback is lost; the run reports the error itself.
             with contextlib.suppress(OSError):
                 (self.path / ERROR_FILE).write_text(trace)
-        os.close(self.lock)
+        self.release()
 
 
 class Workspaces:
@@ -68,10 +81,11 @@ class Workspaces:
         self._root = root.absolute()
         self._jobs = self._root / "jobs"
         self._spares: list[Workspace] = []
+        self._given: dict[Path, Workspace] = {}
         self._gate: int | None = None
 
     def open(self, name: str, *, empty: bool = False) -> Workspace:
-        """Make and lock the folder of the job `name`.
+        """Make and lock the folder of the job `name`, or one beside it if another run holds it.
 
         Parameters
         ----------
@@ -84,50 +98,76 @@ class Workspaces:
             If the folder cannot be made.
         """
         path = self._jobs / name[:_NAME_LENGTH]
-        try:
-            with self._alone():
-                made = self._taken(path)
-                made = made or self._taken(path.with_name(f"{path.name}-{os.getpid()}"))
-            if made is not None:
-                if empty:
-                    _empty(made.path)
-                (made.path / ERROR_FILE).unlink(missing_ok=True)
-        except OSError as error:
-            message = f"{path}: cannot make the job's folder: {error.strerror}; free or change it"
-            raise StoreError(message) from error
+        made = self._made(path, empty=empty)
+        made = made or self._made(path.with_name(f"{path.name}-{os.getpid()}"), empty=empty)
         if made is None:
             message = f"{path}: locked by another run; wait for it or end it"
             raise StoreError(message)
         return made
 
-    def discard(self, folder: Workspace) -> None:
-        """Empty the folder and take it away."""
+    def claim(self, name: str) -> Workspace | None:
+        """Make and lock the folder of the job `name`; None while another run holds it.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be made.
+        """
+        return self._made(self._jobs / name[:_NAME_LENGTH], empty=False)
+
+    def discard(self, folder: Workspace, job: str = "") -> None:
+        """Empty the folder and take it away; the log of `job` is kept among the logs."""
         spare = self._jobs / f"{_SPARE}{os.getpid()}-{len(self._spares)}"
+        self._given.pop(folder.path, None)
+        self._keep_log(folder.path, job)
         try:
             _empty(folder.path)
             with self._alone():
                 folder.path.rename(spare)
         except OSError:  # something in it cannot be deleted; nothing needs it any more
             shutil.rmtree(folder.path, ignore_errors=True)
-            os.close(folder.lock)
+            folder.release()
         else:
             self._spares.append(Workspace(spare, folder.lock))
+            folder.lock = None
 
     def close(self) -> None:
-        """Delete the emptied folders, also those of runs that were killed."""
-        for spare in self._spares:
-            os.close(spare.lock)
+        """Release all folders; delete the emptied ones, also those of runs that were killed."""
+        for folder in (*self._spares, *self._given.values()):
+            folder.release()
         self._spares.clear()
+        self._given.clear()
         if self._gate is None:
             return
         with contextlib.suppress(OSError), self._alone():
-            for path in self._jobs.glob(f"{_SPARE}*"):
-                left = _locked(path)
+            for path in (*self._jobs.glob(f"{_SPARE}*"), *self._jobs.glob(f"{_ONCE}*")):
+                left = None if (path / ERROR_FILE).exists() else _locked(path)
                 if left is not None:
-                    path.rmdir()
-                    os.close(left.lock)
+                    shutil.rmtree(path)
+                    left.release()
         os.close(self._gate)
         self._gate = None
+
+    def _made(self, path: Path, *, empty: bool) -> Workspace | None:
+        try:
+            with self._alone():
+                made = self._taken(path)
+            if made is not None:
+                self._given[path] = made
+                if empty:
+                    _empty(made.path)
+                (made.path / ERROR_FILE).unlink(missing_ok=True)
+        except OSError as error:
+            message = f"{path}: cannot make the job's folder: {error.strerror}; free or change it"
+            raise StoreError(message) from error
+        return made
+
+    def _keep_log(self, path: Path, job: str) -> None:
+        log, logs = path / job_log.FILE, self._root / "logs"
+        if job and log.exists():
+            with contextlib.suppress(OSError):
+                logs.mkdir(exist_ok=True)
+                log.replace(logs / job_log.kept_name(job, path.name))
 
     def _taken(self, path: Path) -> Workspace | None:
         """Return the folder at `path`, locked; None if another run holds it."""

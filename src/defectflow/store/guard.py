@@ -12,13 +12,17 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from jobflow.core.store import JobStore
+from monty.json import jsanitize
 
 from defectflow.errors import StoreError
+from defectflow.store.large import MOVED, parted, whole
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from maggma.core import Sort
+
+    from defectflow.store.blobs import Blobs
 
 #: Packages whose classes and functions outputs may name.
 _PACKAGES: Final = frozenset(
@@ -79,6 +83,8 @@ class GuardedJobStore(JobStore):
         super().__init__(*args, **kwargs)
         self._trusted: set[str] = set()
         self._extra: set[str] = set(vars(self)["additional_stores"])
+        #: Where large parts of outputs go; None for a store that takes documents of any size.
+        self.blobs: Blobs | None = None
 
     def trust(self, packages: Iterable[str]) -> None:
         """Let through objects of these top-level packages too; never all of Python's own."""
@@ -100,8 +106,11 @@ class GuardedJobStore(JobStore):
         StoreError
             If a document names a class from an unknown package.
         """
+        if self.blobs is not None and isinstance(properties, list):
+            properties = [*properties, MOVED]
         with _explained():
-            for document in super().query(criteria, properties, sort, skip, limit, load):
+            for found in super().query(criteria, properties, sort, skip, limit, load):
+                document = self.whole(found)
                 refused = untrusted_names(document, self._trusted)
                 if refused:
                     message = (
@@ -118,7 +127,20 @@ class GuardedJobStore(JobStore):
         wanted: Any = self.save if save in (None, True) else save or {}
         known = {name: what for name, what in wanted.items() if name in stores}
         with _explained():
+            if self.blobs is not None:
+                given = docs if isinstance(docs, list) else [docs]
+                docs = [parted(_plain(one), self.blobs) for one in given]
             super().update(docs, key=key, save=known or False)
+
+    def whole(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Return a document with the large parts of its output, wherever they lie."""
+        return whole(document, self.blobs)
+
+
+def _plain(document: Any) -> dict[str, Any]:
+    """Return a document as jobflow would write it."""
+    plain: dict[str, Any] = jsanitize(document, strict=True, allow_bson=True)
+    return plain
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from pydantic import ValidationError
 
 from defectflow.errors import DefectflowError
+from defectflow.store.large import MOVED
 from defectflow.store.runs import Runs
 
 if TYPE_CHECKING:
@@ -103,16 +104,14 @@ class Store:
         criteria: dict[str, Any] = {f"output.{name}": one for name, one in asked.items() if one}
         criteria.setdefault("output.quantity", {"$exists": True})
         criteria.setdefault("output.key", {"$exists": True})
-        newest: dict[str, tuple[tuple[str, str, int], ResultDocument]] = {}
-        properties = ["uuid", "output", "completed_at"]
-        for position, found in enumerate(self.jobs.docs_store.query(criteria, properties)):
-            result = _read_result(found)
-            if result is None:
-                continue
-            age = (result.created, str(found.get("completed_at")), position)
-            if result.key not in newest or newest[result.key][0] < age:
-                newest[result.key] = (age, result)
-        ordered = sorted(newest.values(), key=lambda pair: pair[0], reverse=True)
+        newest: dict[str, tuple[int, ResultDocument]] = {}
+        # Of equal keys the one that was filed last counts: clocks jump, and differ by machine.
+        wanted = ["uuid", "output", MOVED]
+        for position, found in enumerate(self.jobs.docs_store.query(criteria, wanted)):
+            result = _read_result(found, self.jobs)
+            if result is not None:
+                newest[result.key] = (position, result)
+        ordered = sorted(newest.values(), key=lambda pair: (pair[1].created, pair[0]), reverse=True)
         return [result for _, result in ordered]
 
     def file(self, document: Mapping[str, Any], job_key: str | None = None) -> None:
@@ -129,10 +128,16 @@ class Store:
         self.jobs.update(filed, key=["uuid", "index"])
 
     def finished(self, job_key: str) -> dict[str, Any] | None:
-        """Return the newest output document filed under `job_key`, or None."""
-        found = self.jobs.docs_store.query({"job_key": job_key}, sort={"completed_at": -1}, limit=1)
-        document: dict[str, Any] | None = next(iter(found), None)
-        return document
+        """Return the output document that was filed last under `job_key`, or None.
+
+        One that lacks its output (half written by someone) is passed over.
+        """
+        found = [
+            document
+            for document in self.jobs.docs_store.query({"job_key": job_key})
+            if {"uuid", "index", "output"} <= document.keys()
+        ]
+        return found[-1] if found else None
 
     def close(self) -> None:
         """Close all connections."""
@@ -140,17 +145,18 @@ class Store:
         self._records.close()
 
 
-def _read_result(found: Mapping[str, Any]) -> ResultDocument | None:
+def _read_result(found: dict[str, Any], jobs: GuardedJobStore) -> ResultDocument | None:
     from defectflow.documents import load_result
     from defectflow.store.guard import untrusted_names
 
     try:
-        refused = untrusted_names(found["output"])
+        output = jobs.whole(found)["output"]
+        refused = untrusted_names(output)
         if refused:
             # Even crystals carry properties that pymatgen would rebuild by class name.
             logger.warning("output %s names %s: left out", found.get("uuid"), sorted(refused))
             return None
-        return load_result(found["output"])
+        return load_result(output)
     except (DefectflowError, ValidationError) as error:
         first = str(error).splitlines()[0]
         logger.warning("output %s is not a result that can be read: %s", found.get("uuid"), first)

@@ -45,6 +45,11 @@ class ServerStore(MongoStore):
         """URL and collection, without a password."""
         return f"{without_password(self.url)}/{self.collection_name}"
 
+    @property
+    def server_database(self) -> Any:
+        """The database that the collection lies in."""
+        return self._collection.database
+
     def index(self, *fields: str) -> None:
         """Make the indexes that are missing; to ask is one round trip, to make one is many."""
         known = {

@@ -8,6 +8,7 @@ remaining document in full, so a column can make a search fast but never wrong.
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from defectflow.store.rows import column_value, decode, narrow
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator, Mapping, Sequence
+
+logger = logging.getLogger(__name__)
 
 _BATCH: Final = 200
 _OWN_COLUMNS: Final = frozenset({"_row", "_text"})
@@ -106,8 +109,8 @@ class Table:
             numbers = [row[0] for row in connection.execute(statement, values)]
         for start in range(0, len(numbers), _BATCH):
             for number, text in self._texts(numbers[start : start + _BATCH]):
-                document = {"_id": number, **decode(text)}
-                if matches(document, criteria):
+                document = self._decoded(number, text)
+                if document is not None and matches(document, criteria):
                     yield number, document
 
     @contextmanager
@@ -205,6 +208,15 @@ class Table:
             self._columns = tuple(row[1] for row in rows if row[1] not in _OWN_COLUMNS)
             self._schema_version = version
         return self._columns
+
+    def _decoded(self, number: int, text: str) -> Document | None:
+        """Return a document; None, with a warning, for a text that is damaged."""
+        try:
+            return {"_id": number, **decode(text)}
+        except (ValueError, TypeError):
+            where = f"{self.path}: row {number} of {self.name}"
+            logger.warning("%s cannot be read and is left out; run again to replace it", where)
+            return None
 
     def _texts(self, numbers: list[int]) -> list[tuple[int, str]]:
         marks = ", ".join("?" * len(numbers))

@@ -97,6 +97,7 @@ def _open_memory() -> Store:
 def _open_server(url: str) -> Store:
     from pymongo.errors import PyMongoError
 
+    from defectflow.store.blobs import blobs_of
     from defectflow.store.guard import GuardedJobStore
     from defectflow.store.opened import SEARCHED, Store
     from defectflow.store.server import ServerStore
@@ -107,6 +108,7 @@ def _open_server(url: str) -> Store:
         jobs = GuardedJobStore(outputs)
         jobs.connect()
         records.connect()
+        jobs.blobs = blobs_of(outputs.server_database)
         outputs.index("uuid", *SEARCHED)
         records.index("run_id")
     except PyMongoError as error:
