@@ -79,12 +79,12 @@ def volcano(results: Iterable[ResultDocument], reaction: str = "HER") -> Figure:
     grid = np.linspace(min(low, *values) - 0.1, max(high, *values) + 0.1, 400)
     figure, axes = _figure(label, height)
     axes.plot(grid, branch(grid), color="0.5", lw=1.2)
-    for value, name in points:
+    for number, (value, name) in enumerate(sorted(points)):
         axes.plot([value], [float(branch(np.array(value)))], "o", ms=6)
         axes.annotate(
             name,
             (value, float(branch(np.array(value)))),
-            xytext=(4, 4),
+            xytext=(6, 5 if number % 2 else -10),
             textcoords="offset points",
             fontsize=8,
         )
