@@ -10,6 +10,7 @@ import click
 from defectflow.cli.options import settings, store_option
 
 if TYPE_CHECKING:
+    from defectflow.launch.site import Site
     from defectflow.store import Store
 
 
@@ -41,27 +42,43 @@ def command(
     The whole flow is gone through with made-up outputs, so that jobs which come into being at run
     time are there too. For each recipe a folder is written with every input file, the drawing of
     the graph and the table of jobs. What the store holds is marked; estimates of core-hours come
-    from finished jobs in it.
+    from finished jobs in it. No program has to be installed, unless --check is given.
     """
     chosen = settings(store)
     from defectflow.cli.computing import Asked, prepare
+    from defectflow.engines import programs
+    from defectflow.launch.plan_writing import write_plan
+    from defectflow.launch.planning import Planner, check_plan, cost_line
+
+    site = _checked_site(queue)
+    plans = []
+    with programs.only_planned(strict=check) as missing:
+        planner = Planner(_known(chosen.store), site)
+        for task in prepare(recipes, Asked(asked["engine"], asked["level"], store)):
+            plan = planner.plan(task.recipe.name, task.flow)
+            if check and site is not None:
+                check_plan(plan, site)
+            write_plan(plan, Path(folder) / task.recipe.name)
+            click.echo("\n".join(plan.summary()))
+            plans.append(plan)
+    if len(plans) > 1:
+        click.echo(f"all {len(plans)} recipes\n{cost_line(plans)}")
+    for problem in missing:
+        click.echo(f"missing here: {problem}", err=True)
+    click.echo(f"written to {folder}: a plan, nothing was computed", err=True)
+
+
+def _checked_site(queue: str | None) -> Site | None:
+    """Read the queue file and see that queue jobs of every kind can be written."""
+    if queue is None:
+        return None
     from defectflow.launch import queues
-    from defectflow.launch.planning import check_plan, make_plan, write_plan
     from defectflow.launch.site import load_site
 
-    site = load_site(queue) if queue else None
-    if site is not None:
-        for kind in site.kinds:
-            queues.adapter(site, kind, "true")
-    known = _known(chosen.store)
-    for task in prepare(recipes, Asked(asked["engine"], asked["level"], store)):
-        plan = make_plan(task.recipe.name, task.flow, known, site)
-        if check and site is not None:
-            check_plan(plan, site)
-        place = Path(folder) / task.recipe.name
-        write_plan(plan, place)
-        click.echo("\n".join(plan.summary()))
-        click.echo(f"  written to {place}", err=True)
+    site = load_site(queue)
+    for kind in site.kinds:
+        queues.adapter(site, kind, "true")
+    return site
 
 
 def _known(url: str | None) -> Store | None:

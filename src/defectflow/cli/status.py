@@ -78,7 +78,7 @@ def _rows(records: Sequence[RunRecord]) -> list[dict[str, Any]]:
 def _submitted(url: str) -> list[dict[str, Any]]:
     """Return one record per submitted recipe, over all managers of a store."""
     from defectflow.cli.submitting import resume
-    from defectflow.launch.managers import managers
+    from defectflow.launch.backends import managers
 
     rows = []
     for manager in managers(url):

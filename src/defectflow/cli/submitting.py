@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from defectflow.errors import MissingData, StoreError
-from defectflow.launch.managers import manager_to_submit, managers
+from defectflow.launch.backends import manager_to_submit, managers
 from defectflow.launch.submissions import Order
 from defectflow.store import open_store
 from defectflow.store.passwords import check_writable

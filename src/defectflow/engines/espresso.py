@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from defectflow.engines import espresso_program as program
+from defectflow.engines import programs
 from defectflow.engines.calculators import BASIC, CalculatorEngine
 from defectflow.engines.contract import Capability, EngineInfo
 from defectflow.engines.electrons import ElectronOptions, electronic_input, vacuum_axes
@@ -121,8 +122,9 @@ class Espresso(CalculatorEngine):
                 found.select(self.functional, elements)
                 program.pw_version()
         except EngineError as error:
-            message = f"engine {self.name}: {error}"
-            raise EngineError(message) from error
+            missing = EngineError(f"engine {self.name}: {error}")
+            if not programs.excused(missing):
+                raise missing from error
 
     @classmethod
     def describe(cls) -> EngineInfo:
@@ -171,8 +173,14 @@ class Espresso(CalculatorEngine):
         self.check({element.symbol for element in request.structure.elements})
         return PwCalculator(self.task(request))
 
-    def input_text(self, request: Request) -> str:
-        """Return the input of pw.x for `request`, as it would be written; runs nothing."""
+    def input_text(self, request: Request, run: RunControl | None = None) -> str:
+        """Return the input of pw.x for `request`, as it would be written; runs nothing.
+
+        Parameters
+        ----------
+        run
+            What is special about the run; None for an SCF.
+        """
         from defectflow.engines.conversion import to_atoms
 
         task = self.task(request)
@@ -182,7 +190,7 @@ class Espresso(CalculatorEngine):
             task.pseudos,
             task.numbers,
             version=program.version_numbers(task.version),
-            run=RunControl(stress=request.stress),
+            run=run or RunControl(stress=request.stress),
         ).text()
 
     def density_of_states(self, request: Request) -> DosDocument:

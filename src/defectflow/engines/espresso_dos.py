@@ -37,6 +37,24 @@ _REMEDY: Final = (
 )
 
 
+_PROJECTIONS: Final = (
+    f"&PROJWFC\n  prefix = '{PREFIX}'\n  outdir = './{OUTPUT_FOLDER}'\n"
+    f"  filproj = '{PREFIX}'\n  filpdos = '{PREFIX}'\n/\n"
+)
+
+
+def input_files(engine: Espresso, request: Request) -> dict[str, str]:
+    """Return the inputs of the three runs of a density of states by name; runs nothing."""
+    inputs = engine.task(request).inputs
+    electrons = inputs["neutral_valence_electrons"] - request.charge
+    bands = _bands(electrons, request.settings["empty_bands_factor"])
+    return {
+        "pw.in": engine.input_text(request),
+        "pw-nscf.in": engine.input_text(request, RunControl("nscf", bands=bands)),
+        "projwfc.in": _PROJECTIONS,
+    }
+
+
 def density_of_states(engine: Espresso, request: Request) -> DosDocument:
     """Return the density of states of the structure as it is.
 
@@ -78,10 +96,15 @@ def density_of_states(engine: Espresso, request: Request) -> DosDocument:
     )
 
 
+def _bands(electrons: float, empty_factor: float) -> int:
+    """Return the number of bands of which eigenvalues are wanted."""
+    occupied = math.ceil(electrons / 2)
+    return occupied + max(_FEWEST_EMPTY, math.ceil(occupied * empty_factor))
+
+
 def _eigenvalues(calculator: PwCalculator, empty_factor: float) -> PwResult:
     """Return tightly converged levels, empty ones too, in the potential of the scf run."""
-    occupied = math.ceil(calculator.inputs["valence_electrons"] / 2)
-    bands = occupied + max(_FEWEST_EMPTY, math.ceil(occupied * empty_factor))
+    bands = _bands(calculator.inputs["valence_electrons"], empty_factor)
     text, error = calculator.run_pw(RunControl("nscf", bands=bands))
     if "JOB DONE" not in text:
         message = f"pw.x (nscf) in {calculator.folder}: {failure(text, error)[1]}; look at pw.out"
@@ -95,11 +118,7 @@ def _projections(
     calculator: PwCalculator, words: Sequence[str], spins: int
 ) -> list[list[Projection]]:
     folder = calculator.folder
-    (folder / "projwfc.in").write_text(
-        f"&PROJWFC\n  prefix = '{PREFIX}'\n  outdir = './{OUTPUT_FOLDER}'\n"
-        f"  filproj = '{PREFIX}'\n  filpdos = '{PREFIX}'\n/\n",
-        encoding="utf-8",
-    )
+    (folder / "projwfc.in").write_text(_PROJECTIONS, encoding="utf-8")
     text, error, _ = program.run(words, folder, "projwfc", timeout_s=None)
     if "JOB DONE" not in text:
         message = f"projwfc.x in {folder}: {failure(text, error)[1]}; look at projwfc.out there"

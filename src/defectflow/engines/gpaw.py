@@ -94,6 +94,13 @@ class Gpaw(CalculatorEngine):
     def check(self, elements: Collection[str] | None = None) -> None:
         """Raise `EngineError` if GPAW, MPI, or the data set of one of `elements` is missing."""
         try:
+            self._check_here(elements)
+        except EngineError as error:
+            if not programs.excused(error):
+                raise
+
+    def _check_here(self, elements: Collection[str] | None) -> None:
+        try:
             super().check()
         except EngineError as error:
             message = f"{str(error).partition(';')[0]}; {gpaw_process.REMEDY}"
@@ -122,6 +129,12 @@ class Gpaw(CalculatorEngine):
             inputs=inputs | {"datasets": {symbol: asdict(one) for symbol, one in files.items()}},
         )
 
+    def dos_task(self, request: Request) -> GpawTask:
+        """Return what GPAW is given for a density of states: empty bands too."""
+        task = self.task(request)
+        task.keywords["nbands"] = _bands(task, request.settings)
+        return task
+
     def part(self, request: Request) -> GpawCalculator:
         """Return a new calculator for `request`; GPAW starts with its first evaluation."""
         self.check({element.symbol for element in request.structure.elements})
@@ -143,8 +156,8 @@ class Gpaw(CalculatorEngine):
         grid = settings.grid()
         atoms = to_atoms(request.structure)
         self.check(set(atoms.get_chemical_symbols()))
-        task = self.task(request)
-        bands = task.keywords["nbands"] = _bands(task, request.settings)
+        task = self.dos_task(request)
+        bands = task.keywords["nbands"]
         calculator = GpawCalculator(task)
         try:
             calculator.calculate(atoms, ["energy"])

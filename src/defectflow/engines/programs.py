@@ -13,15 +13,53 @@ Environment variables, each with a default:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
-from typing import Final
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Final
 
 from defectflow.errors import EngineError, RecipeError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _MPI: Final = "mpiexec -n {n}"
+_EXCUSED: ContextVar[list[str] | None] = ContextVar("excused", default=None)
+
+
+@contextlib.contextmanager
+def only_planned(*, strict: bool = False) -> Iterator[list[str]]:
+    """Let checks pass where a program or its data is missing: nothing will be started here.
+
+    Parameters
+    ----------
+    strict
+        Let nothing pass.
+
+    Yields
+    ------
+    list of str
+        What was found missing, each once.
+    """
+    missing: list[str] = []
+    token = _EXCUSED.set(None if strict else missing)
+    try:
+        yield missing
+    finally:
+        _EXCUSED.reset(token)
+
+
+def excused(problem: EngineError) -> bool:
+    """Tell whether a missing program is no problem now, and remember it."""
+    missing = _EXCUSED.get()
+    if missing is None:
+        return False
+    if str(problem) not in missing:
+        missing.append(str(problem))
+    return True
 
 
 def processes() -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 from pydantic import Field, field_validator, model_validator
 
 from defectflow.documents.base import content_key
-from defectflow.engines import vasp_potcars, vasp_program
+from defectflow.engines import programs, vasp_potcars, vasp_program
 from defectflow.engines.calculators import BASIC, CachingCalculator, CalculatorEngine
 from defectflow.engines.contract import Capability, EngineInfo, EngineOptions
 from defectflow.engines.electrons import ElectronOptions, electronic_input
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from defectflow.engines.request import Request
     from defectflow.engines.vasp_calculator import VaspCalculator
     from defectflow.engines.vasp_potcars import Potcar, PotcarSet
-    from defectflow.engines.vasp_program import Program
+    from defectflow.engines.vasp_program import Facts, Program
     from defectflow.engines.vasp_run import VaspTask
 
 _STANDIN_VARIABLE = "DEFECTFLOW_STANDIN_ENGINE"
@@ -176,12 +176,18 @@ class Vasp(CalculatorEngine):
     def check(self, elements: Collection[str] | None = None) -> None:
         """Raise `EngineError` if VASP, MPI, or the potential of one of `elements` is missing."""
         try:
-            self.program()
-            self.potcars.check(elements)
             dispersion_tags(self.options["dispersion"], self.functional)
+            self.potcars.select(elements or ())
         except EngineError as error:
             message = f"engine {self.name}: {error}"
             raise EngineError(message) from error
+        try:
+            self.program()
+            self.potcars.check(elements)
+        except EngineError as error:
+            missing = EngineError(f"engine {self.name}: {error}")
+            if not programs.excused(missing):
+                raise missing from error
 
     @classmethod
     def describe(cls) -> EngineInfo:
@@ -279,7 +285,7 @@ class Vasp(CalculatorEngine):
             If the option ``band`` asks for it and this VASP is built without.
         """
         wish = self.options["band"]
-        facts = self.program().facts if wish != "driven" else None
+        facts = _facts(self) if wish != "driven" else None
         if wish == "vtst" and facts is not None and not facts.vtst:
             message = (
                 f"engine {self.name}: band: vtst was asked and this VASP is built without VTST; "
@@ -362,12 +368,22 @@ class VaspStandin(Vasp):
             raise EngineError(message) from error
 
 
+def _facts(engine: Vasp) -> Facts:
+    """Return the facts of the program; in a plan, without one, what the environment says."""
+    try:
+        return engine.program().facts
+    except EngineError as error:
+        if not programs.excused(error):
+            raise
+        return vasp_program.absent().facts
+
+
 def _program(engine: Vasp) -> Program:
     """Return how VASP is started; a program without commands where it is not installed."""
     try:
         return engine.program()
     except EngineError:
-        return vasp_program.Program((), (), {}, vasp_program.Facts(None, vtst=False))
+        return vasp_program.absent()
 
 
 def _records(potcars: dict[str, Potcar]) -> dict[str, Any]:

@@ -118,6 +118,11 @@ def find() -> Program:
     return Program(standard, gamma, {}, _facts(standard))
 
 
+def absent() -> Program:
+    """Return a program without commands, for input files on a machine that has no VASP."""
+    return Program((), (), {}, Facts(os.environ.get(VERSION_VARIABLE) or None, bool(_said_vtst())))
+
+
 def standin(potential: str) -> Program:
     """Return how the stand-in is started; it computes with `potential`, ``name`` or ``name:model``.
 

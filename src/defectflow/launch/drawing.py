@@ -22,7 +22,7 @@ _WIDTH, _HEIGHT, _ACROSS, _DOWN = 210, 26, 250, 36
 
 
 def graph_svg(jobs: Sequence[Planned], title: str) -> str:
-    """Return the drawing as SVG; jobs that are in the store already have a dashed frame."""
+    """Return the drawing as SVG; jobs that need no computing of their own have a dashed frame."""
     depth: dict[int, int] = {}
     for job in jobs:
         depth[job.number] = 1 + max((depth.get(one, -1) for one in job.parents), default=-1)
@@ -52,7 +52,7 @@ def graph_svg(jobs: Sequence[Planned], title: str) -> str:
                 )
     for job in jobs:
         x, y = place[job.number]
-        dashed = ' stroke-dasharray="4"' if job.stored else ""
+        dashed = ' stroke-dasharray="4"' if job.state in {"stored", "shared"} else ""
         lines.append(
             f'<rect x="{x}" y="{y}" width="{_WIDTH}" height="{_HEIGHT}" rx="4" '
             f'fill="{_COLOURS[job.kind]}" stroke="#444"{dashed}/>'

@@ -1,64 +1,81 @@
-"""The input files of a planned job, and its size: from the engines' own pure functions."""
+"""The input files of a planned job: from the engines' own pure functions, nothing is started."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from defectflow.engines.request import Request
+from defectflow.launch.sizes import Size, size_of_request
+from defectflow.launch.stand_in import StandIn, argument
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from jobflow.core.job import Job
     from pymatgen.core import Structure
 
 #: What every file begins with, or lies beside: nobody shall take a plan for a result.
 WARNING: Final = "PLAN: nothing was computed; positions that follow from a calculation are guesses"
-_STEPS: Final = {"band": "neb", "relax": "relax", "static": "static", "dos": "dos"}
+#: Names of the steps in the numbers of VASP.
+_VASP_STEPS: Final = {"relax": "relax", "static": "static", "dos": "dos", "band": "neb"}
 
 
-@dataclass(frozen=True)
-class Size:
-    """What decides the cost of a job; None where the engine has no such thing."""
-
-    atoms: int
-    electrons: float | None = None
-    kpoints: int | None = None
-    images: int = 1
+def engine_of(job: Job) -> Any:
+    """Return the engine of a job; of a guided one, the dear engine."""
+    engine = job.function.__self__.engine  # type: ignore[attr-defined]
+    return getattr(engine, "dear", None) or engine
 
 
-def requests_of(job: Job, kind: str) -> list[Request]:
-    """Return what a job would ask its engine for: one request, or one for each image of a band."""
-    from defectflow.launch.stand_in import StandIn
+def requests_of(job: Job, kind: str) -> dict[str, Request]:
+    """Return what a job asks its engine for, by the name of a folder; one alone has none.
 
+    Of a band there is one request for each moving image, of vibrations one for each displaced
+    geometry.
+    """
     maker: Any = job.function.__self__  # type: ignore[attr-defined]
     if kind == "band":
-        band = StandIn().document(job, kind)
-        return [
+        images = StandIn().document(job, kind).images[1:-1]
+        made = [
             Request(one.structure, maker.settings, one.charge, one.magnetic_moments)
-            for one in band.images[1:-1]
+            for one in images
         ]
-    structure, _, charge, moments = (*job.function_args, None, None, None)[:4]
-    stress = getattr(maker, "cell", "fixed") != "fixed" or bool(maker.settings.get("stress"))
+        return {f"{number:02d}": one for number, one in enumerate(made, start=1)}
+    structure, places, charge, moments = (*job.function_args, None, None, None)[:4]
     given = tuple(float(one) for one in moments) if moments is not None else None
-    return [Request(structure, maker.settings, charge or 0, given, stress)]
+    if kind == "vibrations":
+        return {
+            name: Request(moved, maker.settings, charge or 0, given)
+            for name, moved in _displaced(structure, places, maker.settings["displacement_A"])
+        }
+    stress = getattr(maker, "cell", "fixed") != "fixed" or bool(maker.settings.get("stress"))
+    return {"": Request(structure, maker.settings, charge or 0, given, stress)}
+
+
+def _displaced(
+    structure: Structure, atoms: Sequence[int], step_A: float
+) -> list[tuple[str, Structure]]:
+    found = [("rest", structure)]
+    for atom in atoms:
+        for axis, name in enumerate("xyz"):
+            for sign, word in ((1, "plus"), (-1, "minus")):
+                moved = structure.copy()
+                shift = [0.0, 0.0, 0.0]
+                shift[axis] = sign * step_A
+                moved.translate_sites([int(atom)], shift, frac_coords=False, to_unit_cell=False)
+                found.append((f"atom-{int(atom):03d}-{name}-{word}", moved))
+    return found
 
 
 def size_of(job: Job, kind: str) -> Size:
-    """Return the size of a job.
-
-    Raises
-    ------
-    DefectflowError
-        If the engine cannot serve the request: a pseudopotential is missing, for instance.
-    """
+    """Return the size of a job."""
     requests = requests_of(job, kind)
-    facts = _facts(_engine(job), requests[0])
-    return Size(len(requests[0].structure), *facts, images=len(requests))
+    known = {"vibrations": len(requests), "static": 1, "dos": 1}.get(kind)
+    images = len(requests) if kind == "band" else 1
+    first = next(iter(requests.values()))
+    return size_of_request(engine_of(job), first, images=images, evaluations=known)
 
 
 def files_of(job: Job, kind: str) -> dict[str, str]:
@@ -66,66 +83,96 @@ def files_of(job: Job, kind: str) -> dict[str, str]:
 
     Raises
     ------
-    DefectflowError
-        If the engine cannot serve the request.
+    EngineError
+        If a pseudopotential is missing without which there is no input.
     """
     maker: Any = job.function.__self__  # type: ignore[attr-defined]
-    requests = requests_of(job, kind)
-    files = {"settings.json": json.dumps(_plain(maker.settings), indent=1) + "\n"}
+    engine, requests = engine_of(job), requests_of(job, kind)
+    note = {"note": WARNING, "engine": engine.name, "level": engine.level}
+    files = {"settings.json": _json({**note, "settings": maker.settings})}
+    if kind == "band" and _native(job):
+        return files | _native_band(job, requests)
     frozen = job.function_args[1] if kind in {"relax", "static", "dos"} else ()
-    for number, request in enumerate(requests, start=1):
-        place = f"image-{number:02d}/" if len(requests) > 1 else ""
-        for name, text in _code_files(job, request, kind, tuple(frozen or ())).items():
-            files[f"{place}{name}"] = text
+    for folder, request in requests.items():
+        place = f"{folder}/" if folder else ""
+        texts = _texts(engine, request, (kind, getattr(maker, "cell", "fixed")), frozen or ())
+        files |= {f"{place}{name}": text for name, text in texts.items()}
     return files
 
 
-def _engine(job: Job) -> Any:
-    engine = job.function.__self__.engine  # type: ignore[attr-defined]
-    return getattr(engine, "dear", None) or engine
-
-
-def _code_files(
-    job: Job, request: Request, kind: str, frozen: tuple[int, ...]
+def _texts(
+    engine: Any, request: Request, step: tuple[str, Any], frozen: Sequence[int]
 ) -> Mapping[str, str]:
-    engine = _engine(job)
+    kind, cell = step
     if engine.family == "vasp":
         from defectflow.engines.vasp_files import input_files
 
-        cell: Any = getattr(job.function.__self__, "cell", "fixed")  # type: ignore[attr-defined]
-        step = _STEPS.get(kind, "static")
-        return input_files(engine.task(request, frozen), request.settings, step, cell)
+        task = engine.task(request, tuple(frozen))
+        made = input_files(task, request.settings, _VASP_STEPS.get(kind, "static"), cell)
+        return _marked(made)
     if engine.family == "espresso":
-        return {"pw.in": f"! {WARNING}\n{engine.input_text(request)}"}
+        from defectflow.engines import espresso_dos
+
+        if kind == "dos":
+            runs = espresso_dos.input_files(engine, request)
+        else:
+            runs = {"pw.in": engine.input_text(request)}
+        return {name: f"! {WARNING}\n{text}" for name, text in runs.items()}
     if engine.family == "gpaw":
-        task = engine.task(request)
-        keywords = {"gpaw": task.keywords, "magnetic_moments": task.moments, "note": WARNING}
-        text = json.dumps(_plain(keywords), indent=1) + "\n"
-        return {"gpaw.json": text, "POSCAR": poscar(request.structure)}
+        task = engine.dos_task(request) if kind == "dos" else engine.task(request)
+        data = {"note": WARNING, "gpaw": task.keywords, "magnetic_moments": task.moments}
+        return {"gpaw.json": _json(data), "POSCAR": poscar(request.structure)}
     return {"POSCAR": poscar(request.structure)}
 
 
-def poscar(structure: Structure) -> str:
-    """Return a structure as VASP reads it, with the warning as its comment."""
-    from pymatgen.io.vasp import Poscar
+def _native(job: Job) -> bool:
+    """Tell whether VASP itself relaxes the band."""
+    return type(job.function.__self__).__name__ == "VaspBandMaker"  # type: ignore[attr-defined]
 
+
+def _native_band(job: Job, requests: Mapping[str, Request]) -> dict[str, str]:
+    """Return the folders of a band that VASP relaxes: inputs above, images below."""
+    from defectflow.engines.vasp_files import input_files
+    from defectflow.engines.vasp_run import to_poscar
+
+    first = next(iter(requests.values()))
+    task = engine_of(job).task(first, tuple(argument(job, 3, "frozen") or ()))
+    made = input_files(task, {**first.settings, "images": len(requests)}, "vtst")
+    files = {name: text for name, text in _marked(made).items() if name != "POSCAR"}
+    images = StandIn().document(job, "band").images
+    return files | {
+        f"{number:02d}/POSCAR": _poscar(to_poscar(task, one.structure))
+        for number, one in enumerate(images)
+    }
+
+
+def _marked(files: Mapping[str, str]) -> dict[str, str]:
+    """Return VASP's files with the warning where VASP has place for a comment."""
+    marked = {name: text for name, text in files.items() if name == "POTCAR.spec"}
+    marked["INCAR"] = f"# {WARNING}\n{files['INCAR'].rstrip()}\n"
+    for name in ("POSCAR", "KPOINTS"):
+        _, _, rest = files[name].partition("\n")
+        marked[name] = f"{WARNING}\n{rest}"
+    return marked
+
+
+def poscar(structure: Structure) -> str:
+    """Return cell and atoms as VASP reads them, with the warning as the comment."""
     bare = structure.copy()
     for name in list(bare.site_properties):
         bare.remove_site_property(name)
-    return Poscar(bare, comment=WARNING, sort_structure=False).get_str()
+    return _poscar(bare)
 
 
-def _facts(engine: Any, request: Request) -> tuple[float | None, int | None]:
-    """Return electrons and k-points (before symmetry) of a request."""
-    if engine.family == "potential":
-        return None, None
-    known = engine.task(request).inputs
-    electrons = known.get("valence_electrons")
-    if electrons is None and "neutral_valence_electrons" in known:
-        electrons = known["neutral_valence_electrons"] - request.charge
-    mesh = known.get("kpoints") or known.get("kpoint_mesh")
-    count = int(np.prod(mesh)) if isinstance(mesh, (list, tuple)) else None
-    return (None if electrons is None else float(electrons)), count
+def _poscar(structure: Structure) -> str:
+    from pymatgen.io.vasp import Poscar
+
+    made = Poscar(structure, comment=WARNING, sort_structure=False)
+    return made.get_str(significant_figures=10)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_plain(value), indent=1) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -1,66 +1,79 @@
-"""A plan: what a recipe would run, written into a folder that nobody takes for results."""
+"""A plan: what a recipe would run, how large and how long that is, and whether a queue takes it."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from defectflow.errors import DefectflowError, RecipeError
 from defectflow.launch.costs import CostModel, Estimate, finished_jobs
-from defectflow.launch.drawing import graph_svg
-from defectflow.launch.input_writing import WARNING, Size, files_of, size_of
+from defectflow.launch.input_writing import engine_of, size_of
 from defectflow.launch.rehearsal import Rehearsal
+from defectflow.launch.site import Resources
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from jobflow.core.flow import Flow
 
     from defectflow.launch.rehearsal import Planned
-    from defectflow.launch.site import Resources, Site
+    from defectflow.launch.site import Site
+    from defectflow.launch.sizes import Size
     from defectflow.store import Store
 
-#: Marks a folder as one that a new plan may replace.
-MARK: Final = "THIS_IS_A_PLAN.txt"
-COLUMNS: Final = (
-    "number", "job", "kind", "waits for", "in store", "atoms", "electrons", "k-points", "images",
-    "processes", "memory MB", "wall time s", "error factor",
-)  # fmt: skip
+#: An estimate for a job so many times larger than any finished one is an extrapolation.
+_FAR: Final = 10.0
 
 
 @dataclass(frozen=True)
 class Row:
-    """A planned job with its size, its share of the machine, and its cost where that is known."""
+    """A planned job with its size, its share of the machine, and its cost where that is known.
+
+    Attributes
+    ----------
+    given
+        What the queue gives to the job; one process where there is no queue file.
+    cores
+        Cores that compute: a potential takes the threads of one process.
+    """
 
     planned: Planned
-    size: Size | None
-    given: Resources | None
-    estimate: Estimate | None
+    given: Resources
+    queued: bool = False
+    size: Size | None = None
+    engine: str = ""
+    family: str = ""
+    estimate: Estimate | None = None
 
-    def cells(self) -> dict[str, Any]:
-        """Return the line of the job table."""
-        job, size = self.planned, self.size
-        values = (
-            job.number,
-            job.job.name,
-            job.kind,
-            " ".join(map(str, job.parents)),
-            "yes" if job.stored else "",
-            size.atoms if size else "",
-            size.electrons if size and size.electrons is not None else "",
-            size.kpoints if size and size.kpoints is not None else "",
-            size.images if size else "",
-            self.given.processes if self.given else "",
-            (self.given.memory_per_node_MB or "") if self.given else "",
-            f"{self.estimate.seconds:.0f}" if self.estimate else "",
-            f"{self.estimate.factor:.1f}" if self.estimate else "",
-        )
-        return dict(zip(COLUMNS, values, strict=True))
+    @property
+    def computed(self) -> bool:
+        """Whether the job has to be computed."""
+        return self.planned.state == "compute"
+
+    @property
+    def cores(self) -> int:
+        """Cores that compute."""
+        processes = 1 if self.family == "potential" else self.given.processes
+        return processes * self.given.threads_per_process
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall time, if more cores are as much faster; None without an estimate."""
+        return self.estimate.core_seconds / self.cores if self.estimate else None
+
+    @property
+    def core_hours(self) -> float | None:
+        """Core-hours that the queue counts: those of idle cores too."""
+        if self.seconds is None:
+            return None
+        return self.seconds * self.given.processes * self.given.threads_per_process / 3600
+
+    @property
+    def memory_MB(self) -> float | None:
+        """Memory on each node, to a factor of two."""
+        if self.size is None:
+            return None
+        processes = 1 if self.family == "potential" else self.given.processes
+        whole = self.size.memory_MB(self.family, processes)
+        return None if whole is None else whole / min(self.given.nodes, processes)
 
 
 @dataclass(frozen=True)
@@ -70,80 +83,112 @@ class Plan:
     Attributes
     ----------
     basis
-        What the estimates rest on, in words.
+        What the estimates rest on, in words, by engine.
     """
 
     recipe: str
     rows: tuple[Row, ...]
-    basis: str
+    basis: tuple[str, ...]
 
-    @property
-    def to_compute(self) -> int:
-        """Jobs of the engine that are not in the store."""
-        return sum(row.planned.kind != "light" and not row.planned.stored for row in self.rows)
-
-    def core_hours(self) -> tuple[float, float, int] | None:
-        """Return core-hours, their error factor and how many jobs have no estimate; None if all."""
-        open_rows = [r for r in self.rows if r.planned.kind != "light" and not r.planned.stored]
-        known = [row for row in open_rows if row.estimate is not None]
-        hours = [_core_hours(row) for row in known]
-        if not known or sum(hours) == 0:
-            return None
-        # Errors of one cost model go the same way: factors are averaged, not added in squares.
-        factors = [row.estimate.factor for row in known if row.estimate]
-        factor = sum(h * f for h, f in zip(hours, factors, strict=True)) / sum(hours)
-        return sum(hours), factor, len(open_rows) - len(known)
+    def count(self, state: str) -> int:
+        """Return how many jobs are in a state."""
+        return sum(row.planned.state == state for row in self.rows)
 
     def summary(self) -> list[str]:
         """Return the plan in a few lines."""
-        stored = sum(row.planned.stored for row in self.rows)
-        light = sum(row.planned.kind == "light" for row in self.rows)
-        lines = [
-            (
-                f"{self.recipe}: {self.to_compute} jobs to compute, {stored} in the store, "
-                f"{light} that only arrange structures"
-            )
-        ]
-        cost = self.core_hours()
-        if cost is not None:
-            hours, factor, missing = cost
-            rest = f"; {missing} jobs without an estimate" if missing else ""
-            lines.append(
-                f"  {hours:.3g} core-hours, {hours / factor:.2g} to {hours * factor:.2g}{rest}"
-            )
-        return [*lines, f"  basis: {self.basis}"]
+        parts = [f"{self.count('compute')} jobs to compute"]
+        words = {
+            "stored": "in the store",
+            "shared": "that another job computes",
+            "light": "that only arrange structures",
+        }
+        parts += [f"{self.count(one)} {word}" for one, word in words.items() if self.count(one)]
+        lines = [f"{self.recipe}: {', '.join(parts)}", cost_line([self])]
+        costs = [row.estimate for row in self.rows if row.estimate and row.computed]
+        far = max((cost.work for cost in costs), default=0.0)
+        if far > _FAR:
+            lines.append(f"  extrapolated: the largest job is {far:.0f} times any finished one")
+        return [*lines, *(f"  {line}" for line in self.basis)]
 
 
-def _core_hours(row: Row) -> float:
-    processes = row.given.processes if row.given else 1
-    return row.estimate.seconds * processes / 3600 if row.estimate else 0.0
+def cost_line(plans: list[Plan]) -> str:
+    """Return core-hours of plans, their error bar, and how many jobs have no estimate."""
+    rows = [row for plan in plans for row in plan.rows if row.computed]
+    known = [(row.core_hours or 0.0, row.estimate.factor) for row in rows if row.estimate]
+    if not rows:
+        return "  nothing to compute"
+    if not known:
+        return f"  core-hours: no estimate for {len(rows)} jobs"
+    hours = sum(one for one, _ in known)
+    # Errors of one cost model go the same way: factors are averaged, not added in squares.
+    factor = sum(one * by for one, by in known) / hours
+    missing = len(rows) - len(known)
+    rest = f"; {missing} jobs without an estimate" if missing else ""
+    return f"  core-hours: {hours:.2g} ({hours / factor:.2g} to {hours * factor:.2g}){rest}"
 
 
-def make_plan(name: str, flow: Flow, store: Store | None, site: Site | None) -> Plan:
-    """Rehearse a flow and work out what each job is.
+@dataclass
+class Planner:
+    """Plans recipes that will run into one store.
 
-    Raises
-    ------
-    DefectflowError
-        If a job could not be started: a pseudopotential is missing, for instance.
+    Attributes
+    ----------
+    store
+        The store, read only; None if there is none yet.
+    site
+        The queue; None for a run on this machine. A job that two recipes need is counted once.
     """
-    planned = Rehearsal(store).run(flow)
-    engines = {_engine_of(job) for job in planned if job.kind != "light"}
-    models = {one: _model(store, *one) for one in engines}
-    rows = []
-    for job in planned:
-        given = site.resources(site.kind_of(job.kind)) if site else None
+
+    store: Store | None
+    site: Site | None
+
+    def __post_init__(self) -> None:
+        """Begin without anything planned."""
+        self._seen: set[str] = set()
+        self._models: dict[str, CostModel] = {}
+
+    def plan(self, name: str, flow: Flow) -> Plan:
+        """Rehearse a flow and work out what each job is.
+
+        Raises
+        ------
+        DefectflowError
+            If a job could not be made: it would fail on the cluster too.
+        """
+        jobs = Rehearsal(self.store, self._seen).run(flow)
+        rows = tuple(self._row(job) for job in jobs)
+        engines = sorted({row.engine for row in rows if row.engine})
+        basis = tuple(f"{one}: {self._model(one).basis()}" for one in engines)
+        return Plan(name, rows, basis)
+
+    def _row(self, job: Planned) -> Row:
+        given = here()
+        if self.site is not None:
+            given = self.site.resources(self.site.kind_of(job.kind))
+        queued = self.site is not None
         if job.kind == "light":
-            rows.append(Row(job, None, given, None))
-            continue
+            return Row(job, given, queued)
+        engine = engine_of(job.job)
         try:
             size = size_of(job.job, job.kind)
         except DefectflowError as error:
             message = f"job {job.number}, {job.job.name}: {error}"
             raise type(error)(message) from error
-        rows.append(Row(job, size, given, models[_engine_of(job)].estimate(job.kind, size.atoms)))
-    basis = "; ".join(f"{one[0]}: {model.basis()}" for one, model in sorted(models.items()))
-    return Plan(name, tuple(rows), basis or "nothing to compute")
+        estimate = self._model(engine.name).estimate(job.kind, size)
+        return Row(job, given, queued, size, engine.name, engine.family, estimate)
+
+    def _model(self, engine: str) -> CostModel:
+        if engine not in self._models:
+            found = finished_jobs(self.store, engine) if self.store is not None else ()
+            self._models[engine] = CostModel.fitted(found)
+        return self._models[engine]
+
+
+def here() -> Resources:
+    """Return what a job gets on this machine: as many processes as the environment says."""
+    from defectflow.engines import programs
+
+    return Resources(wall_time="24:00:00", processes_per_node=programs.processes())
 
 
 def check_plan(plan: Plan, site: Site) -> None:
@@ -152,66 +197,25 @@ def check_plan(plan: Plan, site: Site) -> None:
     Raises
     ------
     RecipeError
-        If a wall time is shorter than the estimate.
+        If a wall time is shorter, or memory less, than what the job is expected to need.
     """
     for row in plan.rows:
-        if row.estimate is None or row.given is None or row.planned.stored:
+        if not row.computed:
             continue
-        if row.estimate.seconds > row.given.wall_time_s:
-            kind = site.kind_of(row.planned.kind)
+        job, kind = row.planned, site.kind_of(row.planned.kind)
+        what = f"{plan.recipe}, job {job.number}, {job.job.name}"
+        if row.seconds is not None and row.seconds > row.given.wall_time_s:
             message = (
-                f"{plan.recipe}, job {row.planned.number}, {row.planned.job.name}: about "
-                f"{row.estimate.seconds / 3600:.1f} h, wall time {row.given.wall_time} ({kind}); "
-                f"give it a longer one in the queue file, under steps: {row.planned.kind}"
+                f"{what}: needs about {row.seconds / 3600:.1f} h on {row.cores} cores, wall time "
+                f"of {kind} queue jobs {row.given.wall_time}; give it more time or processes in "
+                f"the queue file, under steps: {job.kind}"
             )
             raise RecipeError(message)
-
-
-def write_plan(plan: Plan, folder: Path) -> None:
-    """Write input files, job table and drawing; replace an earlier plan, and nothing else.
-
-    Raises
-    ------
-    RecipeError
-        If the folder holds something that is no plan.
-    """
-    if folder.exists():
-        if not (folder / MARK).is_file() and any(folder.iterdir()):
-            message = f"{folder}: is not an earlier plan; name another folder with -o"
+        memory, most = row.memory_MB, row.given.memory_per_node_MB
+        if memory is not None and most is not None and memory > most:
+            message = (
+                f"{what}: needs about {memory:.0f} MB on each node, {kind} queue jobs have "
+                f"memory_per_node_MB = {most}; ask for more memory or more nodes in the queue "
+                f"file, under steps: {job.kind}"
+            )
             raise RecipeError(message)
-        shutil.rmtree(folder)
-    folder.mkdir(parents=True)
-    (folder / MARK).write_text(f"{WARNING}.\n", encoding="utf-8")
-    (folder / "jobs.csv").write_text(table(plan), encoding="utf-8")
-    drawing = graph_svg([row.planned for row in plan.rows], plan.recipe)
-    (folder / "graph.svg").write_text(drawing, encoding="utf-8")
-    (folder / "summary.txt").write_text("\n".join(plan.summary()) + "\n", encoding="utf-8")
-    for row in plan.rows:
-        if row.planned.kind == "light":
-            continue
-        slug = re.sub(r"[^A-Za-z0-9]+", "-", row.planned.job.name).strip("-").lower()
-        for name, text in files_of(row.planned.job, row.planned.kind).items():
-            path = folder / "inputs" / f"{row.planned.number:03d}-{slug}" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding="utf-8")
-
-
-def table(plan: Plan) -> str:
-    """Return the job table as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(row.cells() for row in plan.rows)
-    return text.getvalue()
-
-
-def _engine_of(job: Planned) -> tuple[str, str]:
-    stamp = job.job.function.__self__.engine.stamp()  # type: ignore[attr-defined]
-    return stamp.name, stamp.level
-
-
-def _model(store: Store | None, engine: str, level: str) -> CostModel:
-    return CostModel.fitted(finished_jobs(store, engine, level) if store is not None else ())
-
-
-__all__: Sequence[str] = ["Plan", "Row", "check_plan", "make_plan", "table", "write_plan"]

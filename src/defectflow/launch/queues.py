@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.errors import EngineError, RecipeError
+from defectflow.launch.site import seconds_of
 from defectflow.paths import find
 
 if TYPE_CHECKING:
@@ -213,6 +214,7 @@ def scheduler_io(site: Site) -> Any:
 
 def _check(site: Site, kind: str) -> None:
     given = site.resources(kind)
+    _check_limits(site, kind)
     if site.scheduler == "sge" and given.processes * given.threads_per_process > 1:
         if given.parallel_environment is None:
             message = (
@@ -226,6 +228,28 @@ def _check(site: Site, kind: str) -> None:
     if given.qos is not None and site.scheduler != "slurm":
         message = f"queue file: qos is of Slurm, not of {site.scheduler}; use directives"
         raise RecipeError(message)
+
+
+def _check_limits(site: Site, kind: str) -> None:
+    given, limits = site.resources(kind), site.limits
+    asked: dict[str, tuple[Any, Any]] = {
+        "wall_time": (given.wall_time, limits.wall_time),
+        "nodes": (given.nodes, limits.nodes),
+        "cores_per_node": (given.cores_per_node, limits.cores_per_node),
+        "memory_per_node_MB": (given.memory_per_node_MB, limits.memory_per_node_MB),
+    }
+    for name, (wanted, most) in asked.items():
+        if wanted is None or most is None:
+            continue
+        timed = name == "wall_time"
+        too_much = seconds_of(wanted) > seconds_of(most) if timed else wanted > most
+        if too_much:
+            words = "processes times threads" if name == "cores_per_node" else name
+            message = (
+                f"queue file, {kind}: {words} = {wanted}: this queue gives at most {most} "
+                f"(limits: {name}); ask for less"
+            )
+            raise RecipeError(message)
 
 
 def submit_missing(site: Site) -> str | None:

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from monty.json import jsanitize
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from defectflow.store import Store
 
 
+State = Literal["compute", "stored", "shared", "light"]
+
+
 @dataclass(frozen=True)
 class Planned:
     """A job as it would run.
@@ -39,15 +42,17 @@ class Planned:
         Kind of step: relax, band, static, dos, vibrations or light.
     parents
         Numbers of the jobs that it waits for.
-    stored
-        Whether its output is in the store already and will not be computed again.
+    state
+        ``compute``; ``stored`` if its output is in the store already, ``shared`` if another job
+        that is planned computes the same: neither will be computed again. ``light`` if nothing is
+        computed.
     """
 
     number: int
     job: Job
     kind: str
     parents: tuple[int, ...]
-    stored: bool
+    state: State
 
 
 @dataclass
@@ -58,9 +63,13 @@ class Rehearsal:
     ----------
     known
         The real store, read only: what is in it is taken as it is, and so is what follows from it.
+    seen
+        Keys of jobs that are planned; give the same set to several rehearsals that will run into
+        one store.
     """
 
     known: Store | None = None
+    seen: set[str] = field(default_factory=set)
     stand_in: StandIn = field(default_factory=StandIn)
     planned: list[Planned] = field(default_factory=list)
     _numbers: dict[str, int] = field(default_factory=dict)
@@ -100,20 +109,24 @@ class Rehearsal:
         kind = step_kind(ready)
         if ready.name == "store_inputs" or kind == "light":
             if ready.name != "store_inputs":
-                self._plan(ready, kind, stored=False)
+                self._plan(ready, kind, "light")
             return perform(ready, scratch)
-        found = self._found(ready)
-        self._plan(ready, kind, stored=found is not None)
+        key = memo_key(ready)
+        found = self.known.finished(key) if self.known is not None and key else None
         if found is not None:
+            self._plan(ready, kind, "stored")
             return Outcome(document=as_reused(ready, found) or found)
+        self._plan(ready, kind, "shared" if key in self.seen else "compute")
+        if key:
+            self.seen.add(key)
         output = self.stand_in.document(ready, kind)
         return Outcome(document=_filed(ready, output))
 
-    def _plan(self, job: Job, kind: str, *, stored: bool) -> None:
+    def _plan(self, job: Job, kind: str, state: State) -> None:
         number = len(self.planned) + 1
         parents = sorted(self._ancestors(job.uuid) - {number})
         self._numbers[job.uuid] = number
-        self.planned.append(Planned(number, job, kind, tuple(parents), stored))
+        self.planned.append(Planned(number, job, kind, tuple(parents), state))
 
     def _ancestors(self, uuid: str) -> set[int]:
         """Return the nearest planned jobs above a job; bookkeeping between them is skipped."""
@@ -129,10 +142,6 @@ class Rehearsal:
             else:
                 waiting += self._parents.get(one, ())
         return found
-
-    def _found(self, job: Job) -> dict[str, Any] | None:
-        key = memo_key(job)
-        return self.known.finished(key) if self.known is not None and key else None
 
 
 def _filed(job: Job, output: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ KINDS: Final = ("relax", "band", "static", "dos", "vibrations", "light")
 #: The kind of everything that has no resources of its own.
 DEFAULT_KIND: Final = "default"
 Scheduler = Literal["slurm", "pbs", "sge", "lsf"]
-_WALL_TIME: Final = re.compile(r"(?:(\d+)-)?(\d{1,3}):(\d\d):(\d\d)")
+_WALL_TIME: Final = re.compile(r"(?:(\d+)-)?(\d{1,4}):(\d\d):(\d\d)")
 
 
 def _clock(value: object) -> object:
@@ -43,6 +43,18 @@ def _wall_time(value: str) -> str:
         message = "queues know no wall time below one minute"
         raise ValueError(message)
     return f"{total // 3600:02d}:{total // 60 % 60:02d}:{total % 60:02d}"
+
+
+def seconds_of(wall_time: str) -> int:
+    """Return hours:minutes:seconds in seconds.
+
+    Examples
+    --------
+    >>> seconds_of("24:00:00")
+    86400
+    """
+    hours, minutes, seconds = map(int, wall_time.split(":"))
+    return 3600 * hours + 60 * minutes + seconds
 
 
 WallTime = Annotated[str, BeforeValidator(_clock), AfterValidator(_wall_time)]
@@ -66,6 +78,11 @@ class Resources(_Part):
     parallel_environment: str | None = Field(None, description="parallel environment (SGE)")
 
     @property
+    def cores_per_node(self) -> int:
+        """Cores of a node that are used: processes times their threads."""
+        return self.processes_per_node * self.threads_per_process
+
+    @property
     def processes(self) -> int:
         """MPI processes of one calculation."""
         return self.nodes * self.processes_per_node
@@ -73,8 +90,7 @@ class Resources(_Part):
     @property
     def wall_time_s(self) -> int:
         """Wall time in seconds."""
-        hours, minutes, seconds = map(int, self.wall_time.split(":"))
-        return 3600 * hours + 60 * minutes + seconds
+        return seconds_of(self.wall_time)
 
 
 class StepResources(_Part):
@@ -89,6 +105,15 @@ class StepResources(_Part):
     account: str | None = None
     qos: str | None = None
     parallel_environment: str | None = None
+
+
+class Limits(_Part):
+    """The most that a queue gives to one queue job; what asks for more is refused here."""
+
+    wall_time: WallTime | None = Field(None, description="longest wall time")
+    nodes: int | None = Field(None, ge=1, description="most nodes")
+    cores_per_node: int | None = Field(None, ge=1, description="cores of a node")
+    memory_per_node_MB: int | None = Field(None, ge=1, description="memory of a node, MB")
 
 
 class Site(Resources):
@@ -106,6 +131,7 @@ class Site(Resources):
     mpi: str | None = Field(None, description="what starts MPI; {n} is the number of processes")
     directives: tuple[str, ...] = Field((), description="further options, e.g. --constraint=milan")
     setup: tuple[str, ...] = Field((), description="shell lines before the work, e.g. module load")
+    limits: Limits = Field(default_factory=Limits, description="the most that the queue gives")
     steps: dict[Kind, StepResources] = Field(
         default_factory=dict, description="other resources for some kinds of steps"
     )
@@ -149,7 +175,7 @@ def load_site(name: str | Path) -> Site:
     try:
         return Site(**{str(key): value for key, value in data.items()})
     except ValidationError as error:
-        message = f"queue file {file}: {_first(error)}"
+        message = f"queue file {file}: {first_mistake(error)}"
         raise RecipeError(message) from error
 
 
@@ -174,13 +200,14 @@ def locate(name: str | Path) -> Path:
         raise RecipeError(message) from None
 
 
-def _first(error: ValidationError) -> str:
+def first_mistake(error: ValidationError) -> str:
+    """Return the first mistake of a queue file in words, with the remedy."""
     first = error.errors()[0]
     place = [str(one) for one in first["loc"]]
     field = ".".join(place)
     if first["type"] == "extra_forbidden":
-        inside = place[:-1] and place[0] == "steps"
-        known = StepResources.model_fields if inside else Site.model_fields
+        parts = {"steps": StepResources.model_fields, "limits": Limits.model_fields}
+        known = parts.get(place[0], {}) if place[:-1] else Site.model_fields
         return f"unknown field {field!r}; {did_you_mean(place[-1], known)}"
     if first["type"] == "missing":
         hints = {"wall_time": "24:00:00", "scheduler": "slurm"}

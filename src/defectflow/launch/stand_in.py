@@ -81,8 +81,8 @@ class StandIn:
             converged=True,
             steps=0,
             cell=getattr(maker, "cell", "fixed"),
-            frozen=tuple(_argument(job, 1, "frozen") or ()),
-            charge=_argument(job, 2, "charge") or 0,
+            frozen=tuple(argument(job, 1, "frozen") or ()),
+            charge=argument(job, 2, "charge") or 0,
             magnetic_moments=moments if moments and None not in moments else None,
             site_potentials_V=(0.0,) * count,
             **_common(maker),
@@ -96,7 +96,8 @@ class StandIn:
         start, end = initial.structure, final.structure
         moves = _shortest(start, end)
         length = float(np.linalg.norm(moves))
-        inner = BandSettings.of(maker.settings).inner_images(length) | 1
+        farthest = float(np.linalg.norm(moves, axis=1).max())
+        inner = BandSettings.of(maker.settings).inner_images(farthest)
         images, fractions = [], np.linspace(0.0, 1.0, inner + 2)
         for fraction in fractions:
             moved = start.copy()
@@ -166,7 +167,8 @@ class StandIn:
         )
 
 
-def _argument(job: Job, place: int, name: str) -> Any:
+def argument(job: Job, place: int, name: str) -> Any:
+    """Return an argument of a job, given by place or by name; None if it was not given."""
     given = job.function_args[place] if len(job.function_args) > place else None
     return job.function_kwargs.get(name, given)
 
