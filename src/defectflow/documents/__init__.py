@@ -41,6 +41,7 @@ from defectflow.documents.convergence import (
     ConvergencePoint,
     ConvergenceScan,
 )
+from defectflow.documents.dislocations import DislocationCore, DislocationCoreDocument
 from defectflow.documents.electronic import AtomDos, DosDocument, VacuumDocument
 from defectflow.documents.electronic_structure import (
     BandDescription,
@@ -64,6 +65,7 @@ from defectflow.documents.intercalation import (
     VoltagePlateau,
     VoltagePoint,
 )
+from defectflow.documents.melting import AmorphousSurfaceDocument, MeltDocument
 from defectflow.documents.migration import (
     Diffusion,
     HopDocument,
@@ -90,6 +92,7 @@ from defectflow.errors import StoreError, did_you_mean
 __all__ = [
     "AdsorptionDocument",
     "AdsorptionSite",
+    "AmorphousSurfaceDocument",
     "AtomDos",
     "BandDescription",
     "BandDocument",
@@ -105,6 +108,8 @@ __all__ = [
     "DefectDocument",
     "DefectFormationEnergyDocument",
     "Diffusion",
+    "DislocationCore",
+    "DislocationCoreDocument",
     "Document",
     "DosDocument",
     "ElectronicHost",
@@ -125,6 +130,7 @@ __all__ = [
     "Intermediate",
     "IonSite",
     "Level",
+    "MeltDocument",
     "MigrationBarrierDocument",
     "OrderingEnergyDocument",
     "OverpotentialDocument",
@@ -159,11 +165,13 @@ __all__ = [
 RESULTS: dict[str, type[ResultDocument]] = {
     "adsorption_energy": AdsorptionDocument,
     "adsorption_free_energy": AdsorptionDocument,
+    "amorphous_surface_energy": AmorphousSurfaceDocument,
     "band_gap": BandGapDocument,
     "binding_energy": IntercalationDocument,
     "convergence": ConvergenceDocument,
     "d_band_center": DBandCenterDocument,
     "defect_formation_energy": DefectFormationEnergyDocument,
+    "dislocation_core_energy": DislocationCoreDocument,
     "equation_of_state": EquationOfStateDocument,
     "intercalation_energy": IntercalationDocument,
     "intercalation_voltage": IntercalationVoltageDocument,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.recipes import (
     adsorption,
+    amorphous_surfaces,
     convergence,
+    dislocations,
     electronic_structure,
     equation_of_state,
     formation,
@@ -67,6 +69,12 @@ FAMILIES: Final[dict[str, Family]] = {
         electronic_structure.WorkFunctionRecipe, electronic_structure.build_work_function
     ),
     "surface_energy": Family(surfaces.SurfaceEnergyRecipe, surfaces.build),
+    "amorphous_surface_energy": Family(
+        amorphous_surfaces.AmorphousSurfaceEnergyRecipe, amorphous_surfaces.build
+    ),
+    "dislocation_core_energy": Family(
+        dislocations.DislocationCoreEnergyRecipe, dislocations.build
+    ),
     "work_of_adhesion": Family(interfaces.WorkOfAdhesionRecipe, interfaces.build),
     "interface_formation_energy": Family(
         interfaces.InterfaceFormationEnergyRecipe, interfaces.build

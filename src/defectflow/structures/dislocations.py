@@ -41,6 +41,7 @@ def dislocations(
     size: tuple[float, float] = (SEPARATION_A, 0.0),
     arrangement: Arrangement = "quadrupole",
     elastic: Mapping[str, float] | None = None,
+    places: int = 1,
 ) -> Iterator[Cell]:
     """Yield the cell of a pair of dislocations, one for each distinct gap in which they may glide.
 
@@ -54,6 +55,9 @@ def dislocations(
         other sign; ``dipole``: lines of one sign stand above each other.
     elastic
         Elastic constants by name, any unit; isotropic with a Poisson ratio of 0.3 for None.
+    places
+        So many places of the lines across one period of the crystal: cores begin as different
+        ones, e.g. in the valleys and on the hills that the lattice puts into the way of a line.
 
     Examples
     --------
@@ -64,7 +68,8 @@ def dislocations(
     >>> cell.name, len(cell.structure) == len(cell.pristine)
     ('edge[1/2 -1/2 0](111)', True)
     """
-    return _pairs(system, system.field(elastic), size, arrangement)
+    box = _box(system, size, arrangement)
+    return _pairs(system, system.field(elastic), box, places)
 
 
 def strained_crystals(
@@ -125,18 +130,16 @@ def _strained(
 
 
 def _pairs(
-    system: SlipSystem,
-    field: ElasticField,
-    size: tuple[float, float],
-    arrangement: Arrangement,
+    system: SlipSystem, field: ElasticField, matrix: np.ndarray, steps: int
 ) -> Iterator[Cell]:
-    matrix = _box(system, size, arrangement)
     places, symbols = _filled(system, matrix)
     cuts = system.stack.cuts_A()
-    for rank, cut_A in enumerate(cuts, start=1):
-        core = _core(system, matrix, places, cut_A)
+    for (rank, cut_A), step in itertools.product(enumerate(cuts, start=1), range(steps)):
+        x, y = _core(system, matrix, places, cut_A)
+        core = (x + step * float(system.vectors[0, 0]) / steps, y)
         made = _displaced(field, matrix, places, core)
         name = system.name if len(cuts) == 1 else f"{system.name}_{rank}"
+        name += f" at {step}/{steps}" if steps > 1 else ""
         other = (core[0] + float(matrix[0, 0]) / 2, core[1])
         leaning = matrix + np.outer([0, 1, 0], system.burgers_A / 2)
         yield Cell(

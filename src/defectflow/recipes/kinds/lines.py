@@ -79,13 +79,19 @@ class Dislocation(_SlipChoice):
         "quadrupole",
         description="lines of opposite sign above each other (quadrupole) or of one sign (dipole)",
     )
+    places: int = Field(
+        1,
+        ge=1,
+        description="so many places of the lines across one period of the crystal, a cell for each",
+    )
 
     def cells(self, structure: Structure) -> Iterator[Cell]:
         """Yield a cell for each distinct gap between atomic planes in which the pair glides."""
         from defectflow.structures.dislocations import dislocations
 
         size = (self.separation_A, self.length_A)
-        return dislocations(self._system(structure), size, self.arrangement, self.elastic or None)
+        system, elastic = self._system(structure), self.elastic or None
+        return dislocations(system, size, self.arrangement, elastic, self.places)
 
 
 class DislocationStrain(_SlipChoice):
