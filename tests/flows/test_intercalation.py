@@ -5,13 +5,16 @@ from __future__ import annotations
 import itertools
 from fractions import Fraction
 
+import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from defectflow import hosts
 from defectflow.documents import load_result
 from defectflow.engines import engine
 from defectflow.errors import EngineError, RecipeError, StructureError
 from defectflow.flows import IntercalationEnergyMaker, IntercalationVoltageMaker
+from defectflow.flows.intercalation import _moved_A
 from defectflow.flows.voltage import usual_charge
 from defectflow.launch import run
 from defectflow.structures import vacancies
@@ -101,6 +104,16 @@ def test_without_a_defect_it_is_an_intercalation_energy():
     assert document.value == document.pristine_eV
     assert document.trapping_eV is None
     assert set(document.bare) == {"pristine"}
+
+
+def test_the_way_of_an_ion_is_counted_against_its_host():
+    """The host has drifted by half a cell and an atom has crossed a face; the ion moved 0.3 Å."""
+    start = Structure(
+        Lattice.cubic(4.0), ["Pd", "Pd", "H"], [[0, 0, 0.05], [0, 0.5, 0.95], [0.5, 0.5, 0.5]]
+    )
+    moved = np.add(start.frac_coords, [[0.5, 0, 0.1], [0.5, 0, 0.1], [-0.5, 0.075, 0.1]])
+    end = Structure(start.lattice, start.species, moved % 1.0)
+    assert _moved_A(start, end) == pytest.approx(0.3)
 
 
 def test_mistakes_are_found_before_anything_runs():

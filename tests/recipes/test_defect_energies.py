@@ -72,6 +72,14 @@ reach_A: 1.0
 supercell: [2, 2, 2]
 engine: emt
 """
+STARTS = """\
+quantity: defect_formation_energy
+host: {prototype: fcc-Cu}
+defect: {kind: dumbbell, families: ["110"]}
+starts: distorted
+supercell: [2, 2, 2]
+engine: emt
+"""
 ALL = (DOPANT, PAIR, LIMIT, CHARGED, VOLTAGE, INSERTION, BINDING)
 
 
@@ -104,6 +112,23 @@ def test_a_recipe_gives_its_document(tmp_path: Path, text: str, unit: str, defec
     assert (document.unit, document.defect) == (unit, defect)
     assert document.converged
     assert document.value is not None
+
+
+def test_a_distorted_start_wins_where_symmetry_holds_a_saddle(tmp_path: Path) -> None:
+    """Two atoms along [110] stay there by symmetry, more than 1 eV above where a rattle leads."""
+    from pymatgen.analysis.structure_matcher import StructureMatcher
+
+    document = run(build(load(written(tmp_path, STARTS))))
+    (defect,) = document.defects
+    above_eV = {start.name: start.above_lowest_eV for start in defect.starts}
+    as_built = "(Cu-Cu)_Cu[110]"
+    assert above_eV[as_built] > 1.0
+    assert above_eV[defect.start] == 0
+    assert defect.start != as_built
+    plain = run(build(load(written(tmp_path, STARTS.replace("distorted", "as_built")))))
+    assert plain.value - document.value == pytest.approx(above_eV[as_built], abs=1e-6)
+    ends = (plain.defects[0].relaxed.structure, defect.relaxed.structure)
+    assert not StructureMatcher().fit(*ends)
 
 
 def test_the_short_form_of_a_vacancy_is_the_long_one(tmp_path: Path) -> None:

@@ -188,6 +188,13 @@ def test_a_vacancy_meets_no_other_defect_and_no_other_element():
     assert comparison.note == "no published value for this host and defect"
 
 
+def test_a_charged_vacancy_does_not_stand_beside_a_neutral_one():
+    oxide = {"host": "rocksalt-MgO", "host_formula": "MgO", "prototype": "rocksalt-MgO"}
+    oxygen = formation("O", "rocksalt").model_copy(update={**oxide, "defect": "V_O"})
+    assert match(oxygen)[0].id == "OXV-001"
+    assert match(oxygen.model_copy(update={"charge": 2})) == ()
+
+
 @pytest.mark.parametrize(("element", "expected"), [("Al", 0.58), ("Cu", 0.72)])
 def test_hops_of_vacancies_in_elements(barrier, element, expected):
     document = barrier(

@@ -100,7 +100,7 @@ class IonSite(Document):
     from_defect_A
         Distance from the nearest changed site before relaxation; None in the pristine host.
     moved_A
-        How far the ion relaxed.
+        How far the ion relaxed, against the mean of the other atoms.
     """
 
     label: str

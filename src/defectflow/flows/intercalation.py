@@ -206,8 +206,9 @@ class IntercalationEnergyMaker(Maker):
         host, metal = steps["host"], steps["metal"]
         one_engine(metal, *empty.values(), *filled)
         mu_eV = metal.energy_eV / len(metal.structure)
+        whole = supercell(host.structure, scene.matrix)
         sites = [
-            _site(one, step, empty[one[1]], mu_eV)
+            _site(one, step, empty[one[1]], mu_eV, whole)
             for one, step in zip(scene.sites, filled, strict=True)
         ]
         settled = all(s.converged for s in (host, metal, *empty.values(), *filled))
@@ -233,21 +234,32 @@ class IntercalationEnergyMaker(Maker):
 
 
 def _site(
-    planned: Sequence[Any], relaxed: RelaxDocument, empty: RelaxDocument, mu_eV: float
+    planned: Sequence[Any],
+    relaxed: RelaxDocument,
+    empty: RelaxDocument,
+    mu_eV: float,
+    whole: Structure,
 ) -> IonSite:
     label, near, distance, plan = planned
-    start = np.array(plan.changes[-1]["frac_coords"])
-    moved = relaxed.structure.frac_coords[-1] - start
-    moved -= np.round(moved)
     energy_eV = relaxed.energy_eV - empty.energy_eV - mu_eV
     return IonSite(
         label=label,
         near="" if near == PRISTINE else near,
         energy_eV=energy_eV if relaxed.converged and empty.converged else None,
         from_defect_A=distance,
-        moved_A=float(np.linalg.norm(moved @ relaxed.structure.lattice.matrix)),
+        moved_A=_moved_A(plan.cell(whole).structure, relaxed.structure),
         relaxed=relaxed,
     )
+
+
+def _moved_A(start: Structure, end: Structure) -> float:
+    """Return how far the ion, the last atom, moved against the mean of all others."""
+    moves = end.frac_coords - start.frac_coords
+    # A sheet may drift as a whole: what counts is the way relative to its first atom.
+    moves -= moves[0] + np.round(moves - moves[0])
+    against = moves[-1] - moves[:-1].mean(axis=0)
+    against -= np.round(against)
+    return float(np.linalg.norm(against @ end.lattice.matrix))
 
 
 def _energies(sites: Sequence[IonSite], ion: str, *, settled: bool) -> dict[str, Any]:

@@ -127,7 +127,10 @@ def _of_barrier(document: MigrationBarrierDocument) -> Conditions:
 
 
 def _of_formation(document: DefectFormationEnergyDocument) -> Conditions:
+    """Return those of a defect; vacancies have a table of their own, of neutral ones."""
     known = _of_any(document)
+    if document.charge:
+        known = replace(known, defect=f"{document.defect} of charge {document.charge:+d}")
     vacancy = document.defect.startswith("V_")
     return replace(known, quantity="vacancy_formation_energy") if vacancy else known
 
