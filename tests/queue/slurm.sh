@@ -57,8 +57,11 @@ SlurmdLogFile=$dir/log/slurmd.log
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,sched_interval=5,bf_interval=5,sched_min_interval=0
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
-JobAcctGatherType=jobacct_gather/none
+SelectTypeParameters=CR_Core_Memory
+DefMemPerCPU=200
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
 AccountingStorageType=accounting_storage/none
 SlurmctldTimeout=10
 SlurmdTimeout=10

@@ -84,7 +84,9 @@ def resume(submission: Submission, url: str) -> str | None:
     if submission.state == "cancelled" and submission.to == "fireworks":
         return submission.command
     lost = any(trouble.lost for trouble in submission.troubles)
-    if lost or submission.state in {"failed", "cancelled"}:
+    # A queue that cannot be asked is no reason to submit anything again.
+    stuck = submission.state == "waiting" and any(one.job != "queue" for one in submission.troubles)
+    if lost or stuck or submission.state in {"failed", "cancelled"}:
         return shlex.join(["defectflow", "retry", submission.recipe, "--store", url])
     return None
 

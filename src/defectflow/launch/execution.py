@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import time
 import traceback
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,8 @@ class Outcome:
         The traceback that belongs to `error`.
     lost
         Whether the process died under the job: it says nothing about the job.
+    seconds
+        Wall time of the job itself, without the start of the process that ran it.
     """
 
     document: dict[str, Any] | None = None
@@ -56,6 +59,7 @@ class Outcome:
     error: str = ""
     trace: str = ""
     lost: bool = False
+    seconds: float = 0.0
 
     @property
     def plain(self) -> bool:
@@ -141,17 +145,18 @@ def perform(job: Job, directory: Path, store: Any = None, key: str | None = None
     ready.config = replace(job.config, resolve_references=False)
     sink = _Sink()
     target: Any = store or sink
-    before = os.getcwd()  # noqa: PTH109 - pathlib has no chdir in Python 3.11
+    before, started = os.getcwd(), time.monotonic()  # noqa: PTH109 - pathlib has no chdir in 3.11
     try:
         os.chdir(directory)
         with logged(directory):
             response = ready.run(store=target, job_dir=directory)
-        outcome = _outcome(response, sink)
+        outcome = replace(_outcome(response, sink), seconds=time.monotonic() - started)
         if key is not None:
             journal.note(directory, key, outcome)
         return outcome  # noqa: TRY300 - what is noted fails like the job itself
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a job raises is its outcome
-        return Outcome(error=one_line(error), trace=traceback.format_exc())
+        spent = time.monotonic() - started
+        return Outcome(error=one_line(error), trace=traceback.format_exc(), seconds=spent)
     finally:
         current: Any = CURRENT_JOB
         current.reset()

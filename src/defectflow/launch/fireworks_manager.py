@@ -12,7 +12,7 @@ from defectflow.launch import queues
 from defectflow.launch.execution import steps_of
 from defectflow.launch.feeding import Feeder
 from defectflow.launch.launchpads import claimed, release
-from defectflow.launch.rockets import MARK, version, workflow
+from defectflow.launch.rockets import MARK, JobInterrupted, version, workflow
 from defectflow.launch.site import Site, load_site
 from defectflow.launch.submissions import Submission, Trouble
 from defectflow.store.runs import process_start
@@ -126,7 +126,7 @@ class FireWorksManager:
         jobs = self._fireworks(flow)
         states = [job["state"] for job in jobs]
         troubles = [*self._failures(jobs), *self._losses(jobs, listed)]
-        troubles += self._stuck(listed) if set(states) & _LIVE else []
+        troubles += self._stuck(listed, states) if set(states) & _LIVE else []
         if problem:
             troubles.append(Trouble("queue", problem))
         label = {
@@ -146,10 +146,17 @@ class FireWorksManager:
         for job in jobs:
             if job["state"] != "FIZZLED":
                 continue
-            launch = self.pad.launches.find_one({"launch_id": {"$in": job["launches"][-1:]}})
-            action = (launch or {}).get("action") or {}
+            launch = self.pad.launches.find_one({"launch_id": {"$in": job["launches"][-1:]}}) or {}
+            action = launch.get("action") or {}
             trace = str(action.get("stored_data", {}).get("_exception", {}).get("_stacktrace", ""))
-            yield Trouble(job["name"], _last_words(trace))
+            words = _last_words(trace)
+            env = (launch.get("fworker") or {}).get("env") or {}
+            number = env.get("queue_job", "")
+            if words.startswith(JobInterrupted.__name__):
+                words = words.partition(": ")[2]
+                if number and self.site is not None:
+                    words = f"{queues.fate(self.site, number)}; {words}"
+            yield Trouble(job["name"], words)
 
     def _losses(
         self, jobs: Sequence[dict[str, Any]], listed: dict[str, queues.QueueJob] | None
@@ -175,11 +182,20 @@ class FireWorksManager:
             return queues.fate(self.site, number)
         return ""
 
-    def _stuck(self, listed: dict[str, queues.QueueJob] | None) -> Iterator[Trouble]:
-        for job in (listed or {}).values():
+    def _stuck(
+        self, listed: dict[str, queues.QueueJob] | None, states: Sequence[str]
+    ) -> Iterator[Trouble]:
+        """Yield what keeps the ready jobs of this launchpad from being worked on."""
+        if listed is None or self.site is None:
+            return
+        feeder = Feeder(self.pad, self.site, self.queue, self.store, self.folder)
+        here = [listed[record["number"]] for record in feeder.records(listed)]
+        for job in here:
             if job.stuck:
                 words = f"will never start ({job.reason or job.state}); take it out of the queue"
                 yield Trouble(f"queue job {job.number}", words)
+        if not here and set(states) & {"READY", "RESERVED"}:
+            yield Trouble("queue jobs", "none is left for the jobs that are ready")
 
 
 def _state(whole: str, states: Sequence[str], troubles: Sequence[Trouble]) -> State:

@@ -156,14 +156,13 @@ class FlowRun:
         elif outcome.error:
             task.folder.keep(outcome.trace or outcome.error)
             again = ", also when tried again" if outcome.lost else ""
-            self._fail(node, f"{outcome.error}{again}", task)
+            self._fail(node, f"{outcome.error}{again}", task, outcome.seconds)
         else:
-            seconds = task.seconds
             self._file(task, outcome)
             self.computed += 1
             self.graph.finish(node, outcome)
-            self._count_end(node.job, seconds)
-            self._tell("finished", node, task.work.key, seconds)
+            self._count_end(node.job, outcome.seconds)
+            self._tell("finished", node, task.work.key, outcome.seconds)
 
     def _file(self, task: Task, outcome: Outcome) -> None:
         key = task.work.key
@@ -181,12 +180,11 @@ class FlowRun:
         else:
             self.shop.folders.discard(task.folder, task.work.job.name)
 
-    def _fail(self, node: Node, error: str, task: Task | None = None) -> None:
+    def _fail(self, node: Node, error: str, task: Task | None = None, seconds: float = 0.0) -> None:
         folder = None if task is None else task.folder.path
         self._failures.append(JobFailure(node.job.name, node.job.uuid, error, folder))
         self.graph.fail(node, error)
         self._count_end(node.job)
-        seconds = 0.0 if task is None else task.seconds
         self._tell("failed", node, task.work.key if task else None, seconds, error)
 
     def _expect(self) -> None:

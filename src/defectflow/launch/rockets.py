@@ -48,6 +48,10 @@ class JobFailed(DefectflowError):
     """A job raised; the message is its error, the traceback lies in the job's folder."""
 
 
+class JobInterrupted(DefectflowError):
+    """The worker was told to stop in the middle of a job: by the queue, as a rule."""
+
+
 def version() -> str:
     """Return the version of defectflow that submits or works."""
     return importlib.metadata.version("defectflow")
@@ -98,12 +102,18 @@ class StepTask(FiretaskBase):  # type: ignore[misc]
             If another version of defectflow submitted the job, or it cannot be rebuilt here.
         JobFailed
             If the job raised.
+        JobInterrupted
+            If this process was told to stop.
         """
         _check_version(fw_spec)
         job = _rebuilt(self["job"])
         place = dict(self["place"])
-        with open_store(place["store"]) as store:
-            outcome = run_step(job, store, Path(place["folder"]))
+        try:
+            with open_store(place["store"]) as store:
+                outcome = run_step(job, store, Path(place["folder"]))
+        except KeyboardInterrupt:
+            message = "the worker was told to stop; what the job has written is kept"
+            raise JobInterrupted(message) from None
         if outcome.error:
             raise JobFailed(outcome.error)
         grown = [

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import signal
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from defectflow.engines.deadline import time_left_s
 from defectflow.errors import DefectflowError
 from defectflow.launch.feeding import Feeder, category_query
+from defectflow.launch.interrupts import heeded_interrupts
 from defectflow.launch.launchpads import open_launchpad
 from defectflow.launch.patience import patiently
 from defectflow.launch.queues import number_variable
@@ -24,7 +24,7 @@ from defectflow.launch.site import load_site
 from defectflow.store.runs import process_start
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from fireworks import FWorker, LaunchPad
 
@@ -43,17 +43,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in ("store", "queue", "kind", "folder"):
         parser.add_argument(f"--{name}", required=True)
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupted)
     try:
         site = load_site(given.queue)
-        pad = patiently(lambda: open_launchpad(given.store))
-        if pad is None:
-            return 1
-        worker = fworker(site, given.kind)
-        _refuse_others(pad)
-        count = work(pad, worker)
-        print(f"{count} jobs done by defectflow {version()}")  # noqa: T201 - the queue job's log
-        Feeder(pad, site, given.queue, given.store, given.folder).feed_quietly()
+        with heeded_interrupts() as check:
+            pad = patiently(lambda: open_launchpad(given.store))
+            if pad is None:
+                return 1
+            worker = fworker(site, given.kind)
+            _refuse_others(pad)
+            count = work(pad, worker, check)
+            print(f"{count} jobs done by defectflow {version()}")  # noqa: T201 - the queue job's log
+            Feeder(pad, site, given.queue, given.store, given.folder).feed_quietly()
     except DefectflowError as error:
         print(f"defectflow worker: {error}", file=sys.stderr)  # noqa: T201 - the queue job's log
         return 1
@@ -81,8 +81,14 @@ def fworker(site: Site, kind: str) -> FWorker:
     return FWorker(name=f"defectflow-{kind}", query=query, env=env)
 
 
-def work(pad: LaunchPad, worker: FWorker) -> int:
-    """Launch ready jobs one after the other; return how many."""
+def work(pad: LaunchPad, worker: FWorker, check: Callable[[], None]) -> int:
+    """Launch ready jobs one after the other; return how many.
+
+    Parameters
+    ----------
+    check
+        Raises if this process was told to stop: FireWorks makes a failed job of that.
+    """
     from fireworks.core.rocket_launcher import launch_rocket
 
     count, idle_since = 0, time.monotonic()
@@ -91,7 +97,9 @@ def work(pad: LaunchPad, worker: FWorker) -> int:
         if left is not None and left < _LEAST_S:
             break
         ready = patiently(lambda: pad.run_exists(worker))
-        if ready and launch_rocket(pad, worker):
+        launched = ready and launch_rocket(pad, worker)
+        check()
+        if launched:
             count += 1
             idle_since = time.monotonic()
         else:
@@ -114,10 +122,6 @@ def _refuse_others(pad: LaunchPad) -> None:
             f"defectflow=={asked} for them",
             file=sys.stderr,
         )
-
-
-def _interrupted(signum: int, frame: Any) -> None:  # noqa: ARG001 - the signature of handlers
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -27,17 +27,11 @@ PAUSE_S: Final = 0.2
 
 @dataclass
 class Task:
-    """A job at work: what runs, in which folder, since when, and who is told of its end."""
+    """A job at work: what runs, in which folder, and who is told of its end."""
 
     work: Work
     folder: Workspace
     end: Callable[[Task, Outcome], None]
-    started: float = field(default_factory=time.monotonic)
-
-    @property
-    def seconds(self) -> float:
-        """Wall time so far."""
-        return time.monotonic() - self.started
 
 
 @dataclass
