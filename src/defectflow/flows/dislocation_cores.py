@@ -149,29 +149,11 @@ class DislocationCoreMaker(Maker):
         one_engine(perfect, *relaxed)
         cells = self.plan.cells(host.structure)
         line = _line(cells[0])
-        ends = {
-            cell.name: outcome(cell, one.structure)
-            for cell, one in zip(cells, relaxed, strict=True)
-        }
-        energies = [
-            (one.energy_eV - perfect.energy_eV) / (2 * line.length_A)
-            if one.converged and ends[cell.name] != "annihilated"
-            else None
-            for cell, one in zip(cells, relaxed, strict=True)
-        ]
+        cores = _cores(cells, relaxed, perfect)
+        ends = {one.name: one.outcome for one in cores}
+        energies = [one.energy_eV_per_A for one in cores]
         known = sorted(energy for energy in energies if energy is not None)
         settled = len(known) == len(energies) and all(one.converged for one in crystals)
-        cores = tuple(
-            DislocationCore(
-                name=cell.name,
-                cores_A=_line(cell).cores_A,
-                energy_eV_per_A=energy,
-                above_lowest_eV_per_A=None if energy is None else energy - known[0],
-                outcome=ends[cell.name],
-                relaxed=one,
-            )
-            for cell, energy, one in zip(cells, energies, relaxed, strict=True)
-        )
         others = [energy - known[0] for energy in known if energy - known[0] > _SAME]
         (left, _), (right, _) = line.cores_A
         return DislocationCoreDocument(
@@ -190,8 +172,34 @@ class DislocationCoreMaker(Maker):
             line_energy_eV_per_A=known[0] if known else None,
             relaxed_host=host,
             perfect=perfect,
-            cores=cores,
+            cores=tuple(cores),
         )
+
+
+def _cores(
+    cells: list[Cell], relaxed: list[RelaxDocument], perfect: RelaxDocument
+) -> list[DislocationCore]:
+    """Return what became of each start, and its energy per length of line."""
+    length_A = _line(cells[0]).length_A
+    ends = [outcome(cell, one.structure) for cell, one in zip(cells, relaxed, strict=True)]
+    energies = [
+        (one.energy_eV - perfect.energy_eV) / (2 * length_A)
+        if one.converged and end != "annihilated"
+        else None
+        for one, end in zip(relaxed, ends, strict=True)
+    ]
+    lowest = min((energy for energy in energies if energy is not None), default=0.0)
+    return [
+        DislocationCore(
+            name=cell.name,
+            cores_A=_line(cell).cores_A,
+            energy_eV_per_A=energy,
+            above_lowest_eV_per_A=None if energy is None else energy - lowest,
+            outcome=end,
+            relaxed=one,
+        )
+        for cell, energy, end, one in zip(cells, energies, ends, relaxed, strict=True)
+    ]
 
 
 def outcome(cell: Cell, relaxed: Structure) -> Outcome:

@@ -72,9 +72,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "amorphous_surface_energy": Family(
         amorphous_surfaces.AmorphousSurfaceEnergyRecipe, amorphous_surfaces.build
     ),
-    "dislocation_core_energy": Family(
-        dislocations.DislocationCoreEnergyRecipe, dislocations.build
-    ),
+    "dislocation_core_energy": Family(dislocations.DislocationCoreEnergyRecipe, dislocations.build),
     "work_of_adhesion": Family(interfaces.WorkOfAdhesionRecipe, interfaces.build),
     "interface_formation_energy": Family(
         interfaces.InterfaceFormationEnergyRecipe, interfaces.build
