@@ -80,6 +80,7 @@ from defectflow.documents.planar import (
     SurfaceFit,
     UnstableFaultDocument,
 )
+from defectflow.documents.segregation import SegregationEnergyDocument, SegregationSite
 from defectflow.documents.steps import BandDocument, Candidate, Image, RelaxDocument
 from defectflow.documents.surfaces import (
     InterfaceEnergyDocument,
@@ -142,6 +143,8 @@ __all__ = [
     "ReactionStep",
     "RelaxDocument",
     "ResultDocument",
+    "SegregationEnergyDocument",
+    "SegregationSite",
     "SiteDocument",
     "StartDocument",
     "SurfaceEnergyDocument",
@@ -178,6 +181,7 @@ RESULTS: dict[str, type[ResultDocument]] = {
     "grain_boundary_energy": PlanarEnergyDocument,
     "migration_barrier": MigrationBarrierDocument,
     "ordering_energy": OrderingEnergyDocument,
+    "segregation_energy": SegregationEnergyDocument,
     "stacking_fault_energy": PlanarEnergyDocument,
     "surface_energy": SurfaceEnergyDocument,
     "work_function": WorkFunctionDocument,

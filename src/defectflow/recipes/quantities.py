@@ -19,6 +19,7 @@ from defectflow.recipes import (
     ordering,
     overpotential,
     planar,
+    segregation,
     surfaces,
     trends,
 )
@@ -79,6 +80,7 @@ FAMILIES: Final[dict[str, Family]] = {
     ),
     "stacking_fault_energy": Family(planar.StackingFaultEnergyRecipe, planar.build),
     "grain_boundary_energy": Family(planar.GrainBoundaryEnergyRecipe, planar.build),
+    "segregation_energy": Family(segregation.SegregationEnergyRecipe, segregation.build),
     "twin_energy": Family(planar.TwinEnergyRecipe, planar.build),
     "unstable_stacking_fault_energy": Family(
         planar.UnstableFaultEnergyRecipe, planar.build_unstable

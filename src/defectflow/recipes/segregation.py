@@ -1,0 +1,114 @@
+"""The energy with which a grain boundary, a fault or a dislocation holds a point defect."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, model_validator
+
+from defectflow.recipes.defects import Defect, spelled_out
+from defectflow.recipes.parts import (
+    HOST_CELL,
+    SUPERCELL,
+    HostCell,
+    HostChoice,
+    QuantityRecipe,
+    ReferenceChoice,
+    Supercell,
+)
+
+if TYPE_CHECKING:
+    from jobflow import Flow
+
+    from defectflow.recipes.formation import DefectFormationEnergyRecipe
+    from defectflow.recipes.order import Order
+
+
+class SegregationEnergyRecipe(QuantityRecipe):
+    """Energy of a point defect at a larger defect less that in the perfect crystal, eV.
+
+    E_seg = [E(cell + X) - E(cell)] - [E(crystal + X) - E(crystal)] at each distinct site of the
+    cell that `host` generates; negative where X segregates. The value is that of the lowest site.
+    """
+
+    quantity: Literal["segregation_energy"]
+    host: HostChoice = Field(
+        description="the crystal, and in its `cell` the larger defect, e.g. a grain boundary"
+    )
+    defect: Defect = Field(
+        description="the point defect, e.g. `{kind: substitution, replace: {Cu: Ag}}`"
+    )
+    references: dict[str, ReferenceChoice] = Field(
+        default_factory=dict,
+        description="reservoirs of elements, by symbol; they do not change the value",
+    )
+    host_cell: HostCell = Field("relax", description=HOST_CELL)
+    supercell: Supercell | None = Field(None, description=f"of the cell: {SUPERCELL}")
+    min_image_distance_A: float = Field(
+        8.0, gt=0, description="least distance of the point defect from its periodic image, Å"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, data: Any) -> Any:
+        return spelled_out(data)
+
+    @model_validator(mode="after")
+    def _has_two(self) -> SegregationEnergyRecipe:
+        if self.host.cell is None:
+            message = (
+                "`host` is a perfect crystal: nothing segregates there; give it a `cell`, e.g. "
+                "`{kind: grain_boundary, sigma: 5}`"
+            )
+            raise ValueError(message)
+        return self
+
+    def subject(self) -> tuple[str, str]:
+        """Return host and defect in words, for a table of what could not be computed."""
+        return str(self.host), self.defect.kind
+
+
+def build(recipe: SegregationEnergyRecipe, order: Order) -> Flow:
+    """Return the flow of a segregation energy."""
+    from defectflow.flows.segregation import SegregationMaker, places
+
+    crystal = recipe.host.model_copy(update={"cell": None, "name": None})
+    flows = [
+        _formation(recipe, order, host, size)
+        for host, size in ((recipe.host, recipe.supercell), (crystal, None))
+    ]
+    found = places(
+        order.host(recipe.host).structure,
+        order.host(crystal).structure,
+        recipe.defect.cells,
+        recipe.supercell,
+        recipe.min_image_distance_A,
+    )
+    return SegregationMaker(order.engine).make(*flows, found, order.provenance)
+
+
+def _formation(
+    recipe: SegregationEnergyRecipe, order: Order, host: HostChoice, supercell: Supercell | None
+) -> Flow:
+    """Return the flow of the formation energy in one of the two crystals, a result of its own."""
+    from defectflow.flows.provenance import Provenance
+    from defectflow.recipes import formation
+    from defectflow.recipes.order import key_of
+
+    content: DefectFormationEnergyRecipe = formation.DefectFormationEnergyRecipe(
+        quantity="defect_formation_energy",
+        host=host,
+        defect=recipe.defect,
+        references=recipe.references,
+        host_cell=recipe.host_cell,
+        supercell=supercell,
+        min_image_distance_A=recipe.min_image_distance_A,
+        engine=recipe.engine,
+        level=recipe.level,
+    )
+    origin = Provenance(
+        recipe=f"{order.provenance.recipe} ({host.name or host})",
+        key=key_of(content, order.folder),
+        recipe_input=content.model_dump(mode="json", exclude_defaults=True),
+    )
+    return formation.build(content, order.changed(order.engine, origin))
