@@ -184,6 +184,7 @@ RESULTS: dict[str, type[ResultDocument]] = {
     "segregation_energy": SegregationEnergyDocument,
     "stacking_fault_energy": PlanarEnergyDocument,
     "surface_energy": SurfaceEnergyDocument,
+    "trend": TrendDocument,
     "work_function": WorkFunctionDocument,
     "work_of_adhesion": InterfaceEnergyDocument,
     "interface_formation_energy": InterfaceEnergyDocument,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from defectflow.documents import ConvergenceDocument
-from defectflow.report.scans import scan_table
+from defectflow.documents import ConvergenceDocument, TrendDocument
+from defectflow.report.scans import scan_table, trend_table
 from defectflow.report.tables import Column, duration, table
 
 if TYPE_CHECKING:
@@ -43,7 +43,10 @@ def comparison_table(
         for one in compared
         if isinstance(one.document, ConvergenceDocument)
     ]
-    return "\n".join([text, *scans, *_remarks(compared), *_sources(compared)])
+    trends = [
+        trend_table(one.document) for one in compared if isinstance(one.document, TrendDocument)
+    ]
+    return "\n".join([text, *scans, *trends, *_remarks(compared), *_sources(compared)])
 
 
 def failed_row(quantity: str, host: str, what: str, engine: str) -> dict[str, object]:
