@@ -69,18 +69,31 @@ def with_errors(rows: list[dict[str, Any]]) -> dict[str, Any]:
         for against in ("published", "dft"):
             known = None not in (one["value"], one[against])
             one[f"error_{against}"] = one["value"] - one[against] if known else None
-    for against in ("published", "dft"):
-        errors = [one[f"error_{against}"] for one in rows if one[f"error_{against}"] is not None]
-        if not errors:
-            continue
-        mean = sum(errors) / len(errors)
-        record["means"][against] = {
-            "count": len(errors),
-            "mean_error": mean,
-            "mean_absolute_error": sum(map(abs, errors)) / len(errors),
-            "after_the_mean": sum(abs(one - mean) for one in errors) / len(errors),
-        }
+    both = [one for one in rows if None not in (one["dft"], one["published"])]
+    errors = {
+        "potential against published": [one["error_published"] for one in rows],
+        "potential against dft": [one["error_dft"] for one in rows],
+        "dft against published": [one["dft"] - one["published"] for one in both],
+    }
+    record["means"] = {
+        name: means
+        for name, found in errors.items()
+        if (means := _means([one for one in found if one is not None]))
+    }
     return record | {"rows": rows}
+
+
+def _means(errors: list[float]) -> dict[str, float]:
+    """Return mean errors; empty if there are none."""
+    if not errors:
+        return {}
+    mean = sum(errors) / len(errors)
+    return {
+        "count": len(errors),
+        "mean_error": mean,
+        "mean_absolute_error": sum(map(abs, errors)) / len(errors),
+        "after_the_mean": sum(abs(one - mean) for one in errors) / len(errors),
+    }
 
 
 def file_rows(new: list[dict[str, Any]]) -> dict[str, Any]:
@@ -101,9 +114,9 @@ def print_table(record: dict[str, Any]) -> None:
     for one in record["rows"]:
         cells = ("-" if one[name] is None else f"{one[name]:.3f}" for name in names)
         print(f"{one['recipe']:36s} {one['site']:8s}" + "".join(f"{cell:>17s}" for cell in cells))
-    for against, mean in record["means"].items():
+    for name, mean in record["means"].items():
         print(
-            f"against {against} ({mean['count']}): mean {mean['mean_error']:+.3f}, mean absolute "
+            f"{name} ({mean['count']}): mean {mean['mean_error']:+.3f}, mean absolute "
             f"{mean['mean_absolute_error']:.3f}, after the mean {mean['after_the_mean']:.3f} eV"
         )
 
