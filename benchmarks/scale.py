@@ -190,7 +190,7 @@ def large_store() -> dict[str, Any]:
             "barriers of Mg in one host": lambda: store.find(
                 quantity="migration_barrier", species="Mg", host=f"host-{middle // 100}"
             ),
-            "file one more": lambda: store.file(documents(DOCUMENTS, 1)[0]),
+            "file one more": lambda: store.file(documents(DOCUMENTS, 1)[0]) or True,
         }
         with store:
             answers = {name: timed(ask) for name, ask in questions.items()}
@@ -213,8 +213,9 @@ def timed(ask: Any) -> dict[str, float]:
     walls, cpu = [], time.process_time()
     for _ in range(REPEATS):
         began = time.perf_counter()
-        assert ask() is not None or True  # noqa: S101 - `file` returns nothing
+        answer = ask()
         walls.append((time.perf_counter() - began) * 1000)
+        assert answer  # noqa: S101 - each question has an answer
     spent = (time.process_time() - cpu) * 1000 / REPEATS
     return {
         "median_ms": round(statistics.median(walls), 2),
