@@ -126,6 +126,9 @@ def test_mistakes_are_said_in_one_line(stored):
     done = invoke("levels")
     assert done.exit_code == 2
     assert "--host other" in done.output
+    done = invoke("levels", "--engine", "emt")
+    assert done.exit_code == 2
+    assert "no converged defect formation energy" in done.output
     stored.results.clear()
     done = invoke("plot", "voltage")
     assert done.exit_code == 2

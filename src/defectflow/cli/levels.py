@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--host", metavar="H", help="Prototype or reduced formula.")
+@click.option("--engine", metavar="E", help="Only results of this engine.")
 @click.option("--limit", metavar="L", default="", help="E.g. O-poor, with competing phases.")
 @click.option(
     "--temperature",
@@ -35,12 +36,11 @@ if TYPE_CHECKING:
 @format_option("table", "json")
 @store_option
 def command(
-    host: str | None,
     limit: str,
     temperatures: tuple[float, ...],
     frozen_at: float | None,
     style: Format,
-    store: str | None,
+    **where: str | None,
 ) -> None:
     """Print formation energies, transition levels and concentrations of the defects of a host.
 
@@ -51,7 +51,8 @@ def command(
     from defectflow.report.defect_sets import DefectSet, records
     from defectflow.report.records import to_json
 
-    results = found(store, quantity="defect_formation_energy", host=host)
+    results = found(where["store"], quantity="defect_formation_energy", host=where["host"])
+    results = [one for one in results if where["engine"] in (None, one.engine.name)]
     defects = DefectSet.from_results(results, limit)
     equilibria = [defects.equilibrium(kelvin, frozen_at) for kelvin in temperatures]
     if style == "json":

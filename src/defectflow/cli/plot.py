@@ -45,6 +45,7 @@ KINDS: Final = {
     help="Picture to write (.png, .pdf, .svg). [default: KIND.png]",
 )
 @click.option("--host", metavar="H", help="Prototype or reduced formula.")
+@click.option("--engine", metavar="E", help="Only results of this engine.")
 @click.option("--species", metavar="S", help="Adsorbate, e.g. H.")
 @click.option(
     "--reaction", type=click.Choice(["HER", "ORR", "OER"]), default="HER", help="Of a volcano."
@@ -63,12 +64,13 @@ def command(
     kind: str,
     target: Path | None,
     host: str | None,
+    engine: str | None,
     species: str | None,
     store: str | None,
     **wishes: Any,
 ) -> None:
     """Draw results of the store into a file."""
-    results = found(store, host=host)
+    results = [one for one in found(store, host=host) if engine in (None, one.engine.name)]
     if species is not None and kind in {"strain", "voltage"}:
         results = [one for one in results if one.species == species]
     figure = _drawn(kind, results, species, **wishes)
