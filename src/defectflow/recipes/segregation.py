@@ -73,10 +73,8 @@ def build(recipe: SegregationEnergyRecipe, order: Order) -> Flow:
     from defectflow.flows.segregation import SegregationMaker, places
 
     crystal = recipe.host.model_copy(update={"cell": None, "name": None})
-    flows = [
-        _formation(recipe, order, host, size)
-        for host, size in ((recipe.host, recipe.supercell), (crystal, None))
-    ]
+    at_defect = _formation(recipe, order, recipe.host, recipe.supercell)
+    away = _formation(recipe, order, crystal, None)
     found = places(
         order.host(recipe.host).structure,
         order.host(crystal).structure,
@@ -84,7 +82,7 @@ def build(recipe: SegregationEnergyRecipe, order: Order) -> Flow:
         recipe.supercell,
         recipe.min_image_distance_A,
     )
-    return SegregationMaker(order.engine).make(*flows, found, order.provenance)
+    return SegregationMaker(order.engine).make(at_defect, away, found, order.provenance)
 
 
 def _formation(
