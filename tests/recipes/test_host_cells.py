@@ -35,7 +35,7 @@ def test_an_impurity_at_a_dislocation_is_one_recipe(tmp_path):
     names = [job.name for job in flow.jobs]
     assert names[0] == "relax host"
     # The perfect crystal, not the one with dislocations, is where the exchanged atoms go.
-    assert any("fcc-Cu" in name for name in names)
+    assert "relax fcc-Cu" in names
     host_job = flow.jobs[0]
     assert len(host_job.function_args[0]) == 114
 
@@ -101,3 +101,54 @@ def test_another_cell_is_another_result(tmp_path):
 def test_a_name_without_a_cell_is_refused(tmp_path):
     with pytest.raises(RecipeError, match="chooses among the cells"):
         recipe(tmp_path, formation("{prototype: fcc-Cu, name: x}"))
+
+
+def test_hydrogen_on_the_stacking_faulted_silver_surface_is_one_recipe(tmp_path):
+    text = """
+quantity: adsorption_energy
+host: {prototype: fcc-Ag}
+slab: {miller: [1, 1, 1], layers: 5, repeat: [2, 2], fault_below: 2}
+adsorbate: H
+engine: emt
+"""
+    flow = build(recipe(tmp_path, text))
+    assert [job.name for job in flow.jobs] == ["relax host", "relax H2", "cut slab"]
+    bare = build(recipe(tmp_path, text.replace(", fault_below: 2", "")))
+    assert bare.jobs[2].maker.slab.fault_below == 0
+    assert flow.jobs[2].maker.slab.fault_below == 2
+
+
+def test_hydrogen_on_silver_strained_by_a_dislocation_is_one_recipe(tmp_path):
+    """The strained-lattice model of a catalyst rich in dislocations."""
+    text = f"""
+quantity: adsorption_energy
+host: {{prototype: fcc-Ag, cell: {{kind: dislocation_strain, {LINE}, above_A: 6.0}}}}
+slab: {{miller: [1, 1, 1], layers: 4}}
+adsorbate: H
+engine: emt
+"""
+    assert build(recipe(tmp_path, text)).jobs
+
+
+def test_lithium_at_a_dislocation_in_copper_is_one_recipe(tmp_path):
+    host = f"{{prototype: fcc-Cu, cell: {{kind: dislocation, {LINE}}}}}"
+    text = formation(host, "{kind: substitution, replace: {Cu: Li}}", "supercell: [1, 1, 1]")
+    flow = build(recipe(tmp_path, text.replace("engine: emt", "engine: sevennet")))
+    names = [job.name for job in flow.jobs]
+    # Lithium comes from its metal, copper goes to the perfect crystal.
+    assert {"relax bcc-Li", "relax fcc-Cu"} < set(names)
+
+
+def test_magnesium_along_a_grain_boundary_is_one_recipe(tmp_path):
+    boundary = "{kind: grain_boundary, sigma: 5, axis: [0, 0, 1], miller: [3, 1, 0]}"
+    text = f"""
+quantity: migration_barrier
+host: {{prototype: rocksalt-MgO, cell: {boundary}, name: "Σ5(310)[001]_1"}}
+species: Mg
+limit: discharged
+supercell: [1, 1, 1]
+engine: sevennet
+"""
+    flow = build(recipe(tmp_path, text))
+    assert flow.jobs[0].name == "relax host"
+    assert len(flow.jobs[0].function_args[0]) > 40
