@@ -10,7 +10,7 @@ import pytest
 from defectflow.errors import StructureError
 from defectflow.structures import hosts, primitive, supercell_matrix
 from defectflow.structures.balanced import compensated, frenkel, schottky
-from defectflow.structures.complexes import Neighbourhood
+from defectflow.structures.complexes import Neighbourhood, complexes
 
 #: Ionic charges, written down by hand.
 IONS = {"Mg": 2, "Al": 3, "Ti": 4, "O": -2, "F": -1, "Li": 1, "Cr": 3, "Nb": 5, "Ce": 4, "Y": 3}
@@ -105,6 +105,25 @@ def test_chromium_in_lithium_titanate():
     assert cell.name == "V_O+2Cr_Ti_1"
     assert charge(cell) == 0
     assert cell.structure.composition["Cr"] == 2
+
+
+def first_shell(structure, site, symbol):
+    """How many atoms of an element are as near to a site as the nearest one."""
+    around = structure.get_neighbors(site, 6.5)
+    distances = [near.nn_distance for near in around if near.specie.symbol == symbol]
+    return sum(one < min(distances) + 0.05 for one in distances)
+
+
+def test_centres_with_too_few_neighbours_are_passed_over():
+    """One Ti among eight cations of rock salt: some O have one Ti in their first shell."""
+    host = hosts.load("rocksalt-MgO").structure * (2, 1, 1)
+    magnesium = [k for k, site in enumerate(host) if site.specie.symbol == "Mg"]
+    for rank, index in enumerate(magnesium):
+        host.replace(index, "Ti" if rank == 0 else "Li")
+    around = [first_shell(host, site, "Ti") for site in host if site.specie.symbol == "O"]
+    assert min(around) == 1
+    cells = complexes(wide(host, 11.0), ["V_O", "2 Cr_Ti"])
+    assert sum(cell.multiplicity for cell in cells) == sum(comb(n, 2) for n in around)
 
 
 def test_frenkel_pairs_keep_the_composition():

@@ -120,20 +120,7 @@ class OrderingEnergyMaker(Maker):
         ]
         known = [energy for energy in energies if energy is not None]
         lowest = min(known, default=None)
-        cells = [
-            RankedCell(
-                name=name,
-                multiplicity=multiplicity,
-                energy_eV_per_atom=energy,
-                above_lowest_eV_per_atom=None
-                if energy is None or lowest is None
-                else energy - lowest,
-                relaxed=step,
-            )
-            for name, multiplicity, energy, step in zip(
-                scene.names, scene.multiplicities, energies, steps, strict=True
-            )
-        ]
+        cells = sorted(_compared(scene, steps, energies, lowest), key=_rank)
         settled = len(known) == len(energies)
         weights = scene.multiplicities
         mean = (
@@ -141,7 +128,6 @@ class OrderingEnergyMaker(Maker):
             if settled
             else None
         )
-        cells.sort(key=_rank)
         return OrderingEnergyDocument(
             **heading(self.engine, scene.provenance),
             **cost(*steps),
@@ -156,6 +142,26 @@ class OrderingEnergyMaker(Maker):
             cells=tuple(cells),
             notes=tuple(scene.notes),
         )
+
+
+def _compared(
+    scene: OrderingScene,
+    steps: Sequence[RelaxDocument],
+    energies: Sequence[float | None],
+    lowest: float | None,
+) -> list[RankedCell]:
+    """Return the arrangements with their energies against the lowest one, in the order given."""
+    rows = zip(scene.names, scene.multiplicities, energies, steps, strict=True)
+    return [
+        RankedCell(
+            name=name,
+            multiplicity=multiplicity,
+            energy_eV_per_atom=energy,
+            above_lowest_eV_per_atom=None if energy is None or lowest is None else energy - lowest,
+            relaxed=step,
+        )
+        for name, multiplicity, energy, step in rows
+    ]
 
 
 def _rank(cell: RankedCell) -> float:

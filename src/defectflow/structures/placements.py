@@ -65,19 +65,28 @@ class Placement:
     def check_room(self, slots: Sequence[Slot], width_A: float) -> None:
         """Refuse shells with too few places, and a cell too small for them.
 
-        That is one in which a member is as near to an image of the first one as to that itself.
+        That is one in which a member is as near to an image of the first one as to that itself. A
+        first member is passed over if its shells have too few places and those of another enough.
         """
         if len(slots) == 1:
             return
         origins = [k for k, label in enumerate(self.sites.labels) if label == slots[0].label]
+        lacking = ""
+        possible = []
         for origin in np.unique(self.sites.representatives[origins]):
             rows = [np.array([[origin, 0, 0, 0]])]
             for slot in slots[1:]:
                 shells = self.sites.shells(int(origin), slot.label, max(slot.shells), width_A)
                 places = [shells[number - 1] for number in slot.shells]
-                _check_count(slot, slots[0], sum(map(len, places)))
+                if slot.count > sum(map(len, places)):
+                    lacking = lacking or _too_few(slot, slots[0], sum(map(len, places)))
+                    break
                 rows += places
-            spokes = self.sites.positions(np.vstack(rows))
+            else:
+                possible.append(self.sites.positions(np.vstack(rows)))
+        if not possible:
+            raise StructureError(lacking)
+        for spokes in possible:
             self._check_steps((spokes - spokes[0])[1:])
 
     def _check_steps(self, steps: np.ndarray) -> None:
@@ -177,14 +186,12 @@ def _distances(positions: np.ndarray, members: Sequence[Slot]) -> str:
     return ", ".join(texts)
 
 
-def _check_count(slot: Slot, first: Slot, places: int) -> None:
-    if slot.count > places:
-        shells = " and ".join(map(str, slot.shells))
-        message = (
-            f"{slot.count} members on {slot.label} around {first.label}: shell {shells} has "
-            f"{places} places; take fewer, a farther shell, or the nearer shells too (within)"
-        )
-        raise StructureError(message)
+def _too_few(slot: Slot, first: Slot, places: int) -> str:
+    shells = " and ".join(map(str, slot.shells))
+    return (
+        f"{slot.count} members on {slot.label} around {first.label}: shell {shells} has "
+        f"{places} places; take fewer, a farther shell, or the nearer shells too (within)"
+    )
 
 
 def numbered(cells: Iterator[Cell], stem: str) -> Iterator[Cell]:

@@ -241,16 +241,20 @@ def _by_sqsgenerator(
     if hasattr(config, "msg"):
         message = f"sqsgenerator refuses these sites ({config.msg}); use the method anneal"
         raise StructureError(message)
-    results = sqsgenerator.optimize(config)
+    numbers = _first_of_best(sqsgenerator.optimize(config))
+    atomic = [_atomic_number(one) for one in names]
+    return np.array([atomic.index(number) for number in numbers])
+
+
+def _first_of_best(results: Any) -> tuple[int, ...]:
+    """Return the atomic numbers of the best distribution; of equally good ones the first."""
     lowest = min(float(objective) for objective, _ in results)
-    numbers = min(
-        tuple(one.structure().species)
+    return min(
+        tuple(int(number) for number in one.structure().species)
         for objective, group in results
         if float(objective) <= lowest + _DONE
         for one in group
     )
-    atomic = [_atomic_number(one) for one in names]
-    return np.array([atomic.index(number) for number in numbers])
 
 
 def _atomic_number(symbol: str) -> int:
