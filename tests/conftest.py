@@ -20,8 +20,8 @@ def _own_folder(tmp_path, monkeypatch):
     """Run each test in an empty folder, so that no store or checkpoint lands in the checkout."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DEFECTFLOW_HOME", str(tmp_path / "home"))
-    for name in ("DEFECTFLOW_STORE", "DEFECTFLOW_WORKERS"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("STORE", "WORKERS", "TO", "QUEUE"):
+        monkeypatch.delenv(f"DEFECTFLOW_{name}", raising=False)
 
 
 @pytest.fixture

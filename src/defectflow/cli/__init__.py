@@ -12,6 +12,8 @@ __all__ = ["main"]
 @click.group(
     cls=LazyGroup,
     verbs={
+        "init": "defectflow.cli.init",
+        "doctor": "defectflow.cli.doctor",
         "run": "defectflow.cli.run",
         "plan": "defectflow.cli.plan",
         "submit": "defectflow.cli.submit",

@@ -50,7 +50,7 @@ def command(
     from defectflow.launch.plan_writing import write_plan
     from defectflow.launch.planning import Planner, check_plan, cost_line
 
-    site = _checked_site(queue)
+    site = _checked_site(queue or chosen.queue)
     plans = []
     with programs.only_planned(strict=check) as missing:
         planner = Planner(_known(chosen.store), site)

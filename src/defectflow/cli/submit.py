@@ -17,14 +17,12 @@ if TYPE_CHECKING:
 @click.option(
     "--to",
     type=click.Choice(["fireworks", "jobflow-remote"]),
-    required=True,
-    help="Who keeps the jobs and hands them to the queue.",
+    help="Who keeps the jobs and hands them to the queue; [default: that of `defectflow init`]",
 )
 @click.option(
     "--queue",
     metavar="FILE",
-    required=True,
-    help="Queue file, or one of slurm, pbs, sge, lsf; `defectflow init` writes one.",
+    help="Queue file, or one of slurm, pbs, sge, lsf; [default: that of `defectflow init`]",
 )
 @click.option("--engine", metavar="E", help="Engine to use instead of the recipe's.")
 @click.option(
@@ -35,8 +33,8 @@ if TYPE_CHECKING:
 @store_option
 def command(
     recipes: tuple[str, ...],
-    to: str,
-    queue: str,
+    to: str | None,
+    queue: str | None,
     engine: str | None,
     level: Level | None,
     store: str | None,
@@ -50,7 +48,13 @@ def command(
     chosen = settings(store)
     from defectflow.cli.computing import Asked, prepare
     from defectflow.cli.submitting import submit
+    from defectflow.errors import RecipeError
 
+    to, queue = to or chosen.to, queue or chosen.queue
+    if to is None or queue is None:
+        option = "--to fireworks or jobflow-remote" if to is None else "--queue FILE"
+        message = f"submit: {option} is missing; give it, or set this folder up: defectflow init"
+        raise RecipeError(message)
     tasks = prepare(recipes, Asked(engine, level, store))
     for line in submit(tasks, to, queue, chosen, Asked(engine, level, store)):
         click.echo(line, err=True)

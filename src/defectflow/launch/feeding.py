@@ -33,6 +33,13 @@ def category_query(kind: str, *, besides: tuple[str, ...] = ()) -> dict[str, Any
     return {"spec._category": {"$in": [own, *besides]}}
 
 
+def worker_command(store: str, queue: str, kind: str, folder: str) -> str:
+    """Return what a queue job of one kind runs."""
+    words = [sys.executable, "-m", "defectflow.launch.worker"]
+    words += ["--store", store, "--queue", queue, "--kind", kind]
+    return shlex.join([*words, "--folder", folder])
+
+
 @dataclass(frozen=True)
 class Feeder:
     """Submits queue jobs for the ready jobs of a launchpad.
@@ -55,9 +62,7 @@ class Feeder:
 
     def command(self, kind: str) -> str:
         """Return what a queue job of one kind runs."""
-        words = [sys.executable, "-m", "defectflow.launch.worker"]
-        words += ["--store", self.store, "--queue", self.queue, "--kind", kind]
-        return shlex.join([*words, "--folder", self.folder])
+        return worker_command(self.store, self.queue, kind, self.folder)
 
     def feed(self) -> list[str]:
         """Submit queue jobs where ready jobs outnumber them; return their numbers.

@@ -1,0 +1,121 @@
+"""A site set up by `defectflow init` on a real queue and a real server; what is others' stays."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fireworks import Firework, LaunchPad, ScriptTask, Workflow
+from pymongo import MongoClient
+
+SITE = (
+    "--force",
+    "--scheduler",
+    "slurm",
+    "--wall-time",
+    "00:02:00",
+    "--memory",
+    500,
+    "--engine",
+    "emt",
+)
+
+
+def contents(url):
+    """Return every document of a database, as text."""
+    address, _, name = url.rpartition("/")
+    with MongoClient(address) as client:
+        database = client[name]
+        return {
+            one: sorted(map(str, database[one].find())) for one in database.list_collection_names()
+        }
+
+
+def test_a_site_is_set_up_and_used(slurm, url, folder, call, until):
+    said = call("init", *SITE, "--to", "fireworks", "--store", url)
+    assert "BAD" not in said
+    assert "ok  queue: slurm answers" in said
+    assert "ok  clock: that of the database" in said
+    assert "no launchpad yet" in said
+    assert "cu: submitted" in call("submit", "cu.yaml")  # --to, --queue and --store: the settings
+    assert "launchpad is ours" in call("doctor", "--no-start")
+    place = folder / ".defectflow" / "fireworks"
+    lpad = [Path(sys.executable).with_name("lpad"), "-l", place / "my_launchpad.yaml"]
+    ours = [sys.executable, "-m", "defectflow.launch.lpad"]
+    for command in (lpad, ours):
+        done = subprocess.run(
+            [*command, "get_wflows", "-d", "more"], capture_output=True, text=True, check=True
+        )
+        assert json.loads(done.stdout[done.stdout.index("{") :])["name"].startswith("cu")
+    call("cancel", "cu", "--store", url)
+    until(
+        lambda: "'time_end': None" not in str(contents(url)["launches"]), 60
+    )  # its queue job has ended
+    name = url.rpartition("/")[2]
+    before = contents(url)
+    assert "nothing is deleted" in call(
+        "init", *SITE, "--store", url, "--yes-delete", "elsewhere", "--no-check", status=2
+    )
+    assert contents(url)["workflows"] == before["workflows"]
+    words = ("init", *SITE, "--to", "fireworks", "--store", url, "--no-check")
+    assert f"deleted from {name}: 1 workflows" in call(*words, "--yes-delete", name)
+    left = contents(url)
+    assert not any(left.get(one) for one in ("fireworks", "workflows", "launches"))
+    assert left.get("runs", []) == before.get("runs", [])
+
+
+@pytest.mark.parametrize("to", ["fireworks", "jobflow-remote"])
+def test_a_launchpad_of_others_is_left_alone(url, folder, call, to):
+    address, _, name = url.rpartition("/")
+    if to == "fireworks":
+        pad = LaunchPad(host=url, name=name, uri_mode=True)
+        pad.reset("", require_password=False)  # the database of this test alone
+        pad.add_wf(Workflow([Firework([ScriptTask.from_str("true")], name="theirs")]))
+    else:
+        with MongoClient(address) as client:
+            client[name]["remote_jobs"].insert_one({"uuid": "theirs"})
+    before = contents(url)
+    words = ("submit", "cu.yaml", "--to", to, "--queue", "queue.yaml", "--store", url)
+    said = call(*words, status=2)
+    assert "defectflow did not make" in said
+    assert "name another database" in said
+    if to == "fireworks":
+        call("init", *SITE, "--to", to, "--store", url, "--no-check")
+        found = call("doctor", "--no-start", status=1)
+        assert "launchpad of others (fireworks" in found
+        said = call("init", "--store", url, "--yes-delete", name, "--force", status=2)
+        assert "nothing is deleted" in said
+    after = contents(url)
+    assert {one: after[one] for one in before} == before
+
+
+def test_another_version_on_the_worker_is_refused(slurm, url, folder, call, monkeypatch):
+    """Jobs that another version submitted stay in the launchpad, and the worker says which."""
+    monkeypatch.setattr("defectflow.launch.rockets.version", lambda: "9.9.9")
+    words = ("submit", "cu.yaml", "--to", "fireworks", "--queue", "queue.yaml", "--store", url)
+    assert "cu: submitted" in call(*words)
+    done = subprocess.run(
+        [sys.executable, "-m", "defectflow.launch.worker", "--store", url, "--kind", "default",
+         "--queue", "queue.yaml", "--folder", str(folder / ".defectflow")],
+        capture_output=True, text=True, check=False, env=os.environ,
+    )  # fmt: skip
+    assert "0 jobs done" in done.stdout
+    assert "jobs of defectflow 9.9.9 are left alone" in done.stderr
+    assert "install defectflow==9.9.9" in done.stderr
+
+
+def test_a_store_that_is_no_server_is_refused(folder, call):
+    words = ("submit", "cu.yaml", "--to", "fireworks", "--queue", "queue.yaml", "--store")
+    for url, said in (
+        ("a.sqlite", "need a server"),
+        ("memory://", "need a server"),
+        ("http://host/db", "need a server"),
+        ("mongodb://ada:secret@host/db", "a password in the URL"),
+    ):
+        text = call(*words, url, status=2)
+        assert said in text
+        assert "secret" not in text
