@@ -73,3 +73,31 @@ def test_a_plane_along_a_mirror_gives_no_twin():
         twins(hosts.load("fcc-Al").structure, (1, 0, 0))
     with pytest.raises(StructureError, match=r"plane \(001\)"):
         twins(hosts.load("hcp-Mg").structure, (0, 0, 1))
+
+
+@pytest.mark.parametrize(("miller", "number", "steps"), [((0, 1, 2), 1, 1), ((1, 0, 4), 0, 2)])
+def test_layers_are_kinked_at_twins_across_them(miller, number, steps, bonds_of):
+    """Layers of O3 crystals bend as sheets: each glides by a/√3, or twice that, on the one below.
+
+    The angle is twice that by which a layer's normal leaves the plane of the twin. A mirror through
+    oxygen leaves every octahedron whole.
+    """
+    crystal = hosts.load("O3-LiCoO2").structure
+    made = list(twins(crystal, miller, 14.0))[number].structure
+    glide_A, spacing_A = steps * crystal.lattice.a / 3**0.5, crystal.lattice.c / 3
+    metals = [k for k, site in enumerate(made) if site.specie.symbol != "O"]
+    heights = made.cart_coords[:, 2] / made.lattice.matrix[2, 2]
+    normals = []
+    for middle in (0.25, 0.75):
+        atom = min(metals, key=lambda k: abs(heights[k] - middle))
+        vectors, owner = bonds_of(made, atom, 1.02 * crystal.lattice.a)
+        same = [made[int(k)].specie == made[atom].specie for k in owner]
+        assert sum(same) == 6
+        normals.append(np.linalg.svd(vectors[same])[2][-1])
+    angle = np.degrees(np.arccos(abs(normals[0] @ normals[1])))
+    assert angle == pytest.approx(2 * np.degrees(np.arctan(glide_A / spacing_A)), abs=0.1)
+    for atom in metals:
+        vectors, owner = bonds_of(made, atom, 2.4)
+        oxygen = vectors[[made[int(k)].specie.symbol == "O" for k in owner]]
+        assert len(oxygen) == 6
+        assert all(np.linalg.norm(oxygen + one, axis=1).min() < 0.7 for one in oxygen)
