@@ -158,10 +158,11 @@ def _judged(
     kind = f"{high}-{joint.bridge}-{low}" if joint.bridge else f"{high}-{low}"
     bonds = int((may & (lengths < _FORMED)).sum())
     said = f"{cell.planar.said}; {bonds} bonds {kind}" if cell.planar else ""
+    title = cell.name.replace(f"{len(cell.structure)} atoms", f"{len(structure)} atoms")
     made = replace(
         cell,
         structure=structure,
-        name=f"{cell.name}, {kind} {number}",
+        name=f"{title}, {kind} {number}",
         planar=replace(cell.planar, said=said) if cell.planar else None,
     )
     return _Bond(made, nearest)
