@@ -185,7 +185,8 @@ class CostModel:
         )
         return (
             f"{self.pace.count} finished jobs in the store ({known}); time of an evaluation as "
-            f"work^{self.pace.slope:.2f}, scatter a factor of {np.exp(self.pace.scatter):.1f}"
+            f"work^{self.pace.slope:.2f}, scatter a factor of {np.exp(self.pace.scatter):.1f}; "
+            "twice the cores counted as twice as fast"
         )
 
 
