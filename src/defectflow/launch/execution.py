@@ -14,6 +14,7 @@ from jobflow.core.state import CURRENT_JOB
 
 from defectflow.launch import journal
 from defectflow.launch.job_log import logged
+from defectflow.launch.sizes import cores_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,6 +151,9 @@ def perform(job: Job, directory: Path, store: Any = None, key: str | None = None
         os.chdir(directory)
         with logged(directory):
             response = ready.run(store=target, job_dir=directory)
+        if sink.document is not None:  # what a job cost is its time on so many cores
+            about = sink.document.get("metadata") or {}
+            sink.document["metadata"] = {**about, "cores": cores_of(job)}
         outcome = replace(_outcome(response, sink), seconds=time.monotonic() - started)
         if key is not None:
             journal.note(directory, key, outcome)
