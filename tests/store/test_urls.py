@@ -60,7 +60,7 @@ def test_server_is_used_through_its_wire(monkeypatch, make_result):
         assert store.finished("k")["output"] == 7
         assert store.runs.get(run.run_id).state == "running"
         assert store.url == "mongodb://ada:***@localhost/lab"
-        assert set(client["lab"].list_collection_names()) == {"outputs", "runs"}
+        assert set(client["lab"].list_collection_names()) == {"outputs", "runs", "settings"}
         assert "output.key_1" in client["lab"]["outputs"].index_information()
 
 

@@ -61,7 +61,7 @@ def test_unreadable_file(tmp_path, name, text):
 
 def test_folder_is_not_a_host(tmp_path):
     (tmp_path / "folder.cif").mkdir()
-    assert "no such file" in refused(tmp_path / "folder.cif")
+    assert "a folder; give one file in it" in refused(tmp_path / "folder.cif")
 
 
 def test_partial_occupation(tmp_path):

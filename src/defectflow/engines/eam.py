@@ -19,8 +19,8 @@ from ase.calculators.eam import EAM as AseEAM  # noqa: N811 - a class of that na
 from ase.stress import full_3x3_to_voigt_6_stress
 from pydantic import field_validator
 
-from defectflow.engines.calculators import BASIC, CalculatorEngine
-from defectflow.engines.contract import Capability, EngineInfo, EngineOptions
+from defectflow.engines.calculators import BASIC, CalculatorEngine, CalculatorOptions
+from defectflow.engines.contract import Capability, EngineInfo
 from defectflow.engines.model import Model
 from defectflow.errors import EngineError
 
@@ -36,7 +36,7 @@ _FORMS: Final = {".eam.alloy": "alloy", ".eam.fs": "fs", ".adp": "adp"}
 _ELEMENT_LINE: Final = 3
 
 
-class EAMOptions(EngineOptions):
+class EAMOptions(CalculatorOptions):
     """Options of an embedded atom potential.
 
     Attributes
@@ -44,12 +44,9 @@ class EAMOptions(EngineOptions):
     potential
         File of the potential: ``.eam.alloy``, ``.eam.fs`` or ``.adp``. In a recipe, relative to
         the recipe.
-    dispersion
-        Always None: no dispersion correction goes with such a potential.
     """
 
     potential: str
-    dispersion: None = None
 
     @field_validator("potential", mode="before")
     @classmethod

@@ -47,7 +47,7 @@ def upper_atoms(slab: Structure, thickness_A: float) -> list[int]:
     >>> from defectflow.structures.terminations import surfaces
     >>> slab = next(surfaces(hosts.load("fcc-Cu").structure, [(1, 1, 1)])).structure
     >>> len(upper_atoms(slab, 3.0)), len(slab)
-    (2, 6)
+    (2, 5)
     """
     heights = slab.cart_coords[:, 2]
     chosen = [int(k) for k in np.flatnonzero(heights > heights.max() - thickness_A - 1e-6)]

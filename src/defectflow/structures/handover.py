@@ -39,9 +39,9 @@ def spread(small: Structure, relaxed: Structure, large: Structure) -> Structure:
     >>> host = hosts.load("fcc-Cu").structure
     >>> one, four = (slab_of(host, (1, 1, 1), 3, 10.0, (n, n)).structure for n in (1, 2))
     >>> moved = one.copy()
-    >>> moved.translate_sites([2], [0.0, 0.0, 0.1], frac_coords=False)
+    >>> _ = moved.translate_sites([2], [0.0, 0.0, 0.1], frac_coords=False)
     >>> made = spread(one, moved, four)
-    >>> sum(abs(made.cart_coords[:, 2] - four.cart_coords[:, 2]) > 0.05)
+    >>> int(sum(abs(made.cart_coords[:, 2] - four.cart_coords[:, 2]) > 0.05))
     4
     """
     away = relaxed.frac_coords - small.frac_coords

@@ -82,7 +82,7 @@ def matches(
     Examples
     --------
     >>> import numpy as np
-    >>> found = matches(np.eye(2) * 3.0, np.eye(2) * 4.0, 150.0, 0.01)
+    >>> found = matches(np.eye(2) * 3.0, np.eye(2) * 4.0, 150.0, 0.001)
     >>> round(found[0].area_A2), found[0].film.tolist()
     (144, [[4, 0], [0, 4]])
     """
