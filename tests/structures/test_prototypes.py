@@ -70,6 +70,7 @@ CRYSTALS = {
     "birnessite-MnO2": (164, "Mn1 O2", 2.86),
     "lepidocrocite-TiO2": (71, "Ti4 O8", 2.51),
     "black-P": (64, "P8", 2.71),
+    "patronite-VS4": (15, "V8 S32", 2.67),  # computed; the mineral has 2.82
     "MXene-Ti3C2O2": (164, "Ti3 C2 O2", 1.86),
 }
 
@@ -96,6 +97,7 @@ BONDS = {
     "O-Ti": (1.74, 2.05),  # an edge-sharing octahedron of TiO2(B) has one short bond
     "O-V": (1.55, 1.70),
     "P-P": (2.20, 2.26),
+    "S-S": (2.00, 2.10),  # disulfide
     "S-Sb": (2.35, 2.60),
     "S-Sn": (2.45, 2.65),
     "S-Ti": (2.35, 2.55),
@@ -120,6 +122,8 @@ BONDS = {
 }
 #: Like charges stay apart at least this far (Å); the P-O tetrahedron edge is 2.3 at the shortest.
 LIKE_CHARGES = 2.3
+#: Compounds in which atoms of one element are bonded: clusters of six Mo, disulfides.
+BONDS_OF_LIKE_ATOMS = {"Chevrel-Mo6S8": "Mo-Mo", "patronite-VS4": "S-S"}
 LABEL = re.compile(r"(?P<multiplicity>\d+)(?P<letter>[a-z]) (?P<shape>\w+)")
 
 
@@ -165,7 +169,23 @@ def test_bond_lengths(name):
 
 def _alike(pair, name):
     first, second = pair.split("-")
-    return first == second and name != "Chevrel-Mo6S8"
+    return first == second and pair != BONDS_OF_LIKE_ATOMS.get(name)
+
+
+def test_vanadium_pairs_along_the_chains_of_patronite():
+    """V-V alternates between 2.83 and 3.22 Å; each V has eight S of four disulfides.
+
+    R. Allmann et al., Naturwissenschaften 51, 263 (1964).
+    """
+    structure = hosts.load("patronite-VS4").structure
+    for vanadium in structure.indices_from_symbol("V"):
+        near = structure.get_neighbors(structure[vanadium], 4.0)
+        chain = sorted(site.nn_distance for site in near if site.specie.symbol == "V")
+        assert chain == pytest.approx([2.83, 3.22], abs=0.1)
+        sulfur = [site for site in near if site.specie.symbol == "S" and site.nn_distance < 2.7]
+        assert len(sulfur) == 8
+        paired = [sum(0.1 < a.distance_from_point(b.coords) < 2.1 for b in sulfur) for a in sulfur]
+        assert paired == [1] * 8
 
 
 @pytest.mark.parametrize("name", CRYSTALS)
