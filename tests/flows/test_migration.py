@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from ase.build import add_adsorbate, fcc111, molecule
 from ase.calculators.emt import EMT as EMT_calculator  # noqa: N811 - EMT is our engine here
 from ase.mep.neb import NEB
 from ase.optimize import FIRE
@@ -174,3 +175,19 @@ def test_given_structures_without_symmetry() -> None:
     assert abs(hop.forward_eV - hop.reverse_eV) > 0.01
     energies = [end.energy_eV for end in (hop.band.images[0], hop.band.images[-1])]
     assert hop.forward_eV - hop.reverse_eV == pytest.approx(energies[1] - energies[0], abs=1e-6)
+
+
+def test_a_molecule_hops_in_one_piece() -> None:
+    """Nitrogen lying on copper: EMT binds it weakly, both atoms are named, the bond stays."""
+    slab = fcc111("Cu", size=(3, 3, 2), a=3.59, vacuum=5.0, periodic=True)
+    add_adsorbate(slab, molecule("N2"), 2.0, position="ontop")
+    initial = Structure.from_ase_atoms(slab)
+    final = initial.copy()
+    final.translate_sites([len(initial) - 2, len(initial) - 1], [1 / 3, 0, 0])
+    document = computed(EndpointsBarrierMaker(EMT, explore=False).make(initial, final))
+    assert document.converged
+    assert document.species == "N2"
+    assert document.barrier_eV is not None
+    assert 0 < document.barrier_eV < 0.5
+    for image in document.hops[0].band.images:
+        assert 0.95 < image.structure.get_distance(len(initial) - 2, len(initial) - 1) < 1.25

@@ -27,6 +27,8 @@ from defectflow.structures.bands import (
     common_cell,
     exchanges,
     moving_atom,
+    moving_unit,
+    unit_name,
     unwrapped,
     waypoint_at,
 )
@@ -83,8 +85,9 @@ class EndpointsBarrierMaker(Maker):
             message = "the two end points are the same structure: nothing moves"
             raise StructureError(message)
         self.engine.check({element.symbol for element in first.elements})
+        name = unit_name(first, moving_unit(first, last))
         origin = provenance or Provenance.of(
-            f"{first[atom].species_string} hop in {first.composition.reduced_formula}",
+            f"{name} hop in {first.composition.reduced_formula}",
             self.as_dict(),
             first.as_dict(),
             last.as_dict(),
@@ -93,8 +96,8 @@ class EndpointsBarrierMaker(Maker):
         relaxed = [maker.make(first)]
         if not exchanges(first, last):
             relaxed.append(maker.make(last))
-        for end, name in zip(relaxed, ("relax initial end", "relax final end"), strict=False):
-            end.name = name
+        for end, title in zip(relaxed, ("relax initial end", "relax final end"), strict=False):
+            end.name = title
         ends = both_ends(first, last, [end.output for end in relaxed])
         overrides = self.band | ({"images": self.images} if self.images else {})
         through = _waypoints(first, last) if self.explore else {}
@@ -116,7 +119,7 @@ class EndpointsBarrierMaker(Maker):
     ) -> MigrationBarrierDocument:
         """Reduce the band to a document."""
         atom = moving_atom(initial, final)
-        species = initial[atom].species_string
+        species = unit_name(initial, moving_unit(initial, final))
         distance = float(np.linalg.norm(final[atom].coords - initial[atom].coords))
         plan = HopPlan(f"{species} hop, {distance:.2f} Å", "initial", "final", distance, 1, [], 1)
         hop = hop_document(plan, band)
@@ -187,10 +190,10 @@ def _exchanged(
 
 
 def _waypoints(initial: Structure, final: Structure) -> dict[str, Structure]:
-    """Return the voids beside the straight line, found in the frame without the moving atom."""
+    """Return the voids beside the straight line, found in the frame without what moves."""
     atom = moving_atom(initial, final)
     frame = initial.copy()
-    frame.remove_sites([atom])
+    frame.remove_sites(moving_unit(initial, final))
     voids = insertion_sites(frame, initial[atom].species_string)
     if not voids:
         return {}

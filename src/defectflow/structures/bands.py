@@ -6,12 +6,14 @@ continuous along the path (an atom that crosses the cell face is not wrapped bac
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Element, Lattice, Structure
+from pymatgen.core import Composition, Element, Lattice, Structure
 
 from defectflow.errors import StructureError
 from defectflow.structures.idpp import idpp_positions
@@ -26,6 +28,8 @@ Array = NDArray[np.float64]
 OVERLAP = 0.6
 #: Images nearer than this (Å, all atoms) are the same image.
 SAME_IMAGE_A = 0.02
+#: Atoms whose displacements differ by less than this fraction of the longest travel together.
+TOGETHER = 0.25
 #: End points whose cells differ by twice this much are not two states of one crystal.
 LARGEST_STRAIN = 0.03
 
@@ -119,6 +123,23 @@ def moving_atom(initial: Structure, final: Structure) -> int:
     return int(np.linalg.norm(final.cart_coords - initial.cart_coords, axis=1).argmax())
 
 
+def moving_unit(initial: Structure, final: Structure) -> list[int]:
+    """Return the indices of all atoms that travel as `moving_atom` does, that one included.
+
+    One for the hop of an ion; both for MgCl, all for a molecule, between two unwrapped ends.
+    """
+    travel = final.cart_coords - initial.cart_coords
+    longest = travel[moving_atom(initial, final)]
+    apart = np.linalg.norm(travel - longest, axis=1)
+    return [int(atom) for atom in np.flatnonzero(apart <= TOGETHER * np.linalg.norm(longest))]
+
+
+def unit_name(structure: Structure, atoms: Sequence[int]) -> str:
+    """Return the formula of some atoms of a structure, e.g. ``Mg`` or ``MgCl``."""
+    found = Composition(Counter(structure[atom].specie.symbol for atom in atoms))
+    return "".join(re.sub(r"(?<=[A-Za-z])1$", "", part) for part in found.formula.split())
+
+
 def interpolate(
     initial: Structure,
     final: Structure,
@@ -181,13 +202,16 @@ def _through(
 
 
 def waypoint_at(initial: Structure, final: Structure, point: Array) -> Structure:
-    """Return a structure half-way between two ends with the moving atom at a point (Å)."""
+    """Return a structure half-way between two ends with the moving atom at a point (Å).
+
+    Atoms that travel with it keep their places about it.
+    """
     final = unwrapped(initial, final)
-    atom = moving_atom(initial, final)
+    atom, unit = moving_atom(initial, final), moving_unit(initial, final)
     middle = (initial.cart_coords + final.cart_coords) / 2
-    middle[atom] = point
+    middle[unit] += point - middle[atom]
     fixed = np.zeros(len(initial), dtype=bool)
-    fixed[atom] = True
+    fixed[unit] = True
     path = np.array([initial.cart_coords, middle, final.cart_coords])
     return _band(initial, idpp_positions(path, initial.lattice.matrix, fixed))[1]
 

@@ -20,17 +20,22 @@ from defectflow.structures.symmetry import (
     apply,
     apply_vectors,
     mapping,
+    primitive,
     symmetry_maps,
 )
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+    from defectflow.structures.cells import Cell
+
 Array = NDArray[np.float64]
 Limit = Literal["charged", "discharged"]
 
 #: An ion this near to a site (Å) is the ion of that site.
 _AT_SITE_A = 0.5
+#: A hop over half of a cell ends as near to an image of its start.
+_HALF_WAY = 0.5
 #: A detour passes at least this far (Å) from the ends and from the straight line.
 _FROM_END_A, _OFF_LINE_A = 0.8, 0.4
 
@@ -132,6 +137,58 @@ class Stage:
             message = "the two states are not equivalent by symmetry; relax both"
             raise StructureError(message)
         return apply(found, relaxed), apply_vectors(found, relaxed.lattice.matrix, forces)
+
+
+def ends_of_guest(cell: Cell, steps: tuple[int, int, int]) -> tuple[Structure, Structure]:
+    """Return the two ends of the hop of all inserted atoms of a cell, an ion or a molecule.
+
+    Parameters
+    ----------
+    cell
+        A host with something put in, e.g. of `interlayers`; its host is repeated in the cell.
+    steps
+        Vector of the hop in lattice vectors of the host's primitive cell, e.g. (1, 0, 0).
+
+    Returns
+    -------
+    tuple
+        Atoms of both in the order of the cell, each atom of the guest in the image that its
+        neighbours in the guest have.
+
+    Raises
+    ------
+    StructureError
+        If nothing was inserted, or the hop is half of the supercell or more: the way to the nearest
+        image of the guest would be as short.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts
+    >>> from defectflow.structures.interlayer import Filling, interlayers
+    >>> host = hosts.load("1T-TiS2").structure
+    >>> cell = next(interlayers(host, "MgCl", Filling((2.0,), cells=9)))
+    >>> initial, final = ends_of_guest(cell, (1, 0, 0))
+    >>> [
+    ...     (site.species_string, round(other.distance(site), 3))
+    ...     for site, other in zip(initial[-2:], final[-2:], strict=True)
+    ... ]
+    [('Mg', 3.407), ('Cl', 3.407)]
+    """
+    guest = [change.index for change in cell.changed if change.action == "insert"]
+    if not guest:
+        message = f"{cell.name}: nothing was inserted, so nothing can hop; give a cell with a guest"
+        raise StructureError(message)
+    vector = np.array(steps) @ primitive(cell.pristine).lattice.matrix
+    hop = cell.structure.lattice.get_fractional_coords(vector)
+    if np.abs(hop).max() > _HALF_WAY - SAME_PLACE_A / max(cell.structure.lattice.abc):
+        message = (
+            f"{cell.name}: a hop by {np.round(hop, 3).tolist()} of the cell is as near to an image "
+            "of its start; take a larger cell (`cells_per_layer`) or a shorter hop"
+        )
+        raise StructureError(message)
+    final = cell.structure.copy()
+    final.translate_sites(guest, hop.tolist(), to_unit_cell=False)
+    return cell.structure.copy(), final
 
 
 def _appended(host: Structure, species: str, frac_coords: Array) -> Structure:
