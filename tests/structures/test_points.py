@@ -119,6 +119,11 @@ BONDS_A = {
     "fcc-Cu": {"Cu Cu": 2.556},
     "fluorite-CeO2": {"Ce O": 2.343, "O O": 1.48},
     "olivine-LiFePO4": {"O P": 1.53, "Fe O": 2.06, "Li O": 2.09},
+    "spinel-MgAl2O4": {"Mg O": 1.924, "Al O": 1.926, "O O": 1.48},
+    "O3-LiNiO2": {"Ni O": 1.969, "Li O": 2.117, "O O": 1.48},
+    "P2-CoO2": {"Co O": 1.914, "O O": 1.48},
+    "alpha-V2O5": {"O V": 1.576, "O O": 1.48},
+    "graphene": {"C C": 1.423},
 }
 
 
