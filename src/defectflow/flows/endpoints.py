@@ -48,7 +48,8 @@ class EndpointsBarrierMaker(Maker):
     """Barrier of one hop between two given end points, in their cell.
 
     1. Bring both into one cell, if theirs differ slightly (the strain is recorded).
-    2. Relax the ends; if a symmetry operation swaps them, only the first.
+    2. Relax the ends; if a symmetry operation swaps them, only the first. Of a molecule always
+       both: it may turn as it relaxes, and a mirror would turn it the other way.
     3. Relax the band, straight and through the voids beside the straight line.
 
     Attributes
@@ -85,16 +86,16 @@ class EndpointsBarrierMaker(Maker):
             message = "the two end points are the same structure: nothing moves"
             raise StructureError(message)
         self.engine.check({element.symbol for element in first.elements})
-        name = unit_name(first, moving_unit(first, last))
+        unit = moving_unit(first, last)
         origin = provenance or Provenance.of(
-            f"{name} hop in {first.composition.reduced_formula}",
+            f"{unit_name(first, unit)} hop in {first.composition.reduced_formula}",
             self.as_dict(),
             first.as_dict(),
             last.as_dict(),
         )
         maker = self.engine.relax_maker("fixed", **self.relax)
         relaxed = [maker.make(first)]
-        if not exchanges(first, last):
+        if len(unit) > 1 or not exchanges(first, last):
             relaxed.append(maker.make(last))
         for end, title in zip(relaxed, ("relax initial end", "relax final end"), strict=False):
             end.name = title
