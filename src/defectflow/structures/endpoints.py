@@ -169,7 +169,7 @@ def ends_of_guest(cell: Cell, steps: tuple[int, int, int]) -> tuple[Structure, S
     >>> cell = next(interlayers(host, "MgCl", Filling((2.0,), cells=9)))
     >>> initial, final = ends_of_guest(cell, (1, 0, 0))
     >>> [
-    ...     (site.species_string, round(other.distance(site), 3))
+    ...     (site.species_string, round(float(other.distance(site)), 3))
     ...     for site, other in zip(initial[-2:], final[-2:], strict=True)
     ... ]
     [('Mg', 3.407), ('Cl', 3.407)]
