@@ -1,6 +1,7 @@
 """Submissions over jobflow-remote: a project file, a queue in the store's database, a runner.
 
 The project file holds no password: its stores are `ServerStore`, which asks for one to connect.
+That of the outputs is a `PartedStore`: large outputs stay out of the database on this road too.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from defectflow.launch import queues
 from defectflow.launch.execution import steps_of
 from defectflow.launch.launchpads import COLLECTION, STALE_S
 from defectflow.launch.submissions import Submission, Trouble
+from defectflow.store.parted import PartedStore
 from defectflow.store.passwords import check_writable
 from defectflow.store.server import ServerStore
 from defectflow.store.urls import without_password
@@ -67,7 +69,7 @@ def project(url: str, folder: str, site: Site) -> dict[str, Any]:
             "execution_cmd": f"{shlex.quote(str(Path(sys.executable).with_name('jf')))}"
             " -fe execution run {}",
         }
-    outputs = ServerStore(url, "outputs").as_dict()
+    outputs = PartedStore(url, "outputs").as_dict()
     return {
         "name": PROJECT,
         "base_dir": str(Path(folder) / "remote" / "project"),

@@ -1,0 +1,82 @@
+"""Outputs larger than a document of MongoDB, over jobflow-remote, its runner and its worker."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+import yaml
+from jobflow import Flow
+
+from defectflow.launch.remote_manager import PROJECT, RemoteManager
+from defectflow.launch.site import load_site
+from defectflow.launch.submissions import Order
+from defectflow.store import open_store
+from defectflow.store.large import MOVED
+from defectflow.store.parted import PartedStore
+from defectflow.store.rows import encode
+
+#: MongoDB takes documents of 16 MB; the output is larger, its document small.
+LIMIT_B = 16 * 1024**2
+SMALL_B = 2000
+
+
+@pytest.fixture
+def large_jobs(monkeypatch):
+    """Return the module of jobs, on a path that workers get too."""
+    here = str(Path(__file__).parent)
+    monkeypatch.setenv("PYTHONPATH", here)
+    monkeypatch.syspath_prepend(here)
+    return importlib.import_module("large_jobs")
+
+
+@pytest.fixture
+def runner(url, folder, monkeypatch):
+    """Return the manager and jobflow-remote's runner, whose jobs are processes of this machine."""
+    pytest.importorskip("jobflow_remote", reason="pip install 'defectflow[queues]'")
+    manager = RemoteManager.made(
+        url, str(folder), load_site(str(folder / "queue.yaml")), str(folder / "queue.yaml")
+    )
+    content = yaml.safe_load(manager.file.read_text())
+    content["runner"] = dict.fromkeys(content["runner"], 1)
+    worker = content["workers"]["default"]
+    worker.update(scheduler_type="shell", resources=None, pre_run="")
+    manager.file.write_text(yaml.safe_dump(content))
+    from jobflow_remote import SETTINGS
+    from jobflow_remote.jobs.runner import Runner
+
+    monkeypatch.setattr(SETTINGS, "projects_folder", str(manager.file.parent))
+    return manager, Runner(project_name=PROJECT)
+
+
+def test_output_larger_than_a_document_goes_through_jobflow_remote(runner, url, large_jobs):
+    manager, running = runner
+    made = large_jobs.large(24)
+    counted = large_jobs.frames(made.output["trajectory"])
+    listed = large_jobs.large_list(24)
+    flow = Flow([made, counted, listed])
+    assert manager.submit(Order("trial", "", "a" * 64, "defectflow x", flow))
+    running.run_all_jobs(max_seconds=80)
+    (state,) = manager.submissions()
+    assert (state.state, state.troubles) == ("completed", ())
+
+    with open_store(url) as store:
+        plain = {one["uuid"]: one for one in store.jobs.docs_store.query({})}
+        assert {len(encode(one)) < SMALL_B for one in plain.values()} == {True}
+        assert plain[made.uuid][MOVED] == ["trajectory"]
+        assert plain[made.uuid]["output"]["energy_eV"] == -1.5
+        expected = large_jobs.large.original(24)
+        assert len(encode(expected)) > LIMIT_B
+        assert store.jobs.get_output(made.uuid) == expected
+        assert store.jobs.get_output(listed.uuid) == expected["trajectory"]
+        assert store.jobs.get_output(counted.uuid) == len(expected["trajectory"])
+    outputs = PartedStore(url, "outputs")
+    outputs.connect()
+    try:  # as jobflow asks when it resolves a reference
+        (found,) = outputs.query({"uuid": made.uuid}, ["output.trajectory"])
+        assert found["output"]["trajectory"] == expected["trajectory"]
+        (found,) = outputs.query({"uuid": made.uuid}, {"uuid": 1})
+        assert "output" not in found
+    finally:
+        outputs.close()
