@@ -9,7 +9,9 @@ import time
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from defectflow.cli import main
 from defectflow.engines.espresso_pseudos import FOLDER_VARIABLE
 from defectflow.launch.site import load_site
 from defectflow.settings import load_settings
@@ -161,6 +163,111 @@ def test_files_that_are_there_are_kept(cli, tmp_path):
     assert not (tmp_path / ".defectflow").exists()
     assert cli("init", *CLUSTER, "--no-check", "--force").exit_code == 0
     assert cli("init", *CLUSTER, "--no-check").exit_code == 0  # the same once more
+
+
+# --- init, asked
+
+
+@pytest.fixture
+def answered(monkeypatch):
+    """Call the command line as on a terminal, and type `answers`, one a line."""
+    runner = CliRunner()
+
+    def call(answers, *words):
+        # click puts its own stdin in the place of ours while it runs.
+        with monkeypatch.context() as patch:
+            patch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda _: True)
+            typed = "".join(f"{answer}\n" for answer in answers)
+            return runner.invoke(main, [str(word) for word in words], input=typed)
+
+    return call
+
+
+def questions(result):
+    return [line.rpartition(":")[0] for line in result.stdout.splitlines() if ":" in line]
+
+
+def test_answers_write_the_files_that_options_write(cli, answered, tmp_path, programs, monkeypatch):
+    programs(**SLURM)
+    answers = [
+        SERVER,
+        "fireworks",
+        "slurm",
+        "12:00:00",
+        "",
+        "8",
+        "",
+        "16000",
+        "",
+        "",
+        "srun -n {n}",
+    ]
+    result = answered(answers, "init", "--no-check")
+    assert result.exit_code == 0, result.output
+    asked = questions(result)
+    assert len(asked) == len(answers)
+    for question, word in zip(
+        asked,
+        ("Store", "Submit to", "Queue", "--wall-time", "--nodes", "--processes", "--threads",
+         "--memory", "--partition", "--account", "--mpi"),
+        strict=True,
+    ):  # fmt: skip
+        assert word in question
+    site = load_site(tmp_path / "queue.yaml")
+    assert (site.wall_time, site.processes, site.mpi) == ("12:00:00", 8, "srun -n {n}")
+    assert (load_settings().store, load_settings().to) == (SERVER, "fireworks")
+    typed = files_of(tmp_path)
+    other = tmp_path / "other"
+    other.mkdir()
+    monkeypatch.chdir(other)
+    words = ("init", *CLUSTER, "--to", "fireworks", "--store", SERVER, "--mpi", "srun -n {n}")
+    assert cli(*words, "--no-check").exit_code == 0
+    given = files_of(other)
+    assert {name: text.replace(str(other), str(tmp_path)) for name, text in given.items()} == typed
+
+
+def files_of(folder):
+    """Return the text of each file that init writes."""
+    paths = [folder / "queue.yaml", *(folder / ".defectflow").rglob("*.yaml")]
+    return {str(path.relative_to(folder)): path.read_text() for path in paths}
+
+
+def test_only_what_no_option_says_is_asked(answered, tmp_path):
+    words = ("init", "--store", "a.sqlite", "--scheduler", "sge", "--processes", 4, "--no-check")
+    answers = ["", "1:00:00", "", "", "", "long", "", "mpi", ""]
+    result = answered(answers, *words)
+    assert result.exit_code == 0, result.output
+    asked = " ".join(questions(result))
+    assert "Store" not in asked
+    assert "--processes" not in asked
+    assert "--parallel-environment" in asked
+    site = load_site(tmp_path / "queue.yaml")
+    assert (site.processes, site.queue, site.parallel_environment) == (4, "long", "mpi")
+
+
+def test_empty_answers_set_up_this_machine_alone(answered, tmp_path):
+    result = answered(["", "", ""], "init", "--no-check")
+    assert result.exit_code == 0, result.output
+    assert not (tmp_path / "queue.yaml").exists()
+    assert load_settings().to is None
+
+
+def test_an_answer_that_cannot_be_is_asked_for_again(answered, tmp_path, programs):
+    programs(**SLURM)
+    answers = ["", "airflow", "", "slrm", "slurm", "12:00:00", "two", "2", *[""] * 6]
+    result = answered(answers, "init", "--no-check")
+    assert result.exit_code == 0, result.output
+    for wrong in ("airflow", "slrm", "two"):
+        assert f"Error: '{wrong}' is not" in result.output
+    site = load_site(tmp_path / "queue.yaml")
+    assert (site.scheduler, site.nodes, load_settings().to) == ("slurm", 2, None)
+
+
+def test_answers_that_end_early_write_nothing(answered, tmp_path):
+    result = answered(["", "", "slurm"], "init", "--no-check")
+    assert result.exit_code == 1
+    assert "Aborted" in result.output
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- settings

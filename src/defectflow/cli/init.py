@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.types import convert_type
 
 from defectflow.cli.options import store_option
 
+_MANAGERS = ("fireworks", "jobflow-remote")
+_QUEUES = ("slurm", "pbs", "sge", "lsf")
 #: Option, field of the queue file, type, help.
 _FIELDS: tuple[tuple[str, str, Any, str], ...] = (
     ("--wall-time", "wall_time", str, "Longest time of a queue job, hours:minutes:seconds."),
@@ -31,10 +34,8 @@ def _queue_options(command: Any) -> Any:
 
 
 @click.command()
-@click.option("--to", type=click.Choice(["fireworks", "jobflow-remote"]), help="Who keeps jobs.")
-@click.option(
-    "--scheduler", type=click.Choice(["slurm", "pbs", "sge", "lsf"]), help="Kind of queue."
-)
+@click.option("--to", type=click.Choice(_MANAGERS), help="Who keeps jobs.")
+@click.option("--scheduler", type=click.Choice(_QUEUES), help="Kind of queue.")
 @_queue_options
 @click.option("--setup", multiple=True, metavar="LINE", help="Shell line before the work.")
 @click.option("--directive", "directives", multiple=True, metavar="WORDS", help="Queue option.")
@@ -95,20 +96,36 @@ def _plain(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _asked(given: dict[str, Any]) -> dict[str, Any]:
-    """Ask for what is not given; an empty answer leaves it out."""
-    questions = {
-        "store": "Store (mongodb://HOST/DATABASE, a path, empty for .defectflow/store.sqlite)",
-        "to": "Submit to (fireworks, jobflow-remote, empty for this machine alone)",
-        "scheduler": "Queue (slurm, pbs, sge, lsf, empty for none)",
+    """Ask for what is not given; an empty answer leaves it out, a wrong one is asked for again."""
+    questions: dict[str, tuple[Any, str]] = {
+        "store": (
+            str,
+            "Store (mongodb://HOST/DATABASE, a path, empty for .defectflow/store.sqlite)",
+        ),
+        "to": (
+            click.Choice(_MANAGERS),
+            "Submit to (fireworks, jobflow-remote, empty for this machine alone)",
+        ),
+        "scheduler": (click.Choice(_QUEUES), "Queue (slurm, pbs, sge, lsf, empty for none)"),
     }
     answers = dict(given)
-    for name, question in questions.items():
+    for name, (kind, question) in questions.items():
         if answers[name] is None:
-            answers[name] = click.prompt(question, default="", show_default=False) or None
-    if answers["scheduler"] is not None:
-        for option, field, kind, words in _FIELDS:
-            if answers[field] is None and (field != "parallel_environment" or "sge" in answers):
-                asked = f"{words.rstrip('.')} ({option}, empty for none)"
-                said = click.prompt(asked, default="", show_default=False)
-                answers[field] = kind(said) if said else None
+            answers[name] = _answer(question, kind)
+    if answers["scheduler"] is None:
+        return answers
+    for option, field, kind, words in _FIELDS:
+        wanted = field != "parallel_environment" or answers["scheduler"] == "sge"
+        if answers[field] is None and wanted:
+            answers[field] = _answer(f"{words.rstrip('.')} ({option}, empty for none)", kind)
     return answers
+
+
+def _answer(question: str, kind: Any) -> Any:
+    """Return what is typed as `kind`, None for nothing; ask again until it can be."""
+    wanted = convert_type(kind)
+
+    def read(said: str) -> Any:
+        return wanted.convert(said, None, None) if said else None
+
+    return click.prompt(question, default="", show_default=False, value_proc=read)
