@@ -9,8 +9,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from fireworks import Firework, LaunchPad, ScriptTask, Workflow
+from fireworks import Firework, FWorker, LaunchPad, ScriptTask, Workflow
 from pymongo import MongoClient
+
+from defectflow import recipes
+from defectflow.launch.fireworks_manager import FireWorksManager
+from defectflow.launch.launchpads import open_launchpad
+from defectflow.launch.site import load_site
+from defectflow.launch.submissions import Order
 
 SITE = (
     "--force",
@@ -91,6 +97,36 @@ def test_a_launchpad_of_others_is_left_alone(url, folder, call, to):
         assert "nothing is deleted" in said
     after = contents(url)
     assert {one: after[one] for one in before} == before
+
+
+@pytest.mark.parametrize("taken", ["checkout_fw", "reserve_fw"])
+def test_a_launchpad_is_not_emptied_while_jobs_run(url, folder, call, monkeypatch, taken):
+    """A job that FireWorks has given to a worker, or to a queue job that waits, runs."""
+    pad = open_launchpad(url)
+    site = load_site(str(folder / "queue.yaml"))
+    queue = str(folder / "queue.yaml")
+    manager = FireWorksManager(pad, url, str(folder / ".defectflow"), site, queue)
+    flow = recipes.build(recipes.load(folder / "cu.yaml"))
+    assert manager.submit(Order("cu", queue, "a" * 64, "defectflow x", flow))
+    job, _ = getattr(pad, taken)(FWorker(), str(folder))
+    assert job.state in {"RUNNING", "RESERVED"}
+    before = contents(url)
+    files = sorted(folder.rglob("*"))
+    name = url.rpartition("/")[2]
+    words = ("init", "--store", url, "--yes-delete", name, "--force", "--no-check")
+    said = call(*words, status=2)
+    assert "1 jobs are running; nothing is deleted: defectflow cancel first" in said
+    assert contents(url) == before
+    assert sorted(folder.rglob("*")) == files
+    # What it says to do is enough; the queue that cancel asks is empty.
+    (folder / "bin").mkdir()
+    for program in ("squeue", "scancel"):
+        (folder / "bin" / program).write_text("#!/bin/sh\n")
+        (folder / "bin" / program).chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
+    assert "cu" in call("cancel", "cu", "--store", url)
+    assert f"deleted from {name}: 1 workflows" in call(*words)
+    assert not any(contents(url).get(one) for one in ("fireworks", "workflows", "launches"))
 
 
 def test_another_version_on_the_worker_is_refused(slurm, url, folder, call, monkeypatch):
