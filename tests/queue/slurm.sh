@@ -19,8 +19,21 @@ stop_one() { # the daemon whose number is in this file
   [ -s "$1" ] && kill "${2:--TERM}" "$(cat "$1")" 2>/dev/null || true
 }
 
+# A job that reaches a daemon which still clears up after its predecessor is purged with the rest.
 start_node() {
+  local before
+  before=$(starts)
   slurmd -c -f "$SLURM_CONF" </dev/null
+  for _ in $(seq 300); do
+    [ "$(starts)" -gt "$before" ] && return
+    sleep 0.1
+  done
+  echo "slurm.sh: slurmd does not start; see $dir/log" >&2
+  exit 1
+}
+
+starts() { # how often slurmd has come up
+  cat "$dir/log/slurmd.log" 2>/dev/null | grep -c 'slurmd started on' || true
 }
 
 start() {

@@ -115,6 +115,11 @@ class Case:
         records = open_launchpad(self.url).db["defectflow"].find({"what": "queue job"})
         return [one["number"] for one in records.sort("submitted", 1)]
 
+    @staticmethod
+    def queue_is_empty():
+        done = subprocess.run(["squeue", "-h"], capture_output=True, text=True, check=True)
+        return not done.stdout.strip()
+
     def resume(self):
         """Call what status says."""
         words = shlex.split(self.row()["resume"])
@@ -392,6 +397,7 @@ def test_node_fails_with_all_that_runs_on_it(slurm, case, faults):
         os.kill(one, signal.SIGKILL)
     case.wait_for_words("lost", number, "go on: defectflow retry trial")
     slurm("start-node")
+    waited(case.queue_is_empty, 120, case.told)  # Slurm gives up what was on the node
     case.go()
     case.resume()
     case.finish(16, ran=2)
