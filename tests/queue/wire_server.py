@@ -1,7 +1,8 @@
 """A server of MongoDB's protocol for tests, as a process of its own: PORT DIRECTORY.
 
 SecantusDB changes a document and returns it in two steps, so that two processes may be given the
-same one. One lock around its commands makes each of them whole. Use a real MongoDB for real work.
+same one. One lock around its commands makes each of them whole, also when the server is told to
+stop: a change that is cut between its steps loses the document. Use a real MongoDB for real work.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ _TOUCHING_DATA = {
     "dropdatabase", "dropindexes", "find", "findandmodify", "insert", "update",
 }  # fmt: skip
 _lock = threading.RLock()
+_stopping = threading.Event()
 _dispatch = server.dispatch
 
 
@@ -24,6 +26,8 @@ def _one_at_a_time(document, context):
     if next(iter(document)).lower() not in _TOUCHING_DATA:
         return _dispatch(document, context)
     with _lock:
+        if _stopping.is_set():
+            raise ConnectionResetError
         return _dispatch(document, context)
 
 
@@ -34,6 +38,8 @@ def main() -> None:
     running.start()
     print(running.uri, flush=True)  # noqa: T201 - the test that starts this process reads it
     signal.sigwait([signal.SIGTERM, signal.SIGINT])
+    with _lock:  # what is under way ends first
+        _stopping.set()
     running.stop()
 
 
