@@ -10,7 +10,7 @@ from jobflow import Flow, Maker, Response, job
 from defectflow.documents.melting import AmorphousSurfaceDocument
 from defectflow.engines.melting import MeltQuenchMaker, check_cheap
 from defectflow.errors import StructureError
-from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.flows.surface_energy import J_PER_M2_PER_EV_A2, SurfacePlan
@@ -77,9 +77,8 @@ class AmorphousSurfaceMaker(Maker):
         EngineError
             If molecular dynamics with the engine is too dear.
         """
-        host = as_host(host)
         check_cheap(self.engine)
-        self.engine.check({element.symbol for element in host.structure.elements})
+        host = checked_host(self.engine, host)
         upper_atoms(self.slab(host.structure).structure, self.layer_A)
         origin = provenance or Provenance.of(
             f"amorphous surface of {host.name}", self.as_dict(), host.structure.as_dict()

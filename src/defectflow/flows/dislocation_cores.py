@@ -15,7 +15,7 @@ from defectflow.documents.dislocations import (
     Outcome,
 )
 from defectflow.errors import StructureError
-from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.planar import element_of
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
@@ -106,8 +106,7 @@ class DislocationCoreMaker(Maker):
         EngineError
             If the engine cannot do what is needed.
         """
-        host = as_host(host)
-        self.engine.check({element.symbol for element in host.structure.elements})
+        host = checked_host(self.engine, host)
         first = self.plan.cells(host.structure)[0]
         self.engine.check_request(first.structure)
         origin = provenance or Provenance.of(

@@ -24,8 +24,8 @@ from defectflow.errors import RecipeError, StructureError, did_you_mean
 from defectflow.flows.host import (
     HostCell,
     about,
-    as_host,
     cautions,
+    checked_host,
     chosen_supercell,
     relax_host,
     supercell,
@@ -143,9 +143,8 @@ class _ElectronicMaker(Maker):
         EngineError
             If the engine has no density of states.
         """
-        host = as_host(host)
         self.engine.require(Capability.DOS)
-        self.engine.check({element.symbol for element in host.structure.elements})
+        host = checked_host(self.engine, host)
         self._mover().check({element.symbol for element in host.structure.elements})
         self.cell.check(host.structure)
         self.check_host(host.structure)
@@ -269,7 +268,6 @@ class WorkFunctionMaker(_ElectronicMaker):
     title: ClassVar[str] = "work function"
 
     def check_host(self, _: Structure) -> None:
-        """Refuse an engine without a potential in the vacuum."""
         """Refuse an engine without a potential in the vacuum."""
         self.engine.require(Capability.VACUUM_LEVEL)
 

@@ -12,7 +12,7 @@ from defectflow.analysis.equation_of_state import birch_murnaghan
 from defectflow.documents import EquationOfStateDocument, RelaxDocument
 from defectflow.engines.levels import METAL_SPACING, SPACING
 from defectflow.errors import NotConverged
-from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 
@@ -70,8 +70,7 @@ class EquationOfStateMaker(Maker):
         EngineError
             If the engine cannot do what is needed.
         """
-        host = as_host(host)
-        self.engine.check({element.symbol for element in host.structure.elements})
+        host = checked_host(self.engine, host)
         origin = provenance or Provenance.of(
             f"equation of state of {host.name}", self.as_dict(), host.structure.as_dict()
         )

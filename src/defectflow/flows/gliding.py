@@ -11,7 +11,7 @@ from monty.json import MSONable
 
 from defectflow.analysis.gamma_surface import Summit, fitted_surface, line_summit, lowest
 from defectflow.documents.planar import GlidePoint, SurfaceFit, UnstableFaultDocument
-from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.planar import CAUTION, element_of
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
@@ -138,8 +138,7 @@ class UnstableFaultMaker(Maker):
         EngineError
             If the engine cannot do what is needed.
         """
-        host = as_host(host)
-        self.engine.check({element.symbol for element in host.structure.elements})
+        host = checked_host(self.engine, host)
         self.plan.glides(host.structure)
         self.engine.check_request(self.plan.crystal(self.plan.stack(host.structure)))
         origin = provenance or Provenance.of(

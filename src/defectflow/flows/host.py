@@ -35,6 +35,19 @@ def as_host(host: Host | Structure) -> Host:
     return Host(formula, host, formula, None, (), "", "structure")
 
 
+def checked_host(engine: Engine, host: Host | Structure) -> Host:
+    """Return a crystal as a host of which the engine knows every element.
+
+    Raises
+    ------
+    EngineError
+        If it lacks one.
+    """
+    host = as_host(host)
+    engine.check({element.symbol for element in host.structure.elements})
+    return host
+
+
 def about(host: Host) -> dict[str, Any]:
     """Return the fields of a result that say which host it is of."""
     name = host.name if host.parent else host.prototype or host.formula

@@ -11,7 +11,7 @@ from monty.json import MSONable
 
 from defectflow.documents.planar import PlanarCandidate, PlanarEnergyDocument
 from defectflow.errors import StructureError
-from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.structures.planar import planar_cells
@@ -124,8 +124,7 @@ class PlanarEnergyMaker(Maker):
         EngineError
             If the engine cannot do what is needed.
         """
-        host = as_host(host)
-        self.engine.check({element.symbol for element in host.structure.elements})
+        host = checked_host(self.engine, host)
         first = self.plan.cells(host.structure)[0]
         self.engine.check_request(first.structure)
         origin = provenance or Provenance.of(

@@ -13,7 +13,7 @@ from monty.json import MSONable
 from defectflow.analysis.wulff import area_fractions
 from defectflow.documents.surfaces import SurfaceEnergyDocument, SurfaceTermination
 from defectflow.errors import StructureError
-from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.planar import element_of
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
@@ -118,8 +118,7 @@ class SurfaceEnergyMaker(Maker):
         EngineError
             If the engine cannot do what is needed.
         """
-        host = as_host(host)
-        self.engine.check({element.symbol for element in host.structure.elements})
+        host = checked_host(self.engine, host)
         self.engine.check_request(self.plan.cells(host.structure)[0].structure)
         origin = provenance or Provenance.of(
             f"surfaces of {host.name}", self.as_dict(), host.structure.as_dict()

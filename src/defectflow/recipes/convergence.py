@@ -12,7 +12,7 @@ from defectflow.recipes.electronic_structure import BandGapRecipe, DBandCenterRe
 from defectflow.recipes.equation_of_state import EquationOfStateRecipe
 from defectflow.recipes.formation import DefectFormationEnergyRecipe
 from defectflow.recipes.migration import MigrationBarrierRecipe
-from defectflow.recipes.parts import QuantityRecipe
+from defectflow.recipes.parts import QuantityRecipe, without_engine
 
 if TYPE_CHECKING:
     from jobflow import Flow
@@ -55,14 +55,7 @@ class ConvergenceRecipe(QuantityRecipe):
     )
     tolerance: float = Field(gt=0, description="in the unit of the quantity, e.g. 0.02")
 
-    @field_validator("of")
-    @classmethod
-    def _without_engine(cls, of: QuantityRecipe) -> QuantityRecipe:
-        for name in ("engine", "level", "name"):
-            if name in of.model_fields_set:
-                message = f"`of` holds `{name}`; write it beside `of`, not within"
-                raise ValueError(message)
-        return of
+    _without_engine = field_validator("of")(without_engine)
 
     @model_validator(mode="after")
     def _complete(self) -> ConvergenceRecipe:

@@ -223,3 +223,12 @@ class QuantityRecipe(Part):
         """Return host and defect in words, for a table of what could not be computed."""
         host = getattr(self, "host", None)
         return str(host or ""), str(getattr(self, "species", None) or "")
+
+
+def without_engine(of: QuantityRecipe) -> QuantityRecipe:
+    """Refuse a recipe within another that says by itself what only the outer one may say."""
+    for name in ("engine", "level", "name"):
+        if name in of.model_fields_set:
+            message = f"`of` holds `{name}`; write it beside `of`, not within"
+            raise ValueError(message)
+    return of

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from defectflow.documents.electronic_structure import D_BAND_WINDOW_EV
 from defectflow.recipes.adsorption import AdsorptionEnergyRecipe, AdsorptionFreeEnergyRecipe
 from defectflow.recipes.electronic_structure import DBandCenterRecipe
-from defectflow.recipes.parts import EngineChoice, HostChoice, Part, QuantityRecipe
+from defectflow.recipes.parts import EngineChoice, HostChoice, Part, QuantityRecipe, without_engine
 
 if TYPE_CHECKING:
     from jobflow import Flow
@@ -59,14 +59,7 @@ class TrendRecipe(QuantityRecipe):
     hosts: tuple[HostChoice, ...] = Field((), description="further hosts, beside that of `of`")
     d_band: DBandChoice | None = Field(None, description="compute d-band centres too")
 
-    @field_validator("of")
-    @classmethod
-    def _without_engine(cls, of: QuantityRecipe) -> QuantityRecipe:
-        for name in ("engine", "level", "name"):
-            if name in of.model_fields_set:
-                message = f"`of` holds `{name}`; write it beside `of`, not within"
-                raise ValueError(message)
-        return of
+    _without_engine = field_validator("of")(without_engine)
 
     @model_validator(mode="after")
     def _one_family(self) -> TrendRecipe:
