@@ -61,9 +61,10 @@ $(GPAW_STAMP): tools/install-gpaw.sh constraints.txt | $(STAMP)
 espresso-setup: $(STAMP)
 	@tools/install-espresso.sh $(BIN)/python
 
-# Slurm, for the tests that go through a real queue.
+# Slurm and Grid Engine, for the tests that go through a real queue.
 queue-setup:
 	@tools/install-slurm.sh
+	@tools/install-gridengine.sh
 
 dft: dft-setup
 	@$(BIN)/defectflow run $(DFT_RECIPE) --engine gpaw --level fast

@@ -50,6 +50,12 @@ def chain(start: int) -> Flow:
     return Flow(jobs)
 
 
+def children_cpu_s() -> float:
+    """Return the CPU time of all processes that were started here and have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
 def main() -> None:
     """Submit, let the workers work, count, print and write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -64,6 +70,24 @@ def main() -> None:
         queue = folder / "queue.yaml"
         queue.write_text("scheduler: slurm\nwall_time: '10:00:00'\n")
         place = {"store": url, "folder": name, "kinds": []}
+        open_launchpad(url)
+        words = ["--store", url, "--queue", str(queue), "--kind", "default", "--folder", name]
+        command = [sys.executable, "-c", WORKER, *words]
+        environment = {**os.environ, "CLAIMS_LOG": str(log), "OMP_NUM_THREADS": "1"}
+        environment["PYTHONPATH"] = str(Path(__file__).parent)
+
+        def work(count: int) -> tuple[float, float]:
+            """Let so many workers work to their end; return wall time and CPU time."""
+            began, before = time.perf_counter(), children_cpu_s()
+            workers = [
+                subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, cwd=name)  # noqa: S603 - our own
+                for _ in range(count)
+            ]
+            for worker in workers:
+                worker.wait()
+            return time.perf_counter() - began, children_cpu_s() - before
+
+        _, start_cpu_s = work(1)  # nothing to do yet
         pad = open_launchpad(url)
         pad.bulk_add_wfs(
             [
@@ -71,19 +95,8 @@ def main() -> None:
                 for start in range(0, options.jobs, LENGTH)
             ]
         )
-        words = ["--store", url, "--queue", str(queue), "--kind", "default", "--folder", name]
-        command = [sys.executable, "-c", WORKER, *words]
-        environment = {**os.environ, "CLAIMS_LOG": str(log), "OMP_NUM_THREADS": "1"}
-        environment["PYTHONPATH"] = str(Path(__file__).parent)
-        began = time.perf_counter()
-        workers = [
-            subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, cwd=name)  # noqa: S603 - our own
-            for _ in range(options.workers)
-        ]
-        for worker in workers:
-            worker.wait()
-        wall_s = time.perf_counter() - began
-        cpu = resource.getrusage(resource.RUSAGE_CHILDREN)
+        wall_s, cpu_s = work(options.workers)
+        jobs_cpu_s = cpu_s - options.workers * start_cpu_s
         lines = [line.split() for line in log.read_text().splitlines()]
         ran = Counter(int(number) for number, _ in lines)
         with open_store(url) as store:
@@ -101,7 +114,8 @@ def main() -> None:
             "launches": pad.launches.count_documents({}),
             "by worker": sorted(Counter(pid for _, pid in lines).values()),
             "wall_s": round(wall_s, 1),
-            "worker_cpu_ms_per_job": round((cpu.ru_utime + cpu.ru_stime) / options.jobs * 1000, 1),
+            "worker_start_cpu_s": round(start_cpu_s, 1),
+            "worker_cpu_ms_per_job": round(jobs_cpu_s / options.jobs * 1000, 1),
             "load_average": round(os.getloadavg()[0], 1),
             "cores": os.cpu_count(),
             "python": platform.python_version(),

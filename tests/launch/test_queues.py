@@ -37,6 +37,7 @@ DIRECTIVES = {
     },
     "sge": {
         "#$ -S /bin/bash",
+        "#$ -cwd",
         "#$ -N defectflow-default",
         "#$ -pe mpi 32",
         "#$ -l h_rt=12:30:00",
@@ -156,9 +157,17 @@ def test_kinds_of_steps():
         ("slurm", "14|PENDING|Priority", False, False),
         ("lsf", "15|RUN", True, False),
         ("lsf", "16|PEND", False, False),
+        ("lsf", "17|PSUSP", False, True),
+        ("lsf", "18|USUSP", True, False),
         ("pbs", "17.host user long defectfl 1 2 32 -- 12:30 Q --", False, False),
+        ("pbs", "18.host user long defectfl 1 2 32 -- 12:30 H --", False, True),
+        ("pbs", "19.host user long defectfl 1 2 32 -- 12:30 E --", True, False),
+        ("slurm", "20|PENDING|JobHeldUser", False, True),
         ("sge", "18 0.5 defectfl user r 01/01/2026 10:00:00 long@a 16", True, False),
         ("sge", "19 0.5 defectfl user Eqw 01/01/2026 10:00:00 16", False, True),
+        ("sge", "20 0.5 defectfl user hqw 01/01/2026 10:00:00 16", False, True),
+        ("sge", "21 0.5 defectfl user qw 01/01/2026 10:00:00 16", False, False),
+        ("sge", "22 0.5 defectfl user t 01/01/2026 10:00:00 long@a 16", True, False),
     ],
 )
 def test_what_queues_list(scheduler, line, begun, stuck):

@@ -134,6 +134,33 @@ def slurm(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def sge(tmp_path_factory):
+    """Start a Grid Engine with a queue, a parallel environment and a project."""
+    if os.geteuid() != 0:
+        pytest.skip("a Grid Engine of our own needs root")
+    if not Path("/usr/lib/gridengine/sge_qmaster").exists():
+        pytest.skip("no Grid Engine on this machine; tools/install-gridengine.sh brings it")
+    folder, port = tmp_path_factory.mktemp("sge"), free_port(2)
+    own = {
+        "SGE_ROOT": str(folder / "root"),
+        "SGE_CELL": "default",
+        "SGE_QMASTER_PORT": str(port),
+        "SGE_EXECD_PORT": str(port + 1),
+        "PATH": f"/usr/lib/gridengine:{os.environ['PATH']}",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in own.items():
+            patch.setenv(name, value)
+        call = [HERE / "sge.sh", "start", folder]
+        subprocess.run(
+            call, check=True, timeout=120, env={**os.environ, "SGE_TEST_PORT": str(port)}
+        )
+        yield
+        call[1] = "stop"
+        subprocess.run(call, check=True, timeout=60, env={**os.environ, "SGE_TEST_PORT": str(port)})
+
+
+@pytest.fixture(scope="session")
 def local(tmp_path_factory):
     """Return the values of both recipes as this machine computes them without any queue."""
     folder = tmp_path_factory.mktemp("local")

@@ -12,6 +12,7 @@ from defectflow.launch import queues
 from defectflow.launch.execution import steps_of
 from defectflow.launch.feeding import Feeder
 from defectflow.launch.launchpads import claimed, release
+from defectflow.launch.patient_launchpad import has_ended
 from defectflow.launch.rockets import MARK, JobInterrupted, version, workflow
 from defectflow.launch.site import Site, load_site
 from defectflow.launch.submissions import Submission, Trouble
@@ -20,11 +21,13 @@ from defectflow.store.runs import process_start
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from fireworks import LaunchPad, Workflow
+    from fireworks import Workflow
 
+    from defectflow.launch.patient_launchpad import PatientLaunchPad
     from defectflow.launch.submissions import Order, State
 
 _LIVE: Final = {"READY", "RESERVED", "RUNNING"}
+_TAKEN: Final = {"RESERVED", "RUNNING"}
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class FireWorksManager:
         The queue and the path of its file; None if only the launchpad is looked at.
     """
 
-    pad: LaunchPad
+    pad: PatientLaunchPad
     store: str
     folder: str
     site: Site | None = None
@@ -89,8 +92,10 @@ class FireWorksManager:
         listed, _ = self._listed()
         again = []
         for one in self._chosen(keys):
+            if self.pad.mend(one["nodes"][0]):
+                again.append("what a dead worker left half noted")
             for firework in self._fireworks(one):
-                lost = firework["state"] == "RUNNING" and self._loss(firework, listed)
+                lost = firework["state"] in _TAKEN and self._loss(firework, listed)
                 if firework["state"] == "FIZZLED" or lost:
                     self.pad.rerun_fw(firework["fw_id"])
                     again.append(firework["name"])
@@ -125,7 +130,8 @@ class FireWorksManager:
     ) -> Submission:
         jobs = self._fireworks(flow)
         states = [job["state"] for job in jobs]
-        troubles = [*self._failures(jobs), *self._losses(jobs, listed)]
+        losses = list(self._losses(jobs, listed)) or list(_half_noted(flow))
+        troubles = [*self._failures(jobs), *losses]
         troubles += self._stuck(listed, states) if set(states) & _LIVE else []
         if problem:
             troubles.append(Trouble("queue", problem))
@@ -162,14 +168,16 @@ class FireWorksManager:
         self, jobs: Sequence[dict[str, Any]], listed: dict[str, queues.QueueJob] | None
     ) -> Iterator[Trouble]:
         for job in jobs:
-            words = self._loss(job, listed) if job["state"] == "RUNNING" else ""
+            words = self._loss(job, listed) if job["state"] in _TAKEN else ""
             if words:
                 yield Trouble(job["name"], f"lost: {words}", lost=True)
 
     def _loss(self, job: dict[str, Any], listed: dict[str, queues.QueueJob] | None) -> str:
-        """Return in words how the worker of a running job was lost; empty if it was not."""
-        launch = self.pad.launches.find_one({"launch_id": {"$in": job["launches"][-1:]}})
-        env = ((launch or {}).get("fworker") or {}).get("env") or {}
+        """Return in words how the worker of a taken job was lost; empty if it was not."""
+        env = job["spec"].get(MARK, {}).get("taken_by") or {}
+        if job["state"] == "RUNNING":
+            launch = self.pad.launches.find_one({"launch_id": {"$in": job["launches"][-1:]}})
+            env = ((launch or {}).get("fworker") or {}).get("env") or {}
         number = env.get("queue_job", "")
         # Process numbers and the queue are asked, never clocks: those of two machines may differ.
         if env.get("host") == platform.node() and env.get("pid"):
@@ -198,6 +206,14 @@ class FireWorksManager:
             yield Trouble("queue jobs", "none is left for the jobs that are ready")
 
 
+def _half_noted(flow: dict[str, Any]) -> Iterator[Trouble]:
+    """Yield a worker that died when it noted what a job had come to."""
+    holder = flow["metadata"].get("held_by")
+    if "locked" in flow and has_ended(holder):
+        words = f"lost: process {holder['pid']} ended when it noted the end of a job"
+        yield Trouble("launchpad", words, lost=True)
+
+
 def _state(whole: str, states: Sequence[str], troubles: Sequence[Trouble]) -> State:
     if whole == "COMPLETED":
         return "completed"
@@ -221,7 +237,7 @@ def _last_words(trace: str) -> str:
     return said if separator and name == "JobFailed" else f"{name}{separator}{said}"
 
 
-def site_of(pad: LaunchPad) -> tuple[Site | None, str, str]:
+def site_of(pad: PatientLaunchPad) -> tuple[Site | None, str, str]:
     """Return the queue, the path of its file and the folder of the newest submission."""
     from defectflow.errors import RecipeError
 

@@ -8,17 +8,15 @@ from __future__ import annotations
 import contextlib
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
-
-from fireworks import LaunchPad
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from defectflow.errors import StoreError
-from defectflow.launch.patience import patiently
+from defectflow.launch.patient_launchpad import PatientLaunchPad
 from defectflow.store.passwords import check_writable, with_password
 from defectflow.store.urls import DEFAULT_DATABASE, without_password
 
 if TYPE_CHECKING:
-    from fireworks import Workflow
+    from fireworks import LaunchPad, Workflow
 
 #: Marks a launchpad as ours, and holds what was claimed.
 COLLECTION: Final = "defectflow"
@@ -29,18 +27,12 @@ _SERVER_PATIENCE_MS: Final = 5000
 STALE_S: Final = 60.0
 
 
-class PatientLaunchPad(LaunchPad):  # type: ignore[misc]
-    """A launchpad that waits for its database, so that a finished job is not lost with it."""
+@overload
+def open_launchpad(url: str) -> PatientLaunchPad: ...
 
-    def complete_launch(self, launch_id: int, action: Any = None, state: str = "COMPLETED") -> Any:
-        """Note the end of a launch."""
-        done = super().complete_launch
-        return patiently(lambda: done(launch_id, action, state))
 
-    def checkout_fw(self, *args: Any, **options: Any) -> Any:
-        """Take a job to run."""
-        take = super().checkout_fw
-        return patiently(lambda: take(*args, **options))
+@overload
+def open_launchpad(url: str, *, create: bool) -> PatientLaunchPad | None: ...
 
 
 def open_launchpad(url: str, *, create: bool = True) -> PatientLaunchPad | None:

@@ -34,6 +34,8 @@ _NUMBERS: Final = {
     "sge": "JOB_ID",
     "lsf": "LSB_JOBID",
 }
+#: Slurm; LSF; PBS: queued, held, until a time.
+_WAITING: Final = {"PENDING", "PEND", "PSUSP", "Q", "H", "W"}
 _ASK_S: Final = 30.0
 
 
@@ -47,13 +49,15 @@ class QueueJob:
 
     @property
     def begun(self) -> bool:
-        """Whether it runs or is ending; the first letter says so in every queue."""
-        return self.state.upper().startswith(("R", "C", "E")) and not self.state.startswith("Eq")
+        """Whether it runs, is ending or was suspended: SGE alone marks what waits with a w."""
+        return self.state not in _WAITING and "w" not in self.state
 
     @property
     def stuck(self) -> bool:
         """Whether the queue will never start it."""
-        return "NeverSatisfied" in self.reason or self.state.startswith(("Eq", "H", "PSUSP"))
+        held = self.state in {"H", "PSUSP"} or self.reason.startswith("JobHeld")
+        wrong = "w" in self.state and self.state.startswith(("E", "h"))  # SGE: Eqw, hqw
+        return "NeverSatisfied" in self.reason or held or wrong
 
 
 def step_kind(job: Job) -> str:
@@ -179,6 +183,8 @@ def resources(site: Site, kind: str) -> dict[str, Any]:
     if site.scheduler == "sge":  # qtoolkit places no processes there
         fields = _sge_fields(given)
         named = {"model": fields["pe"], "walltime": given.wall_time, "queue": given.queue}
+        # Its template calls the project a device, and would give -cwd a value that SGE refuses.
+        named |= {"device": given.account, "qverbatim": "#$ -cwd"}
         memory = {"select": f"h_vmem={fields['h_vmem']}"} if fields["h_vmem"] else {}
         kept = {name: value for name, value in named.items() if value}
         return {"job_name": f"defectflow-{kind}", **kept, **memory}
@@ -296,6 +302,8 @@ def _line(site: Site, line: str) -> QueueJob | None:
 
 def fate(site: Site, number: str) -> str:
     """Return in words what became of a queue job that is no longer listed."""
+    if site.scheduler == "sge":
+        return _sge_fate(number)
     if site.scheduler != "slurm":
         return f"queue job {number} is gone"
     try:
@@ -316,6 +324,23 @@ def fate(site: Site, number: str) -> str:
         "COMPLETED": f"queue job {number} ended while the job was under way",
     }
     return words.get(state, f"queue job {number} is {state}")
+
+
+def _sge_fate(number: str) -> str:
+    """Return what SGE's accounts say; they are written some seconds after the end of a job."""
+    try:
+        lines = _asked(["qacct", "-j", number]).splitlines()
+    except EngineError:
+        return f"queue job {number} is gone"
+    said = {name: rest[0].strip() for name, *rest in (one.split(None, 1) for one in lines) if rest}
+    failed, status = said.get("failed", "0"), said.get("exit_status", "0")
+    if failed.startswith("37"):  # qmaster enforced h_rt limit
+        return f"queue job {number} reached its wall time"
+    if failed != "0":
+        return f"queue job {number} was killed ({failed.partition(':')[2].strip() or failed})"
+    if status != "0":
+        return f"queue job {number} failed with status {status}"
+    return f"queue job {number} ended while the job was under way"
 
 
 def cancel(site: Site, numbers: list[str]) -> None:

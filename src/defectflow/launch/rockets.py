@@ -8,8 +8,10 @@ that the same job finds again after a crash, and its output is filed under its c
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import platform
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,9 +26,12 @@ from defectflow.launch import journal
 from defectflow.launch.execution import Outcome, Step, perform
 from defectflow.launch.inputs import as_reused, memo_key, packages_of, unconverged, with_inputs
 from defectflow.launch.patience import patiently
+from defectflow.launch.patient_launchpad import MARK
 from defectflow.launch.queues import step_kind
 from defectflow.launch.site import DEFAULT_KIND
 from defectflow.launch.workspace import Workspaces, name_once
+from defectflow.store.blobs import get_value, put_value
+from defectflow.store.large import MOST_B
 from defectflow.store.urls import open_store
 
 if TYPE_CHECKING:
@@ -37,10 +42,10 @@ if TYPE_CHECKING:
     from defectflow.launch.workspace import Workspace
     from defectflow.store import Store
 
-#: Below this name a firework's spec says who made it, for which queue jobs, and with which version.
-MARK: Final = "defectflow"
 #: No job is waited for that another worker computes when less than this is left of the wall time.
 _LEAST_S: Final = 30.0
+#: Stands for a job that is too large for a document; what follows is its name.
+_ELSEWHERE: Final = "@blob"
 _PAUSE_S: Final = 1.0
 
 
@@ -83,8 +88,34 @@ def _firework(job: Job, place: dict[str, Any], parents: list[Firework]) -> Firew
     if job.config.on_missing_references != OnMissing.ERROR:
         spec["_allow_fizzled_parents"] = True
     spec.update(job.config.manager_config)
-    task = StepTask(job=jsanitize(job.as_dict(), strict=False), place=place)
+    task = StepTask(job=_packed(job, place), place=place)
     return Firework([task], spec=spec, name=job.name, parents=parents)
+
+
+def _packed(job: Job, place: dict[str, Any]) -> str | dict[str, str]:
+    """Return a job as text, through which FireWorks does not walk again and again.
+
+    One that is too large for a document is written where large outputs lie.
+    """
+    text = json.dumps(jsanitize(job.as_dict(), strict=False))
+    if len(text) <= MOST_B:
+        return text
+    blobs = _store(place["store"]).jobs.blobs
+    return text if blobs is None else {_ELSEWHERE: put_value(blobs, text)}
+
+
+def _unpacked(packed: str | dict[str, str], store: Store) -> dict[str, Any]:
+    blobs = store.jobs.blobs
+    if not isinstance(packed, str) and blobs is not None:
+        packed = get_value(blobs, packed[_ELSEWHERE])
+    data: dict[str, Any] = json.loads(str(packed))
+    return data
+
+
+@lru_cache(maxsize=4)
+def _store(url: str) -> Store:
+    """Return a store that stays open until this process ends: to open one is twenty questions."""
+    return patiently(lambda: open_store(url))
 
 
 @explicit_serialize
@@ -106,11 +137,11 @@ class StepTask(FiretaskBase):  # type: ignore[misc]
             If this process was told to stop.
         """
         _check_version(fw_spec)
-        job = _rebuilt(self["job"])
         place = dict(self["place"])
         try:
-            with open_store(place["store"]) as store:
-                outcome = run_step(job, store, Path(place["folder"]))
+            store = _store(place["store"])
+            job = _rebuilt(_unpacked(self["job"], store))
+            outcome = run_step(job, store, Path(place["folder"]))
         except KeyboardInterrupt:
             message = "the worker was told to stop; what the job has written is kept"
             raise JobInterrupted(message) from None

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
@@ -18,10 +17,10 @@ from defectflow.launch.feeding import Feeder, category_query
 from defectflow.launch.interrupts import heeded_interrupts
 from defectflow.launch.launchpads import open_launchpad
 from defectflow.launch.patience import patiently
+from defectflow.launch.patient_launchpad import owner
 from defectflow.launch.queues import number_variable
 from defectflow.launch.rockets import MARK, version
 from defectflow.launch.site import load_site
-from defectflow.store.runs import process_start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,13 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         site = load_site(given.queue)
         with heeded_interrupts() as check:
             pad = patiently(lambda: open_launchpad(given.store))
-            if pad is None:
-                return 1
             worker = fworker(site, given.kind)
+            pad.about = {"queue_job": worker.env["queue_job"]}
             _refuse_others(pad)
             count = work(pad, worker, check)
             print(f"{count} jobs done by defectflow {version()}")  # noqa: T201 - the queue job's log
-            Feeder(pad, site, given.queue, given.store, given.folder).feed_quietly()
+            feeder = Feeder(pad, site, given.queue, given.store, given.folder)
+            patiently(feeder.feed_quietly)
     except DefectflowError as error:
         print(f"defectflow worker: {error}", file=sys.stderr)  # noqa: T201 - the queue job's log
         return 1
@@ -70,13 +69,8 @@ def fworker(site: Site, kind: str) -> FWorker:
     """
     from fireworks import FWorker
 
-    env = {
-        "queue_job": os.environ.get(number_variable(site), ""),
-        "host": platform.node(),
-        "pid": os.getpid(),
-        "process_started": process_start(os.getpid()),
-        "version": version(),
-    }
+    number = os.environ.get(number_variable(site), "")
+    env = {**owner(), "queue_job": number, "version": version()}
     query = category_query(kind, besides=("light",)) | _same_version()
     return FWorker(name=f"defectflow-{kind}", query=query, env=env)
 
@@ -89,16 +83,21 @@ def work(pad: LaunchPad, worker: FWorker, check: Callable[[], None]) -> int:
     check
         Raises if this process was told to stop: FireWorks makes a failed job of that.
     """
+    from fireworks.core import rocket
     from fireworks.core.rocket_launcher import launch_rocket
 
-    count, idle_since = 0, time.monotonic()
+    rocket.PRINT_FW_JSON = False  # the job would be written to the queue job's folder, each anew
+    count, idle_since, ready = 0, time.monotonic(), False
     while time.monotonic() - idle_since < _IDLE_S:
         left = time_left_s()
         if left is not None and left < _LEAST_S:
             break
-        ready = patiently(lambda: pad.run_exists(worker))
-        launched = ready and launch_rocket(pad, worker)
+        # Where one was ready there are more, as a rule: only then the job itself is asked for.
+        launched = (ready or patiently(lambda: pad.run_exists(worker))) and launch_rocket(
+            pad, worker
+        )
         check()
+        ready = bool(launched)
         if launched:
             count += 1
             idle_since = time.monotonic()
