@@ -22,7 +22,7 @@ from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.flows.slabs import SlabPlan
 from defectflow.structures.adsorbates import Adsorbate, adsorbate, adsorbates
-from defectflow.structures.adsorption import named_site, surface_sites
+from defectflow.structures.adsorption import named_site, sites_near, surface_sites
 from defectflow.structures.handover import carried_over, spread
 from defectflow.structures.poses import AZIMUTH_STEP_DEG, placed, placements
 from defectflow.structures.symmetry import symmetrized
@@ -177,6 +177,8 @@ class AdsorptionMaker(Maker):
         self, slab: Slab, sites: Sequence[SurfaceSite], one: Adsorbate
     ) -> tuple[Placement, ...]:
         chosen = sites if self.site == "lowest" else [named_site(sites, self.site)]
+        if self.slab.near_defect_A and self.site == "lowest":
+            chosen = sites_near(slab, sites, self.slab.near_defect_A)
         return placements(slab, chosen, one, self.azimuth_step_deg)
 
     @job

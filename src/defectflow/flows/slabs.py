@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from monty.json import MSONable
 
+from defectflow.errors import StructureError
 from defectflow.flows.defect_cells import DefectPlan
+from defectflow.structures.cell_slabs import CellCut, ended_slab
 from defectflow.structures.cells import Change
 from defectflow.structures.sheets import sheet_of
 from defectflow.structures.strain import biaxial, strained_structure
@@ -40,6 +42,12 @@ class SlabPlan(MSONable):
         Layers above an intrinsic stacking fault; 0 for none.
     defect
         In the top layer; see `with_defect`.
+    termination
+        Of a perfect crystal with several: the composition of the uppermost layer.
+    cut_out
+        Of a generated host: how the slab is cut out of it.
+    near_defect_A
+        Only sites this near to the defect of a generated host get an adsorbate; 0 for all sites.
     """
 
     miller: tuple[int, int, int]
@@ -51,6 +59,9 @@ class SlabPlan(MSONable):
     strain: float = 0.0
     fault_below: int = 0
     defect: DefectPlan | None = None
+    termination: str | None = None
+    cut_out: CellCut | None = None
+    near_defect_A: float = 0.0
 
     def cut(self, host: Structure) -> Slab:
         """Return the slab of a crystal, with its strain and its defect."""
@@ -80,7 +91,14 @@ class SlabPlan(MSONable):
 
     def check(self, host: Structure) -> list[str]:
         """Return cautions about the slab; refuse one that cannot stand for a surface."""
-        return check_slab(self._perfect(host), self.frozen_layers)
+        slab = self._perfect(host)
+        if self.frozen_layers >= slab.layers and not self.sheet:
+            message = (
+                f"{self.surface}: {self.frozen_layers} of {slab.layers} layers are frozen; give "
+                "`frozen_layers` that leaves some to move"
+            )
+            raise StructureError(message)
+        return check_slab(slab, self.frozen_layers)
 
     @property
     def repeats(self) -> bool:
@@ -105,6 +123,11 @@ class SlabPlan(MSONable):
         }
 
     def _perfect(self, host: Structure) -> Slab:
+        if self.cut_out is not None:
+            return self.cut_out.slab(host, self.vacuum_A, self.repeat)
+        if self.termination is not None:
+            size = (self.layers, self.vacuum_A)
+            return ended_slab(host, self.miller, self.termination, size, self.repeat)
         if self.sheet:
             return sheet_of(host, self.vacuum_A, self.repeat)
         slab = slab_of(host, self.miller, self.layers, self.vacuum_A, self.repeat)
@@ -118,12 +141,13 @@ class SlabPlan(MSONable):
     @property
     def facet(self) -> str:
         """Miller indices as they are written: ``111``."""
-        return "".join(map(str, self.miller))
+        return self.cut_out.facet if self.cut_out else "".join(map(str, self.miller))
 
     @property
     def surface(self) -> str:
         """What the surface is called: ``(111)``, ``(001) with V_S``."""
-        text = f"({self.facet})"
+        text = self.cut_out.surface if self.cut_out else f"({self.facet})"
+        text += f", {self.termination} on top" if self.termination else ""
         text += f" with a fault below {self.fault_below} layers" if self.fault_below else ""
         return text + (f" with {self.defect.name}" if self.defect else "")
 

@@ -15,13 +15,14 @@ from defectflow.recipes.parts import (
     QuantityRecipe,
     SlabChoice,
 )
+from defectflow.recipes.slabs import facet_said, host_to_relax, slab_plan
 
 if TYPE_CHECKING:
     from jobflow import Flow
-    from pymatgen.core import Structure
 
     from defectflow.flows.slabs import SlabPlan
     from defectflow.recipes.order import Order
+    from defectflow.structures.hosts import Host
 
 Species = Literal[
     "H",
@@ -96,7 +97,7 @@ class AdsorptionEnergyRecipe(SurfaceRecipe):
 
     def subject(self) -> tuple[str, str]:
         """Return host and adsorbate, for a table of what could not be computed."""
-        return str(self.host), f"{self.adsorbate} on {plan(self.slab).facet}"
+        return str(self.host), f"{self.adsorbate} on {facet_said(self.slab)}"
 
 
 class AdsorptionFreeEnergyRecipe(AdsorptionEnergyRecipe):
@@ -123,30 +124,16 @@ class AdsorptionFreeEnergyRecipe(AdsorptionEnergyRecipe):
     )
 
 
-def plan(choice: SlabChoice) -> SlabPlan:
-    """Return a slab as flows know it."""
-    from defectflow.flows.slabs import SlabPlan
-
-    return SlabPlan(
-        miller=choice.miller or (0, 0, 1),
-        layers=choice.layers,
-        vacuum_A=choice.vacuum_A,
-        repeat=choice.repeat,
-        frozen_layers=choice.frozen_layers,
-        sheet=choice.sheet,
-        fault_below=choice.fault_below,
-    )
-
-
-def surface_plan(recipe: SurfaceRecipe, host: Structure) -> SlabPlan:
+def surface_plan(recipe: SurfaceRecipe, host: Host) -> SlabPlan:
     """Return the slab of a recipe with its strain and its defect."""
-    from dataclasses import replace
+    made = slab_plan(recipe.slab, host, recipe.strain)
+    if recipe.defect is None:
+        return made
+    crystal = host_to_relax(recipe.slab, host, recipe.host_cell).structure
+    return made.with_defect(crystal, recipe.defect.cells, recipe.label)
 
-    made = replace(plan(recipe.slab), strain=recipe.strain)
-    return made.with_defect(host, recipe.defect.cells, recipe.label) if recipe.defect else made
 
-
-def adsorption(recipe: SurfaceRecipe, order: Order, host: Structure) -> dict[str, Any]:
+def adsorption(recipe: SurfaceRecipe, order: Order, host: Host) -> dict[str, Any]:
     """Return the fields of an `AdsorptionMaker` that all recipes on a surface decide."""
     return {
         "engine": order.engine,
@@ -174,9 +161,10 @@ def build(recipe: AdsorptionEnergyRecipe, order: Order) -> Flow:
         }
     host = order.host(recipe.host)
     maker = AdsorptionMaker(
-        **adsorption(recipe, order, host.structure),
+        **adsorption(recipe, order, host),
         quantity=recipe.quantity,
         site=recipe.site,
         free=FreeEnergyPlan(**added),
     )
-    return maker.make(host, recipe.adsorbate, order.provenance)
+    start = host_to_relax(recipe.slab, host, recipe.host_cell)
+    return maker.make(start, recipe.adsorbate, order.provenance)

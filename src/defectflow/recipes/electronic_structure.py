@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
 from defectflow.documents.electronic_structure import D_BAND_WINDOW_EV
-from defectflow.recipes.adsorption import plan
 from defectflow.recipes.parts import (
     HOST_CELL,
     SUPERCELL,
@@ -19,11 +17,13 @@ from defectflow.recipes.parts import (
     SlabChoice,
     Supercell,
 )
+from defectflow.recipes.slabs import host_to_relax, slab_plan
 
 if TYPE_CHECKING:
     from jobflow import Flow
 
     from defectflow.recipes.order import Order
+    from defectflow.structures.hosts import Host
 
 _SLAB = "a surface of the host; the bulk if left out"
 _GEOMETRY = (
@@ -117,39 +117,45 @@ def build_d_band_center(recipe: DBandCenterRecipe, order: Order) -> Flow:
     """Return the flow of a d-band centre."""
     from defectflow.flows import CellPlan, DBandCenterMaker
 
+    host = order.host(recipe.host)
     maker = DBandCenterMaker(
         **_shared(recipe, order),
-        cell=CellPlan(
-            slab=replace(plan(recipe.slab), strain=recipe.strain) if recipe.slab else None
-        ),
+        cell=CellPlan(slab=slab_plan(recipe.slab, host, recipe.strain) if recipe.slab else None),
         window_eV=recipe.window_eV,
         element=recipe.element,
     )
-    return maker.make(order.host(recipe.host), order.provenance)
+    return maker.make(_first(recipe, host), order.provenance)
 
 
 def build_work_function(recipe: WorkFunctionRecipe, order: Order) -> Flow:
     """Return the flow of a work function."""
     from defectflow.flows import CellPlan, WorkFunctionMaker
 
-    cell = CellPlan(slab=replace(plan(recipe.slab), strain=recipe.strain))
+    host = order.host(recipe.host)
+    cell = CellPlan(slab=slab_plan(recipe.slab, host, recipe.strain))
     maker = WorkFunctionMaker(**_shared(recipe, order), cell=cell)
-    return maker.make(order.host(recipe.host), order.provenance)
+    return maker.make(_first(recipe, host), order.provenance)
 
 
 def build_band_gap(recipe: BandGapRecipe, order: Order) -> Flow:
     """Return the flow of a band gap."""
     from defectflow.flows import BandGapMaker, CellPlan
 
+    host = order.host(recipe.host)
     cell = CellPlan(
-        slab=plan(recipe.slab) if recipe.slab else None,
+        slab=slab_plan(recipe.slab, host) if recipe.slab else None,
         vacancy=recipe.species,
         label=recipe.label,
         matrix=recipe.supercell,
         min_image_distance_A=recipe.min_image_distance_A,
     )
     maker = BandGapMaker(**_shared(recipe, order), cell=cell)
-    return maker.make(order.host(recipe.host), order.provenance)
+    return maker.make(_first(recipe, host), order.provenance)
+
+
+def _first(recipe: DBandCenterRecipe | WorkFunctionRecipe | BandGapRecipe, host: Host) -> Host:
+    """Return what is relaxed first."""
+    return host_to_relax(recipe.slab, host, recipe.host_cell) if recipe.slab else host
 
 
 def _shared(

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from defectflow.recipes.adsorption import SurfaceRecipe, adsorption, plan
+from defectflow.recipes.adsorption import SurfaceRecipe, adsorption
+from defectflow.recipes.slabs import facet_said, host_to_relax
 
 if TYPE_CHECKING:
     from jobflow import Flow
@@ -39,7 +40,7 @@ class OverpotentialRecipe(SurfaceRecipe):
 
     def subject(self) -> tuple[str, str]:
         """Return host and reaction, for a table of what could not be computed."""
-        return str(self.host), f"{self.reaction} on {plan(self.slab).facet}"
+        return str(self.host), f"{self.reaction} on {facet_said(self.slab)}"
 
 
 def build(recipe: OverpotentialRecipe, order: Order) -> Flow:
@@ -49,7 +50,7 @@ def build(recipe: OverpotentialRecipe, order: Order) -> Flow:
 
     host = order.host(recipe.host)
     inner = AdsorptionMaker(
-        **adsorption(recipe, order, host.structure),
+        **adsorption(recipe, order, host),
         quantity="adsorption_free_energy",
         free=FreeEnergyPlan(
             recipe.correction,
@@ -63,4 +64,5 @@ def build(recipe: OverpotentialRecipe, order: Order) -> Flow:
         potential_V=recipe.potential_V,
         solvation_eV=recipe.solvation_eV,
     )
-    return maker.make(host, order.provenance)
+    start = host_to_relax(recipe.slab, host, recipe.host_cell)
+    return maker.make(start, order.provenance)

@@ -157,7 +157,15 @@ class SlabChoice(Part):
     """A surface of the host, and the slab that stands for it."""
 
     miller: tuple[int, int, int] | None = Field(
-        None, description="Miller indices of the surface, in the conventional cell; needed"
+        None,
+        description=(
+            "Miller indices of the surface, in the conventional cell; of a host with `cell`, in "
+            "the vectors of that cell, where [0, 0, 1] is parallel to a planar defect"
+        ),
+    )
+    termination: str | None = Field(
+        None,
+        description="which of several terminations: the uppermost layer, e.g. `O 1`; all are named",
     )
     sheet: bool = Field(
         False,
@@ -173,7 +181,27 @@ class SlabChoice(Part):
     )
     frozen_layers: int = Field(2, ge=0, description="layers at the bottom that stay as in the bulk")
     fault_below: int = Field(
-        0, ge=0, description="layers above an intrinsic stacking fault of a close-packed surface"
+        0,
+        ge=0,
+        description=(
+            "layers above an intrinsic stacking fault of a close-packed surface; of a host with "
+            "`cell`, layers above the middle of its planar defect"
+        ),
+    )
+    as_it_is: bool = Field(
+        False,
+        description=(
+            "the host is a slab already, one with `cell` or a file: take it whole; `miller` and "
+            "`layers` are then left out"
+        ),
+    )
+    near_defect_A: float = Field(
+        0.0,
+        ge=0,
+        description=(
+            "of a host with `cell`: only sites this near to its defect, seen from above, get an "
+            "adsorbate; 0 for all, Å"
+        ),
     )
 
     @model_validator(mode="before")
@@ -189,13 +217,18 @@ class SlabChoice(Part):
         if self.miller == (0, 0, 0):
             message = "`miller` [0, 0, 0] is no plane; give e.g. [1, 1, 1]"
             raise ValueError(message)
-        if self.sheet and (self.miller is not None or "layers" in self.model_fields_set):
-            message = "`sheet` is one layer as it is; leave out `miller` and `layers`"
+        whole = "sheet" if self.sheet else "as_it_is" if self.as_it_is else ""
+        if self.sheet and self.as_it_is:
+            message = "`sheet` takes one layer, `as_it_is` all of the host; give one of them"
             raise ValueError(message)
-        if not self.sheet and self.miller is None:
+        cutting = {"miller", "layers", "termination", "fault_below"} & self.model_fields_set
+        if whole and cutting:
+            message = f"`{whole}` takes what is there; leave out {', '.join(sorted(cutting))}"
+            raise ValueError(message)
+        if not whole and self.miller is None:
             message = "`miller` is missing: the Miller indices of the surface, e.g. [1, 1, 1]"
             raise ValueError(message)
-        if self.frozen_layers >= self.layers and not self.sheet:
+        if self.frozen_layers >= self.layers and not whole:
             message = f"`frozen_layers` must be less than `layers` ({self.layers})"
             raise ValueError(message)
         if min(self.repeat) < 1:

@@ -10,6 +10,7 @@ from monty.json import MSONable
 
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.layers import covalent_radius_A
+from defectflow.structures.surfaces import DEFECT_MARK
 from defectflow.structures.symmetry import operations
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _HOLE_A: Final = 0.5
 #: An edge of the surface's triangles that is longer than this many nearest distances bridges none.
 _LONG_EDGE: Final = 1.3
 _TRIANGLE: Final = 3
+_AROUND: Final = np.array([[i, j] for i in (-1, 0, 1) for j in (-1, 0, 1)])
 #: Half a cell (fraction) and a margin for rounding.
 _HALF_CELL: Final = 0.501
 
@@ -112,6 +114,35 @@ def named_site(sites: Sequence[SurfaceSite], label: str) -> SurfaceSite:
     raise StructureError(message)
 
 
+def sites_near(
+    slab: Slab, sites: Sequence[SurfaceSite], within_A: float
+) -> tuple[SurfaceSite, ...]:
+    """Return the sites that lie near the defect of a generated cell, as seen from above.
+
+    Near is what is within that lateral distance (Å) of an atom of the two uppermost layers whose
+    surroundings are not those of the perfect crystal.
+
+    Raises
+    ------
+    StructureError
+        If the slab has no such atom near its top, or no such site.
+    """
+    places = [np.array([x, y]) for name, x, y in slab.marks if name == DEFECT_MARK]
+    structure = slab.structure
+    near = tuple(
+        site
+        for site in sites
+        if any(lateral_distance_A(structure, site, place) <= within_A for place in places)
+    )
+    if not near:
+        message = (
+            f"{structure.reduced_formula}: no site within {within_A:g} Å of a defect of the host "
+            "in the two uppermost layers; leave out `near_defect_A`, or make it larger"
+        )
+        raise StructureError(message)
+    return near
+
+
 def _candidates(slab: Slab) -> dict[str, np.ndarray]:
     """Return Cartesian (x, y) of atoms, bridges and hollows in the slab's cell, by kind."""
     from scipy.spatial import Delaunay
@@ -148,12 +179,16 @@ def _unique(
     points: np.ndarray, plane: np.ndarray, apart_from: np.ndarray | None = None
 ) -> np.ndarray:
     """Return the points of one cell, each once; without those that coincide with others."""
-    inside: list[np.ndarray] = []
-    taken = [] if apart_from is None else list(_wrapped(apart_from, plane))
-    for point in _wrapped(points, plane):
-        if all(_gap_A(point - other, plane) > _SAME_A for other in [*inside, *taken]):
-            inside.append(point)
-    return np.array(inside).reshape(-1, 2)
+    left = _wrapped(points, plane)
+    if apart_from is not None:
+        taken = _wrapped(apart_from, plane)
+        free = [bool(np.all(_gaps_A(taken - point, plane) > _SAME_A)) for point in left]
+        left = left[free] if len(left) else left
+    kept: list[np.ndarray] = []
+    while len(left):
+        kept.append(left[0])
+        left = left[_gaps_A(left - left[0], plane) > _SAME_A]
+    return np.array(kept).reshape(-1, 2)
 
 
 def _wrapped(points: np.ndarray, plane: np.ndarray) -> np.ndarray:
@@ -165,32 +200,32 @@ def _wrapped(points: np.ndarray, plane: np.ndarray) -> np.ndarray:
 
 def _gap_A(vector: np.ndarray, plane: np.ndarray) -> float:
     """Return the length (Å) of the shortest periodic image of a vector in the plane."""
-    frac = vector @ np.linalg.inv(plane)
+    return float(_gaps_A(vector[None], plane)[0])
+
+
+def _gaps_A(vectors: np.ndarray, plane: np.ndarray) -> np.ndarray:
+    """Return the lengths (n,), Å, of the shortest periodic images of vectors in the plane."""
+    frac = vectors @ np.linalg.inv(plane)
     frac -= np.round(frac)
-    images = (frac + np.array([[i, j] for i in (-1, 0, 1) for j in (-1, 0, 1)])) @ plane
-    return float(np.linalg.norm(images, axis=1).min())
+    images = (frac[:, None, :] + _AROUND) @ plane
+    lengths: np.ndarray = np.sqrt((images**2).sum(axis=-1)).min(axis=1)
+    return lengths
 
 
 def _orbits(structure: Structure, points: np.ndarray) -> list[np.ndarray]:
     """Return the points in groups of equivalent ones."""
     plane = structure.lattice.matrix[:2, :2]
     rotations, translations = operations(structure)
-    flat = [
-        (rotation[:2, :2], translation[:2])
-        for rotation, translation in zip(rotations, translations, strict=True)
-        if rotation[2, 2] == 1
-    ]
+    up = rotations[:, 2, 2] == 1
+    turns, shifts = rotations[up][:, :2, :2], translations[up][:, :2]
     frac = points @ np.linalg.inv(plane)
-    left, orbits = list(range(len(points))), []
-    while left:
-        images = [rotation @ frac[left[0]] + shift for rotation, shift in flat]
-        members = [
-            k
-            for k in left
-            if any(_gap_A((image - frac[k]) @ plane, plane) < _SAME_A for image in images)
-        ]
-        orbits.append(points[members])
-        left = [k for k in left if k not in members]
+    left, orbits = np.arange(len(points)), []
+    while len(left):
+        images = _unique((turns @ frac[left[0]] + shifts) % 1.0 @ plane, plane)
+        apart = np.array([_gaps_A(points[left] - image, plane) for image in images])
+        member = (apart < _SAME_A).any(axis=0)
+        orbits.append(points[left[member]])
+        left = left[~member]
     return orbits
 
 
@@ -205,7 +240,8 @@ def _kind(slab: Slab, kind: str, place: np.ndarray) -> str:
     symbols = {slab.structure[k].specie.symbol for k in slab.top()}
     if kind == "top" and len(symbols) > 1:
         coords = slab.structure.cart_coords[:, :2]
-        under = min(slab.top(), key=lambda k: _gap_A(coords[k] - place, plane))
+        top = np.array(slab.top())
+        under = int(top[_gaps_A(coords[top] - place, plane).argmin()])
         return f"top {slab.structure[under].specie.symbol}"
     return kind
 
@@ -214,9 +250,10 @@ def _hollow_kind(slab: Slab, place: np.ndarray) -> str:
     """Return ``hcp`` or ``fcc`` for a threefold hollow with an atom below it, else ``hollow``."""
     plane = slab.structure.lattice.matrix[:2, :2]
     shifts = np.array([[i, j] for i in range(-2, 3) for j in range(-2, 3)]) @ plane
+    last = slab.layers - 1
     aside: dict[int, np.ndarray] = {}
     for depth in range(min(slab.layers, 3)):
-        atoms = [k for k, n in enumerate(slab.layer) if n == slab.layers - 1 - depth]
+        atoms = [k for k, n in enumerate(slab.layer) if n == last - depth]
         vectors = slab.structure.cart_coords[atoms][None, :, :2] + shifts[:, None] - place
         aside[depth] = np.linalg.norm(vectors, axis=2).ravel()
     if np.count_nonzero(aside[0] < aside[0].min() + _SAME_A) != _TRIANGLE:
@@ -233,21 +270,23 @@ def _height_A(slab: Slab, place: np.ndarray, adsorbate: str, layers: int = 1) ->
     plane = structure.lattice.matrix[:2, :2]
     heights = [_LOWEST_A] if layers == 1 else []
     stretch = 1.0 if layers == 1 else _WIDE
-    for k, number in enumerate(slab.layer):
-        if number < slab.layers - layers:
-            continue
-        radius = covalent_radius_A(structure[k].specie.symbol)
+    numbers = np.array(slab.layer)
+    atoms = np.flatnonzero(numbers >= numbers.max() + 1 - layers)
+    coords = structure.cart_coords[atoms]
+    asides = _gaps_A(coords[:, :2] - place, plane)
+    above = coords[:, 2] - top_height_A(slab, structure)
+    for k, aside, height in zip(atoms, asides, above, strict=True):
+        radius = covalent_radius_A(structure[int(k)].specie.symbol)
         bond = stretch * (covalent_radius_A(adsorbate) + radius)
-        aside = _gap_A(structure[k].coords[:2] - place, plane)
-        above = float(structure[k].coords[2]) - top_height_A(slab, structure)
         if layers == 1 or aside < bond:
-            heights.append(above + np.sqrt(max(bond**2 - aside**2, 0.0)))
+            heights.append(height + np.sqrt(max(bond**2 - aside**2, 0.0)))
     return float(max(heights, default=_LOWEST_A))
 
 
 def _spacing_A(slab: Slab) -> float:
     """Return the height of the top layer above the next one; 0 of a single layer."""
-    below = [k for k, number in enumerate(slab.layer) if number == slab.layers - 2]
+    second = slab.layers - 2
+    below = [k for k, number in enumerate(slab.layer) if number == second]
     if not below:
         return 0.0
     next_one = float(slab.structure.cart_coords[below, 2].mean())
@@ -262,4 +301,4 @@ def top_height_A(slab: Slab, structure: Structure) -> float:
 def lateral_distance_A(structure: Structure, site: SurfaceSite, place: np.ndarray) -> float:
     """Return the lateral distance (Å) of a place from the nearest place of a site."""
     plane = structure.lattice.matrix[:2, :2]
-    return min(_gap_A(place - np.array(one), plane) for one in site.places_A)
+    return float(_gaps_A(place - np.array(site.places_A), plane).min())

@@ -45,6 +45,8 @@ class Host:
         The perfect crystal, where `structure` is a cell generated from it; else None.
     source
         ``prototypes.yaml`` or the path of the file.
+    generated
+        With `parent`: what was generated.
 
     Examples
     --------
@@ -62,6 +64,7 @@ class Host:
     source: str
     note: str = ""
     parent: Host | None = None
+    generated: Cell | None = None
 
     def with_cell(self, cell: Cell) -> Host:
         """Return a cell generated from this crystal as a host of its own.
@@ -83,6 +86,7 @@ class Host:
             source=self.source,
             note=self.note,
             parent=self,
+            generated=cell,
         )
 
     def in_primitive_cell(self) -> Host:

@@ -145,7 +145,7 @@ def stack_of(structure: Structure, miller: Sequence[int]) -> Stack:
     whole = standard_cell(structure)
     cell = primitive(whole)
     rows = plane_basis(in_lattice(index, whole.lattice.matrix, cell.lattice.matrix))
-    rows = _short_rows(rows, cell.lattice.matrix)
+    rows = short_rows(rows, cell.lattice.matrix)
     vectors = rows @ cell.lattice.matrix
     frame = frame_of(vectors)
     matrix = vectors @ frame.T
@@ -294,7 +294,7 @@ def in_lattice(miller: Miller, whole: np.ndarray, cell: np.ndarray) -> list[int]
     return [one // divisor for one in index]
 
 
-def _short_rows(rows: np.ndarray, lattice: np.ndarray) -> np.ndarray:
+def short_rows(rows: np.ndarray, lattice: np.ndarray) -> np.ndarray:
     """Return the same plane on short vectors, the third as upright as it can be, det > 0."""
     plane = shortest_plane(rows[:2] @ lattice) @ rows[:2]
     across = rows[2]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Atoms whose heights differ by less belong to one layer.
 SAME_LAYER_A: Final = 0.3
+#: Among the marks of a slab: an atom near its top that belongs to a defect of its host.
+DEFECT_MARK: Final = "defect"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Slab(MSONable):
     vacuum_A
         Empty height.
     marks
-        Defects in the top layer: name, and Cartesian (x, y) of each changed place.
+        Defects in the top layer: name, and Cartesian (x, y) of each changed place. Of the defect
+        of a generated host, `DEFECT_MARK` and (x, y) of its atoms near the top.
 
     Examples
     --------
@@ -61,7 +64,8 @@ class Slab(MSONable):
 
     def top(self) -> tuple[int, ...]:
         """Return the indices of the atoms of the uppermost layer."""
-        return tuple(k for k, number in enumerate(self.layer) if number == self.layers - 1)
+        last = self.layers - 1
+        return tuple(k for k, number in enumerate(self.layer) if number == last)
 
     def bottom(self, layers: int) -> tuple[int, ...]:
         """Return the indices of the atoms of the lowest `layers` layers."""
@@ -80,7 +84,8 @@ def slab_of(
     Raises
     ------
     StructureError
-        If the crystal has several terminations along that normal: which one is meant is not known.
+        If the crystal has several terminations along that normal, as `cell_slabs.ended_slab`
+        tells apart by name.
     """
     from pymatgen.core.structure import Structure
 
@@ -136,9 +141,12 @@ def _cut(host: Structure, miller: Sequence[int], layers: int) -> Structure:
         )
         slabs = generator.get_slabs()
     if len(slabs) != 1:
+        from defectflow.structures.cell_slabs import end_names
+
+        names = ", ".join(repr(name) for name in end_names(host, miller))
         message = (
-            f"{host.reduced_formula} {tuple(miller)}: {len(slabs)} terminations; only surfaces "
-            "with one are built yet, give a slab as a file"
+            f"{host.reduced_formula} {tuple(miller)}: {len(slabs)} terminations; say which by "
+            f"`termination`, the uppermost layer: {names}"
         )
         raise StructureError(message)
     found: Structure = slabs[0]
