@@ -44,10 +44,10 @@ class CalculatorBandMaker(Maker):
     Attributes
     ----------
     settings
-        Fields of `defectflow.engines.band.BandSettings`.
+        Fields of `defectflow.engines.band.BandSettings`, and the numbers of the electrons.
     """
 
-    engine: CalculatorEngine
+    engine: Any
     settings: dict[str, Any] = field(default_factory=dict)
     name: str = "band"
 
@@ -62,6 +62,24 @@ class CalculatorBandMaker(Maker):
         check_ends_of(self.engine, (initial, final), frozen, self.settings)
         return self.calculate(initial, final, waypoints, frozen)
 
+    def task(
+        self,
+        initial: Image,
+        final: Image,
+        waypoints: dict[str, Structure] | None,
+        frozen: Sequence[int],
+    ) -> BandTask:
+        """Return what the job is about, once its ends are known and can be served."""
+        check_ends_of(self.engine, (initial, final), frozen, self.settings)
+        return BandTask(
+            initial=initial,
+            final=final,
+            settings=BandSettings.of(self.settings),
+            stamp=self.engine.stamp(),
+            waypoints=dict(waypoints or {}),
+            frozen=tuple(int(index) for index in frozen),
+        )
+
     @job(output_schema=BandDocument)
     def calculate(
         self,
@@ -71,18 +89,11 @@ class CalculatorBandMaker(Maker):
         frozen: Sequence[int] = (),
     ) -> BandDocument:
         """Relax the straight path and those through `waypoints`; keep the lowest."""
-        check_ends_of(self.engine, (initial, final), frozen, self.settings)
-        task = BandTask(
-            initial=initial,
-            final=final,
-            settings=BandSettings.of(self.settings),
-            stamp=self.engine.stamp(),
-            waypoints=dict(waypoints or {}),
-            frozen=tuple(int(index) for index in frozen),
-        )
+        engine: CalculatorEngine = self.engine
         request = Request(
-            task.initial.structure, self.settings, initial.charge, initial.magnetic_moments
+            initial.structure, self.settings, initial.charge, initial.magnetic_moments
         )
         return relax_band(
-            task, lambda folder: self.engine.caching_calculator(replace(request, folder=folder))
+            self.task(initial, final, waypoints, frozen),
+            lambda folder: engine.caching_calculator(replace(request, folder=folder)),
         )

@@ -6,21 +6,22 @@ mean is decided here, once: the grid, the broadening, and where the band edges a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 import numpy as np
-from jobflow.core.job import Job, job
-from jobflow.core.maker import Maker
+from jobflow.core.job import job
 
 from defectflow.documents.electronic import DosDocument
-from defectflow.engines.request import Request
+from defectflow.engines.step_maker import StepMaker
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
     from pymatgen.core.structure import Structure
+
+    from defectflow.engines.request import Request
 
     Array = NDArray[np.float64]
 
@@ -154,35 +155,15 @@ class DosEngine(Protocol):
 
 
 @dataclass
-class DosMaker(Maker):
-    """Makes densities of states of a structure as it is.
+class DosMaker(StepMaker):
+    """Makes densities of states of a structure as it is, by a `DosEngine`.
 
-    Attributes
-    ----------
-    engine
-        Computes the electrons.
-    settings
-        Numbers that differ from those of the engine's level; all of them after construction.
+    The output of its jobs is a `DosDocument`; `frozen` atoms change nothing here.
     """
 
-    engine: DosEngine
-    settings: dict[str, Any] = field(default_factory=dict)
+    step: ClassVar = "dos"
+
     name: str = "dos"
-
-    def __post_init__(self) -> None:
-        """Fill in the numbers of the engine's level."""
-        self.settings = self.engine.settings("dos", **self.settings)
-
-    def make(
-        self,
-        structure: Structure,
-        frozen: Sequence[int] = (),
-        charge: int = 0,
-        magnetic_moments: Sequence[float] | None = None,
-    ) -> Job:
-        """Return the job; its output is a `DosDocument`. `frozen` changes nothing here."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
-        return self.calculate(structure, frozen, charge, magnetic_moments)
 
     @job(output_schema=DosDocument)
     def calculate(
@@ -193,6 +174,6 @@ class DosMaker(Maker):
         magnetic_moments: Sequence[float] | None,
     ) -> DosDocument:
         """Do what the job does: compute the density of states in the working directory."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
-        moments = None if magnetic_moments is None else tuple(map(float, magnetic_moments))
-        return self.engine.density_of_states(Request(structure, self.settings, charge, moments))
+        self.check(structure, frozen, charge, magnetic_moments)
+        engine: DosEngine = self.engine
+        return engine.density_of_states(self.request(structure, charge, magnetic_moments))

@@ -6,17 +6,16 @@ only where it is asked. See `guided_surface`, `guided_relax` and `guided_band`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 import numpy as np
-from jobflow.core.job import Job, job
-from jobflow.core.maker import Maker
+from jobflow.core.job import job
 
 from defectflow.documents.steps import BandDocument, Image, RelaxDocument
 from defectflow.engines.band import BandSettings
-from defectflow.engines.band_maker import check_ends_of
+from defectflow.engines.band_maker import CalculatorBandMaker
 from defectflow.engines.band_run import BandTask, relax_band
 from defectflow.engines.contract import (
     CalculationMaker,
@@ -31,12 +30,12 @@ from defectflow.engines.guided_relax import GuidedRelaxation
 from defectflow.engines.guided_surface import Evaluator, GuidedSurface
 from defectflow.engines.request import Request
 from defectflow.engines.static import evaluate
+from defectflow.engines.step_maker import StepMaker
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from jobflow.core.reference import OutputReference
     from pymatgen.core.structure import Structure
 
     from defectflow.documents.base import EngineStamp
@@ -208,33 +207,12 @@ class GuidedEngine(Engine):
 
 
 @dataclass
-class GuidedRelaxMaker(Maker):
-    """Makes relaxations of a guided engine in a fixed cell.
+class GuidedRelaxMaker(StepMaker):
+    """Makes relaxations of a guided engine in a fixed cell."""
 
-    Attributes
-    ----------
-    settings
-        Numbers that differ from those of the dear engine's level; all after construction.
-    """
+    step: ClassVar = "relax"
 
-    engine: GuidedEngine
-    settings: dict[str, Any] = field(default_factory=dict)
     name: str = "relax"
-
-    def __post_init__(self) -> None:
-        """Fill in the numbers of the engine's level."""
-        self.settings = self.engine.settings("relax", **self.settings)
-
-    def make(
-        self,
-        structure: Structure,
-        frozen: Sequence[int] = (),
-        charge: int = 0,
-        magnetic_moments: Sequence[float] | None = None,
-    ) -> Job:
-        """Return the job that relaxes `structure`; its output is a `RelaxDocument`."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
-        return self.calculate(structure, frozen, charge, magnetic_moments)
 
     @job(output_schema=RelaxDocument)
     def calculate(
@@ -245,35 +223,14 @@ class GuidedRelaxMaker(Maker):
         magnetic_moments: Sequence[float] | None,
     ) -> RelaxDocument:
         """Do what the job does: relax `structure` in the working directory."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
-        moments = None if magnetic_moments is None else tuple(map(float, magnetic_moments))
-        return self.engine.relax(Request(structure, self.settings, charge, moments), frozen)
+        self.check(structure, frozen, charge, magnetic_moments)
+        engine: GuidedEngine = self.engine
+        return engine.relax(self.request(structure, charge, magnetic_moments), frozen)
 
 
 @dataclass
-class GuidedBandMaker(Maker):
-    """Makes bands of a guided engine.
-
-    Attributes
-    ----------
-    settings
-        Numbers of the dear engine's step ``neb``.
-    """
-
-    engine: GuidedEngine
-    settings: dict[str, Any] = field(default_factory=dict)
-    name: str = "band"
-
-    def make(
-        self,
-        initial: Image | OutputReference,
-        final: Image | OutputReference,
-        waypoints: dict[str, Structure] | None = None,
-        frozen: Sequence[int] = (),
-    ) -> Job:
-        """Return the job; ends that are known already and cannot be served raise here."""
-        check_ends_of(self.engine, (initial, final), frozen, self.settings)
-        return self.calculate(initial, final, waypoints, frozen)
+class GuidedBandMaker(CalculatorBandMaker):
+    """Makes bands of a guided engine: ends are the dear one's, waypoints the guide's to judge."""
 
     @job(output_schema=BandDocument)
     def calculate(
@@ -284,13 +241,5 @@ class GuidedBandMaker(Maker):
         frozen: Sequence[int] = (),
     ) -> BandDocument:
         """Relax the straight path and those through `waypoints`; keep the guide's lowest."""
-        check_ends_of(self.engine, (initial, final), frozen, self.settings)
-        task = BandTask(
-            initial=initial,
-            final=final,
-            settings=BandSettings.of(self.settings),
-            stamp=self.engine.stamp(),
-            waypoints=dict(waypoints or {}),
-            frozen=tuple(int(index) for index in frozen),
-        )
-        return self.engine.relax_band(task, self.settings)
+        engine: GuidedEngine = self.engine
+        return engine.relax_band(self.task(initial, final, waypoints, frozen), self.settings)

@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import math
 import time
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from ase.constraints import FixSymmetry
 from ase.filters import FrechetCellFilter
 from ase.stress import voigt_6_to_full_3x3_stress
-from jobflow.core.job import Job, job
-from jobflow.core.maker import Maker
+from jobflow.core.job import job
 
 from defectflow.documents.base import content_key
 from defectflow.documents.steps import RelaxDocument
@@ -21,7 +20,7 @@ from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.conversion import to_atoms, to_structure
 from defectflow.engines.deadline import Deadline
 from defectflow.engines.quasi_newton import QuasiNewton
-from defectflow.engines.request import Request
+from defectflow.engines.step_maker import StepMaker
 from defectflow.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
     from defectflow.engines.calculators import CalculatorEngine
     from defectflow.engines.contract import FreeCell
+    from defectflow.engines.request import Request
 
     Array = NDArray[np.float64]
 
@@ -279,7 +279,7 @@ def results_of(atoms: Atoms, request: Request, engine: CalculatorEngine) -> dict
 
 
 @dataclass
-class RelaxMaker(Maker):
+class RelaxMaker(StepMaker):
     """Makes relaxations with a calculator engine.
 
     Attributes
@@ -287,8 +287,6 @@ class RelaxMaker(Maker):
     cell
         What is free beside the atoms: nothing (``fixed``), the whole cell (``relax``) or its
         volume (``scale``).
-    settings
-        Numbers that differ from those of the engine's level; all of them after construction.
 
     Examples
     --------
@@ -298,25 +296,10 @@ class RelaxMaker(Maker):
     ('relax', 'scale', 0.02)
     """
 
-    engine: CalculatorEngine
-    cell: FreeCell = "fixed"
-    settings: dict[str, Any] = field(default_factory=dict)
+    step: ClassVar = "relax"
+
     name: str = "relax"
-
-    def __post_init__(self) -> None:
-        """Fill in the numbers of the engine's level."""
-        self.settings = self.engine.settings("relax", **self.settings)
-
-    def make(
-        self,
-        structure: Structure,
-        frozen: Sequence[int] = (),
-        charge: int = 0,
-        magnetic_moments: Sequence[float] | None = None,
-    ) -> Job:
-        """Return the job that relaxes `structure`; its output is a `RelaxDocument`."""
-        self._check(structure, frozen, charge, magnetic_moments)
-        return self.calculate(structure, frozen, charge, magnetic_moments)
+    cell: FreeCell = "fixed"
 
     @job(output_schema=RelaxDocument)
     def calculate(
@@ -327,22 +310,18 @@ class RelaxMaker(Maker):
         magnetic_moments: Sequence[float] | None,
     ) -> RelaxDocument:
         """Do what the job does: relax `structure` in the working directory."""
-        self._check(structure, frozen, charge, magnetic_moments)
-        request = Request(structure, self.settings, charge, plain_moments(magnetic_moments))
+        self.check(structure, frozen, charge, magnetic_moments)
+        request = self.request(structure, charge, magnetic_moments)
         return relax(request, self.engine, self.cell, frozen)
 
-    def _check(
+    def check(
         self, structure: object, frozen: object, charge: object, magnetic_moments: object | None
     ) -> None:
-        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
+        """Refuse what the engine cannot serve, and atoms frozen in a cell that moves."""
+        super().check(structure, frozen, charge, magnetic_moments)
         if self.cell != "fixed" and isinstance(frozen, (list, tuple)) and frozen:
             message = (
                 f"relaxation with cell: {self.cell} and {len(frozen)} frozen atoms: a position "
                 "cannot be kept while the cell moves; use cell: fixed or freeze nothing"
             )
             raise RecipeError(message)
-
-
-def plain_moments(moments: Sequence[float] | None) -> tuple[float, ...] | None:
-    """Return moments as plain numbers, as a request carries them."""
-    return None if moments is None else tuple(float(moment) for moment in moments)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from jobflow.core.job import Job, job
-from jobflow.core.maker import Maker
+from jobflow.core.job import job
 
 from defectflow.documents.steps import RelaxDocument
 from defectflow.engines.contract import Capability
 from defectflow.engines.conversion import to_atoms
-from defectflow.engines.relax import plain_moments, results_of
-from defectflow.engines.request import Request
+from defectflow.engines.relax import results_of
+from defectflow.engines.step_maker import StepMaker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
     from defectflow.engines.calculators import CalculatorEngine
+    from defectflow.engines.request import Request
 
 
 def evaluate(
@@ -51,35 +51,18 @@ def evaluate(
 
 
 @dataclass
-class StaticMaker(Maker):
-    """Makes single evaluations with a calculator engine.
+class StaticMaker(StepMaker):
+    """Makes single evaluations with a calculator engine: jobs that return a `RelaxDocument`."""
 
-    Attributes
-    ----------
-    settings
-        Numbers that differ from those of the engine's level; all of them after construction.
-    """
+    step: ClassVar = "static"
 
-    engine: CalculatorEngine
-    settings: dict[str, Any] = field(default_factory=dict)
     name: str = "static"
 
     def __post_init__(self) -> None:
         """Fill in the numbers of the engine's level."""
-        self.settings = self.engine.settings("static", **self.settings)
+        super().__post_init__()
         if self.settings["stress"]:
             self.engine.require(Capability.STRESS)
-
-    def make(
-        self,
-        structure: Structure,
-        frozen: Sequence[int] = (),
-        charge: int = 0,
-        magnetic_moments: Sequence[float] | None = None,
-    ) -> Job:
-        """Return the job that evaluates `structure`; its output is a `RelaxDocument`."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
-        return self.calculate(structure, frozen, charge, magnetic_moments)
 
     @job(output_schema=RelaxDocument)
     def calculate(
@@ -90,7 +73,7 @@ class StaticMaker(Maker):
         magnetic_moments: Sequence[float] | None,
     ) -> RelaxDocument:
         """Do what the job does: evaluate `structure` once."""
-        self.engine.check_request(structure, frozen, charge, magnetic_moments, self.settings)
+        self.check(structure, frozen, charge, magnetic_moments)
         stress = self.settings["stress"]
-        request = Request(structure, self.settings, charge, plain_moments(magnetic_moments), stress)
+        request = self.request(structure, charge, magnetic_moments, stress=stress)
         return evaluate(request, self.engine, frozen)

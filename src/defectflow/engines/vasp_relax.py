@@ -14,7 +14,6 @@ from defectflow.documents.base import content_key
 from defectflow.documents.steps import RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.relax import RelaxMaker, progress, relax
-from defectflow.engines.request import Request
 from defectflow.engines.vasp_calculator import remove_large_files, task_key
 from defectflow.engines.vasp_input import relax_tags
 from defectflow.engines.vasp_output import VaspResult, evaluations, read, to_own_order
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
     from defectflow.engines.contract import FreeCell
+    from defectflow.engines.request import Request
     from defectflow.engines.vasp import Vasp
     from defectflow.engines.vasp_run import VaspTask
 
@@ -264,8 +264,6 @@ class VaspRelaxMaker(RelaxMaker):
         magnetic_moments: Sequence[float] | None,
     ) -> RelaxDocument:
         """Do what the job does: relax `structure` in the working directory."""
-        self._check(structure, frozen, charge, magnetic_moments)
-        moments = None if magnetic_moments is None else tuple(map(float, magnetic_moments))
-        engine: Any = self.engine
-        request = Request(structure, self.settings, charge, moments)
-        return relax_with_vasp(request, engine, self.cell, frozen)
+        self.check(structure, frozen, charge, magnetic_moments)
+        request = self.request(structure, charge, magnetic_moments)
+        return relax_with_vasp(request, self.engine, self.cell, frozen)

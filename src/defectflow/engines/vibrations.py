@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jobflow.core.job import Job, job
-from jobflow.core.maker import Maker
 
 from defectflow.analysis.vibrations import modes
 from defectflow.documents.base import content_key
@@ -16,7 +15,7 @@ from defectflow.documents.vibrations import VibrationsDocument
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.conversion import to_atoms
 from defectflow.engines.deadline import Deadline
-from defectflow.engines.request import Request
+from defectflow.engines.step_maker import StepMaker
 from defectflow.errors import RecipeError
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
     from defectflow.engines.calculators import CachingCalculator, CalculatorEngine
+    from defectflow.engines.request import Request
 
     Array = NDArray[np.float64]
 
@@ -127,33 +127,25 @@ def _document(
 
 
 @dataclass
-class VibrationsMaker(Maker):
-    """Makes vibrations of some atoms of a relaxed structure.
+class VibrationsMaker(StepMaker):
+    """Makes vibrations of some atoms of a relaxed structure: jobs that return their document.
 
-    Attributes
-    ----------
-    settings
-        Numbers that differ from those of the engine's level; all of them after construction.
+    Where other makers name the atoms that are frozen, this one names those that are displaced.
     """
 
-    engine: CalculatorEngine
-    settings: dict[str, Any] = field(default_factory=dict)
-    name: str = "vibrations"
+    step: ClassVar = "vibrations"
 
-    def __post_init__(self) -> None:
-        """Fill in the numbers of the engine's level."""
-        self.settings = self.engine.settings("vibrations", **self.settings)
+    name: str = "vibrations"
 
     def make(
         self,
         structure: Structure,
-        displaced: Sequence[int],
+        displaced: Sequence[int] = (),
         charge: int = 0,
         magnetic_moments: Sequence[float] | None = None,
     ) -> Job:
-        """Return the job that displaces the atoms `displaced`; its output is the document."""
-        self._check(structure, displaced, charge, magnetic_moments)
-        return self.calculate(structure, displaced, charge, magnetic_moments)
+        """Return the job that displaces the atoms `displaced`."""
+        return super().make(structure, displaced, charge, magnetic_moments)
 
     @job(output_schema=VibrationsDocument)
     def calculate(
@@ -164,15 +156,15 @@ class VibrationsMaker(Maker):
         magnetic_moments: Sequence[float] | None,
     ) -> VibrationsDocument:
         """Do what the job does, in the working directory."""
-        self._check(structure, displaced, charge, magnetic_moments)
-        moments = None if magnetic_moments is None else tuple(map(float, magnetic_moments))
-        request = Request(structure, self.settings, charge, moments)
+        self.check(structure, displaced, charge, magnetic_moments)
+        request = self.request(structure, charge, magnetic_moments)
         return vibrations(request, self.engine, [int(n) for n in displaced])
 
-    def _check(
+    def check(
         self, structure: object, displaced: object, charge: object, magnetic_moments: object | None
     ) -> None:
-        self.engine.check_request(structure, displaced, charge, magnetic_moments, self.settings)
+        """Refuse what the engine cannot serve, and a vibration of nothing."""
+        super().check(structure, displaced, charge, magnetic_moments)
         if isinstance(displaced, (list, tuple)) and not displaced:
             message = "vibrations of no atom: name the indices of the atoms to displace"
             raise RecipeError(message)
