@@ -403,6 +403,36 @@ def test_density_of_states_of_a_magnet_counts_the_spins_apart():
     assert len(document.atoms[0].orbitals["d"]) == 2
 
 
+def test_the_work_function_is_that_of_average_x(monkeypatch):
+    """The vacuum level beside the plane average that Quantum ESPRESSO's own average.x makes."""
+    from defectflow import hosts
+    from defectflow.engines import espresso_dos
+    from defectflow.structures.surfaces import slab_of
+
+    averaged = []
+
+    def watched(folder):
+        # Plane average along the third axis, 3 points of the macroscopic one: heights in bohr, Ry.
+        text = "1\npotential.dat\n1.0\n400\n3\n0.1\n"
+        profile = original(folder)
+        done = subprocess.run(
+            ["average.x"], input=text, cwd=folder, capture_output=True, text=True, check=True
+        )
+        assert done.returncode == 0
+        averaged.append(np.loadtxt(folder / "avg.dat")[:, 1] * RYDBERG_EV)
+        return profile
+
+    original = espresso_dos.potential_profile_eV
+    monkeypatch.setattr(espresso_dos, "potential_profile_eV", watched)
+    slab = slab_of(hosts.load("fcc-Al").structure, (1, 1, 1), 3, 10.0).structure
+    document = dos_of(espresso(), slab, step_eV=0.05)
+    (profile,) = averaged
+    middle = profile[np.r_[:4, -4:0]].mean() - document.fermi_eV  # the vacuum is at the cell's ends
+    assert document.vacuum.top_eV == pytest.approx(middle, abs=0.02)
+    assert document.vacuum.bottom_eV == pytest.approx(document.vacuum.top_eV, abs=0.02)
+    assert 3.0 < document.vacuum.top_eV < 5.5  # measured: 4.2 eV
+
+
 def test_a_missing_projwfc_is_named(aluminium, monkeypatch):
     monkeypatch.setenv("DEFECTFLOW_PROJWFC_X_COMMAND", "no_projwfc")
     with pytest.raises(EngineError, match="program no_projwfc"):

@@ -17,7 +17,6 @@ from monty.json import MontyDecoder
 from pymatgen.core import Lattice, Structure
 
 from defectflow.engines import engine, vasp_standin
-from defectflow.engines.contract import Capability
 from defectflow.engines.conversion import to_atoms
 from defectflow.engines.relax import relax
 from defectflow.engines.request import Request
@@ -392,12 +391,60 @@ def test_numbers_of_the_stand_in_never_pass_for_vasp(alloy, tmp_path, monkeypatc
         evaluate(request(alloy, used=vasp), vasp)
 
 
-def test_a_density_of_states_is_refused(alloy):
-    assert Capability.DOS not in STANDIN.capabilities()
-    with pytest.raises(EngineError, match="vasp-standin cannot do dos"):
-        STANDIN.dos_maker()
-    with pytest.raises(EngineError, match="vasp-standin cannot do dos"):
-        STANDIN.density_of_states(request(alloy))
+def test_a_density_of_states_goes_the_road_of_vasp(alloy):
+    """Model levels, through NEDOS, LORBIT and vasprun.xml; atoms in their own order."""
+    document = STANDIN.density_of_states(request(alloy, "dos"))
+    grid = np.array(document.energies_eV)
+    assert document.engine.fidelity == "stand-in"
+    assert document.vacuum is None
+    assert [atom.symbol for atom in document.atoms] == ["Cu", "Al", "Cu", "Al"]
+    parts = [
+        sum(np.array(curve) for shell in atom.orbitals.values() for curve in shell)
+        for atom in document.atoms
+    ]
+    assert np.allclose(sum(parts), np.sum(document.total, axis=0), atol=1e-3)
+    # Five d orbitals for two electrons each, on copper alone.
+    copper, aluminium = (document.atoms[k].orbitals["d"] for k in (0, 1))
+    assert np.trapezoid(np.sum(copper, axis=0), grid) == pytest.approx(10.0, abs=1e-2)
+    assert np.max(np.abs(aluminium)) < 1e-9
+
+
+def test_a_work_function_goes_the_road_of_vasp():
+    """The model's potential is 8 eV outside, through LVHAR and LOCPOT, on both sides."""
+    from defectflow import hosts
+    from defectflow.structures.surfaces import slab_of
+
+    slab = slab_of(hosts.load("fcc-Cu").structure, (1, 1, 1), 3, 14.0)
+    document = STANDIN.density_of_states(request(slab.structure, "dos"))
+    assert document.vacuum.top_eV == pytest.approx(8.0 - document.fermi_eV, abs=1e-3)
+    assert document.vacuum.bottom_eV == pytest.approx(document.vacuum.top_eV, abs=1e-3)
+    assert document.vacuum.ripple_eV < 1e-3
+
+
+@pytest.mark.parametrize("quantity", ["d_band_center", "work_function", "band_gap"])
+def test_electronic_recipes_run_through_the_standin(tmp_path, monkeypatch, quantity):
+    from defectflow.launch import run as run_flow
+    from defectflow.recipes import build, load
+
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "one.yaml"
+    path.write_text(
+        f"quantity: {quantity}\nhost: {{prototype: fcc-Cu, primitive: true}}\n"
+        "slab: {miller: [1, 1, 1], layers: 3, vacuum_A: 14}\n"
+        "engine: {name: vasp-standin, options: {potential: emt}}\nlevel: fast\n",
+        encoding="utf-8",
+    )
+    document = run_flow(build(load(path)))
+    assert document.engine.name == "vasp-standin"
+    assert document.engine.fidelity == "stand-in"
+    # The d orbitals of the model lie at -3 eV, less a third of half their width of 2.5 eV where one
+    # point samples the vacuum; the potential outside is 8 eV.
+    expected = {
+        "d_band_center": -3.0 - 1.25 / 3 - document.dos.fermi_eV,
+        "work_function": 8.0 - document.dos.fermi_eV,
+        "band_gap": 0.0,
+    }[quantity]
+    assert document.value == pytest.approx(expected, abs=0.15 if quantity[0] == "d" else 1e-3)
 
 
 def test_the_stand_in_runs_without_a_licence_and_says_so_in_the_inventory():

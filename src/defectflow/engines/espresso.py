@@ -61,6 +61,7 @@ class Espresso(CalculatorEngine):
         Capability.CHARGE,
         Capability.KPOINTS,
         Capability.DOS,
+        Capability.VACUUM_LEVEL,
         Capability.VIBRATIONS,
         Capability.DISPERSION,
     }

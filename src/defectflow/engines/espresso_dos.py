@@ -15,6 +15,8 @@ from defectflow.engines.conversion import to_atoms, to_structure
 from defectflow.engines.dos import DosSettings, band_edges, broadened
 from defectflow.engines.espresso_input import OUTPUT_FOLDER, PREFIX, RunControl
 from defectflow.engines.espresso_output import failure, read_projections, read_result
+from defectflow.engines.espresso_potential import potential_profile_eV
+from defectflow.engines.vacuum import has_vacuum, vacuum_document
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
@@ -77,6 +79,10 @@ def density_of_states(engine: Espresso, request: Request) -> DosDocument:
         calculator.calculate(atoms, ["energy"])
         levels = _eigenvalues(calculator, request.settings["empty_bands_factor"])
         projections = _projections(calculator, words, len(levels.levels_eV))
+        vacuum = None
+        if has_vacuum(request.structure):
+            profile = potential_profile_eV(calculator.folder)
+            vacuum = vacuum_document(profile, request.structure, levels.fermi_eV)
         calculator.finish()
     finally:
         calculator.close()
@@ -85,6 +91,7 @@ def density_of_states(engine: Espresso, request: Request) -> DosDocument:
         structure=to_structure(atoms, request.structure),
         energy_eV=calculator.results["energy"],
         fermi_eV=levels.fermi_eV,
+        vacuum=vacuum,
         width_eV=settings.width_eV,
         magnetic_moments=calculator.results.get("magmoms"),
         charge=request.charge,

@@ -8,35 +8,29 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from pydantic import Field
 
-from defectflow.analysis.work_functions import vacuum_levels, whole_slab
-from defectflow.documents.electronic import AtomDos, DosDocument, VacuumDocument
+from defectflow.documents.electronic import AtomDos, DosDocument
 from defectflow.engines import gpaw_data, gpaw_process, programs
 from defectflow.engines.calculators import BASIC, CalculatorEngine
 from defectflow.engines.contract import Capability
 from defectflow.engines.conversion import to_atoms, to_structure
 from defectflow.engines.dos import DosSettings, band_edges
-from defectflow.engines.electrons import ElectronOptions, electronic_input, vacuum_axes
+from defectflow.engines.electrons import ElectronOptions, electronic_input
 from defectflow.engines.gpaw_calculator import GpawCalculator, GpawTask
 from defectflow.engines.gpaw_input import DATASETS, gpaw_keywords
 from defectflow.engines.model import Model, code_versions
+from defectflow.engines.vacuum import has_vacuum, vacuum_document
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from pymatgen.core.structure import Structure
-
     from defectflow.engines.contract import EngineOptions
     from defectflow.engines.request import Request
-
-
-#: The axis along which a slab has its vacuum.
-_NORMAL: Final = 2
 
 
 class GpawOptions(ElectronOptions):
@@ -163,7 +157,10 @@ class Gpaw(CalculatorEngine):
             calculator.calculate(atoms, ["energy"])
             converged = bands - request.settings["bands_unconverged"]
             answer = calculator.density_of_states(grid.tolist(), settings.width_eV, converged)
-            vacuum = _vacuum(calculator, request.structure, answer["fermi"])
+            vacuum = None
+            if has_vacuum(request.structure):
+                profile = calculator.potential_profile_eV()
+                vacuum = vacuum_document(profile, request.structure, answer["fermi"])
             calculator.finish()
         finally:
             calculator.close()
@@ -182,23 +179,6 @@ class Gpaw(CalculatorEngine):
             repairs=tuple(calculator.repairs),
             engine=self.stamp(),
         )
-
-
-def _vacuum(
-    calculator: GpawCalculator, structure: Structure, fermi_eV: float
-) -> VacuumDocument | None:
-    """Return the vacuum levels above the Fermi level; None unless the third axis has a vacuum."""
-    if _NORMAL not in vacuum_axes(structure):
-        return None
-    height_A = structure.lattice.c
-    heights = whole_slab(structure.cart_coords[:, 2], height_A)
-    found = vacuum_levels(np.array(calculator.potential_profile_eV()), height_A, heights)
-    return VacuumDocument(
-        top_eV=found.top_eV - fermi_eV,
-        bottom_eV=found.bottom_eV - fermi_eV,
-        field_eV_per_A=found.field_eV_per_A,
-        ripple_eV=found.ripple_eV,
-    )
 
 
 def _bands(task: GpawTask, settings: Mapping[str, Any]) -> int:

@@ -112,6 +112,7 @@ class Vasp(CalculatorEngine):
         Capability.KPOINTS,
         Capability.SITE_POTENTIALS,
         Capability.DOS,
+        Capability.VACUUM_LEVEL,
         Capability.VIBRATIONS,
         Capability.DISPERSION,
     }
@@ -308,7 +309,6 @@ class VaspStandin(Vasp):
     name: ClassVar[str] = "vasp-standin"
     options_model: ClassVar[type[EngineOptions]] = StandinOptions
     standin: ClassVar[bool] = True
-    declared: ClassVar[frozenset[Capability]] = Vasp.declared - {Capability.DOS}
 
     @property
     def potential(self) -> CalculatorEngine:
@@ -341,7 +341,10 @@ class VaspStandin(Vasp):
             fidelity="stand-in",
             elements=self.potential.model().elements,
             packages=("ase", "atomate2", "custodian", "pymatgen"),
-            notes={"not_vasp": "no density functional was evaluated, no electrons were treated"},
+            notes={
+                "not_vasp": "no density functional was evaluated, no electrons were treated; "
+                "levels and potentials are those of a model without physics"
+            },
         )
 
     def stamp(self) -> EngineStamp:

@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from defectflow.documents.electronic import AtomDos, DosDocument
+from defectflow.documents.electronic import AtomDos, DosDocument, VacuumDocument
 from defectflow.engines.dos import DosSettings, band_edges, broadened
+from defectflow.engines.vacuum import NORMAL, has_vacuum, vacuum_document
 from defectflow.engines.vasp_files import step_tags
 from defectflow.engines.vasp_input import poscar_order
 from defectflow.engines.vasp_output import read
 from defectflow.engines.vasp_repairs import corrections, in_words, out_of_time
 from defectflow.engines.vasp_run import run, to_poscar
+from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -57,6 +59,7 @@ def density_of_states(engine: Vasp, request: Request) -> DosDocument:
         energy_eV=result.energy_eV,
         energies_eV=tuple(settings.grid().tolist()),
         **curves,
+        vacuum=_vacuum(task, curves["fermi_eV"]),
         width_eV=settings.width_eV,
         magnetic_moments=result.moments,
         charge=request.charge,
@@ -68,6 +71,20 @@ def density_of_states(engine: Vasp, request: Request) -> DosDocument:
     )
     engine.part(request).finish()
     return document
+
+
+def _vacuum(task: VaspTask, fermi_eV: float) -> VacuumDocument | None:
+    """Return the vacuum levels above the Fermi level, from LOCPOT; None of a cell without."""
+    from pymatgen.io.vasp.outputs import Locpot
+
+    if not has_vacuum(task.structure):
+        return None
+    path = task.folder / "LOCPOT"
+    if not path.is_file():
+        message = f"{path}: VASP left no potential; LVHAR = .TRUE. asks for it"
+        raise EngineError(message)
+    written: Any = Locpot.from_file(path)
+    return vacuum_document(written.get_average_along_axis(NORMAL), task.structure, fermi_eV)
 
 
 def _curves(task: VaspTask, settings: DosSettings) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from defectflow.engines.vacuum import has_vacuum
 from defectflow.engines.vasp_input import band_tags, dos_tags, relax_tags, static_tags
 from defectflow.engines.vasp_run import generator, to_poscar
 from defectflow.errors import RecipeError, did_you_mean
@@ -40,7 +41,9 @@ def step_tags(
         "vibrations": static_tags,
         "relax": lambda: relax_tags(settings, cell, task.structure),
         "dos": lambda: (
-            static_tags() | dos_tags(settings, electrons, atoms, spin=task.electrons.spin)
+            static_tags()
+            | dos_tags(settings, electrons, atoms, spin=task.electrons.spin)
+            | ({"LVHAR": True} if has_vacuum(task.structure) else {})
         ),
         "vtst": lambda: band_tags(settings, max(1, settings["images"]), climb=True),
     }

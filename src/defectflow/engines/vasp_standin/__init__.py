@@ -2,7 +2,9 @@
 
 With it the road from input sets over custodian to task documents can be tested without a licence.
 Energies and forces come from EMT or a machine-learned potential; there are no electrons. Each file
-that it writes says so, and whatever needs electrons is refused. `is_standin` recognises its output.
+that it writes says so. A density of states and a potential are those of a model without physics,
+there only so that they can be read; whatever else needs electrons is refused. `is_standin`
+recognises its output.
 
 Environment
 -----------

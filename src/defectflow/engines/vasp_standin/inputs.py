@@ -53,7 +53,7 @@ _FIXED_DENSITY: Final = 10
 #: Tags of the Hamiltonian, which the potential replaces.
 _HAMILTONIAN: Final = ("GGA", "METAGGA", "LHFCALC", "LDAU", "IVDW", "LUSE_VDW", "NUPDOWN")
 #: Files asked for by logical tags that are not written.
-_FILES: Final = {"LVTOT": "LOCPOT", "LVHAR": "LOCPOT", "LAECHG": "AECCAR0 and AECCAR2"}
+_FILES: Final = {"LVTOT": "LOCPOT", "LAECHG": "AECCAR0 and AECCAR2"}
 _PROJECTING: Final = 10
 
 
@@ -94,8 +94,18 @@ class Inputs:
         return self.incar.integer("LORBIT", 0) >= _PROJECTING
 
     @property
+    def has_levels(self) -> bool:
+        """Whether a density of states is asked for: model electrons are then written."""
+        return any(tag in self.incar.tags for tag in _DENSITY_OF_STATES)
+
+    @property
+    def has_potential(self) -> bool:
+        """Whether a potential is asked for: that of a model is then written."""
+        return self.incar.logical("LVHAR")
+
+    @property
     def bands(self) -> int:
-        """NBANDS: as given, or VASP's default. A parameter only, there are no bands."""
+        """NBANDS: as given, or VASP's default. A parameter only, the model has its own bands."""
         ions = len(self.poscar.symbols)
         extra = 0.6 * self.electrons if self.moments else self.electrons / 2
         return self.incar.integer("NBANDS", math.ceil(extra + max(3.0, ions / 2)))
@@ -124,8 +134,12 @@ class Inputs:
             for tag, files in _FILES.items()
             if self.incar.logical(tag)
         ]
-        if self.projects:
+        if self.has_levels:
+            said.append("NEDOS: levels and projections are those of a model without any physics")
+        elif self.projects:
             said.append("LORBIT: no density of states; moments of atoms are the starting moments")
+        if self.has_potential:
+            said.append("LVHAR: LOCPOT holds Gaussian wells at the atoms, no physics")
         return said
 
 
@@ -173,7 +187,6 @@ def _refuse(incar: Incar) -> None:
 def _of_electrons(incar: Incar) -> Iterable[tuple[str, str]]:
     """Yield tags that ask for what needs electrons, and what that is."""
     yield from ((tag, what) for tag, what in _ELECTRONIC.items() if incar.logical(tag))
-    yield from ((tag, "a density of states") for tag in _DENSITY_OF_STATES if tag in incar.tags)
     if incar.integer("ICHARG", 0) >= _FIXED_DENSITY:
         yield "ICHARG", "a band structure or a density of states"
     if incar.text("ALGO", "Normal").upper() not in _GROUND_STATE:

@@ -67,7 +67,8 @@ def calculation(step: IonicStep) -> str:
 
 def tail(inputs: Inputs, final: Poscar) -> str:
     """Return everything after the last ionic step."""
-    return _no_bands(inputs) + _structure(final, "finalpos") + "</modeling>\n"
+    bands = _model_bands(inputs) if inputs.has_levels else _no_bands(inputs)
+    return bands + _structure(final, "finalpos") + "</modeling>\n"
 
 
 def dynamical_matrix(hessian: Any, eigenvalues: Any, modes: Any) -> str:
@@ -249,6 +250,20 @@ def _energies(energy_eV: float) -> str:
         "<energy>\n"
         + "".join(f'<i name="{name}">{energy_eV:.8f}</i>\n' for name in names)
         + "</energy>\n"
+    )
+
+
+def _model_bands(inputs: Inputs) -> str:
+    """Return the levels of model electrons, and their projections where they are asked for."""
+    from defectflow.engines.vasp_standin import electrons
+
+    found = electrons.electrons(inputs)
+    parts = electrons.projections_xml(found) if inputs.projects else ""
+    return (
+        f"<!-- {PROGRAM}: levels of a model without any physics -->\n"
+        + electrons.levels_xml(found)
+        + electrons.fermi_xml(found)
+        + parts
     )
 
 

@@ -27,6 +27,7 @@ WRITTEN: Final = (
     "XDATCAR",
     "CHGCAR",
     "WAVECAR",
+    "LOCPOT",
 )
 #: Files that other programs want to see, by the tag that switches them off.
 _PLACEHOLDERS: Final = {"LCHARG": "CHGCAR", "LWAVE": "WAVECAR"}
@@ -97,6 +98,10 @@ class Outputs:
         for tag, name in _PLACEHOLDERS.items():
             if self.inputs.incar.logical(tag, default=True):
                 self._append(name, f"{PROGRAM}: a placeholder, {NOTICE}\n")
+        if self.inputs.has_potential:
+            from defectflow.engines.vasp_standin.electrons import potential_text
+
+            self._append("LOCPOT", potential_text(self.last.crystal))
 
     def _frame(self, step: IonicStep) -> str:
         first = self.last is None or moves_cell(self.inputs.incar.isif)
