@@ -8,7 +8,8 @@ SevenNet 7net-l3i5 stands for the dear engine, 7net-0 for the guide. Three roads
 the published end points: `refined` and `dft` as a recipe asks for them, and atomate2's makers with
 the dear engine alone (see band_force_calls.py): both ends relaxed, as many images as `dft` has,
 interpolated with IDPP, climbing, the same force on the climbing image. Counted are the evaluations
-of the dear engine, ends included. Written to results/guided_barriers.json.
+of the dear engine, ends included. The guide's band is the same for both guided roads, so what it
+said of a geometry is remembered. Written to results/guided_barriers.json.
 """
 
 from __future__ import annotations
@@ -18,25 +19,57 @@ import json
 import math
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from ase.calculators.calculator import Calculator, all_changes
 from band_force_calls import END_FMAX, ForceField, peers
 from published_hops import RESULTS, file_row, hops, structure
 from sevenn.calculator import SevenNetCalculator
 
 from defectflow.engines.guided import GuidedEngine
+from defectflow.engines.potentials import SevenNet
 from defectflow.engines.registry import engine
 from defectflow.flows import EndpointsBarrierMaker, Provenance
 from defectflow.launch import run_flow
 from defectflow.store import open_store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from defectflow.engines.contract import Engine
 
 DEAR, GUIDE = "7net-l3i5", "7net-0"
 TARGET = RESULTS / "guided_barriers.json"
 #: What counts as the same barrier, eV.
 AGREE_EV = {"dft": 0.010, "refined": 0.040}
+
+
+class Remembering(Calculator):
+    """A calculator that evaluates no geometry twice."""
+
+    implemented_properties: ClassVar = ["energy", "free_energy", "energies", "forces", "stress"]
+    said: ClassVar[dict[bytes, dict[str, Any]]] = {}
+
+    def __init__(self, inner: Calculator, label: str) -> None:
+        super().__init__()
+        self.inner, self.label = inner, label
+
+    def calculate(
+        self, atoms: Any = None, properties: Any = ("energy",), system_changes: Any = all_changes
+    ) -> None:
+        """Look the geometry up, or evaluate it."""
+        super().calculate(atoms, properties, system_changes)
+        parts = (atoms.numbers, atoms.cell.array, atoms.positions)
+        key = self.label.encode() + b"".join(part.tobytes() for part in parts)
+        if key not in self.said:
+            self.inner.calculate(atoms, properties, all_changes)
+            self.said[key] = dict(self.inner.results)
+        self.results = dict(self.said[key])
+
+
+def remember(calculator: Callable[[SevenNet], Any]) -> Callable[[SevenNet], Any]:
+    """Return the method that makes SevenNet's calculators, with a memory around them."""
+    return lambda self: Remembering(calculator(self), self.options["model"])
 
 
 def guided(hop: dict[str, Any], path: Any, folder: Path, dear: Engine) -> dict[str, Any]:
@@ -120,6 +153,7 @@ def main() -> None:
     if asked.table:
         print_table(json.loads(TARGET.read_text(encoding="utf-8"))["hops"])
         return
+    SevenNet.calculator = remember(SevenNet.calculator)  # type: ignore[assignment, method-assign]
     for hop in hops():
         if asked.systems and hop["system"] not in asked.systems:
             continue
