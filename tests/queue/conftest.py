@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -80,6 +81,10 @@ class Server:
     def stop(self):
         self.process.terminate()
         self.process.wait(20)
+
+    def killed(self):
+        """Wait until something has killed it."""
+        assert self.process.wait(400) == -signal.SIGKILL
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from jobflow import Flow, job
+from jobflow import Flow, Response, job
 
 
 def place() -> Path:
@@ -49,6 +49,20 @@ def take_memory(number, megabytes):
 def count_down(number):
     trace(f"count_down {number}")
     return number
+
+
+@job
+def grow(number):
+    """Ask for another job in its own place."""
+    trace(f"grow {number} {os.getpid()}")
+    return Response(replace=plus_one(number))
+
+
+def growing(number):
+    """Return a flow of two jobs, the first of which becomes another; three run."""
+    first = grow(number)
+    last = plus_one(first.output)
+    return Flow([first, last], output=last.output)
 
 
 def held(number, sign="go"):

@@ -291,6 +291,123 @@ def test_database_gone_while_a_job_runs(own_server, case, faults):
     case.finish(6, ran=1)
 
 
+#: What FireWorks writes when a job has ended and asks for another: the end of the job, the new job,
+#: and the workflow last. Each stands for a place between two writes, where `strike` falls once.
+BETWEEN = """
+from pathlib import Path
+
+update, done = launchpads.PatientLaunchPad._update_wf, Path({sign!r})
+
+def strike():
+    if not done.exists():
+        done.touch()
+        os.kill({victim}, signal.SIGKILL)
+
+class Struck:
+    def __init__(self, collection):
+        self.collection, self.writes = collection, 0
+    def __getattr__(self, name):
+        if name in ("find_one_and_replace", "insert_many"):
+            self.writes += 1
+            if self.writes == {writes}:
+                strike()
+        return getattr(self.collection, name)
+
+def struck(pad, flow, changed):
+    if any(flow.id_fw[one].state == "COMPLETED" for one in changed):
+        jobs = pad.fireworks
+        if {writes} == 0:
+            strike()
+        pad.fireworks = Struck(jobs)
+        try:
+            update(pad, flow, changed)
+            strike()
+        finally:
+            pad.fireworks = jobs
+    else:
+        update(pad, flow, changed)
+
+launchpads.PatientLaunchPad._update_wf = struck
+"""
+
+
+def grown(case, ran):
+    """Check the end of a flow whose first job asked for another: nothing lost, nothing twice."""
+    row = case.row()
+    assert (row["state"], row["jobs_done"], row["jobs_total"]) == ("completed", 3, 3), row
+    with open_store(case.url) as store:
+        assert store.jobs.get_output(case.flow.jobs[1].uuid) == 5
+        keys = [(one["uuid"], one["index"]) for one in store.jobs.query({}, ["uuid", "index"])]
+    assert len(keys) == len(set(keys)) == 3
+    assert (len(case.traces("grow")), len(case.traces("plus_one"))) == (ran, 2)
+    assert "locked" not in open_launchpad(case.url).workflows.find_one({})
+
+
+@pytest.mark.parametrize(
+    ("writes", "state", "ran"), [(0, "failed", 2), (2, "failed", 2), (9, "waiting", 1)]
+)
+def test_worker_killed_when_it_notes_what_a_job_has_come_to(case, faults, writes, state, ran):
+    """Before, between and after the writes that end a job and add the one that it asks for."""
+    case.submit(faults.growing(3), start=False)
+    sign = str(case.folder / "struck")
+    patch = BETWEEN.format(sign=sign, victim="os.getpid()", writes=writes)
+    assert work(case, patch).returncode == -signal.SIGKILL
+    row = case.row()
+    assert row["state"] == state
+    assert re.search(r"lost: process \d+ ended", row["error"])
+    assert "retry trial" in row["resume"]
+    case.manager.retry([row["key"]])
+    done = work(case)
+    assert "jobs done" in done.stdout, done.stderr
+    grown(case, ran)  # a job that asks for another is asked again if its answer was not noted
+
+
+@pytest.mark.parametrize("writes", [0, 2, 9])
+def test_database_killed_when_a_worker_notes_what_a_job_has_come_to(
+    own_server, case, faults, writes
+):
+    """The server dies without a word between two writes and comes back; nobody does anything."""
+    if not case.url.startswith(own_server.address):
+        pytest.skip("the server of $MONGODB_URI is not ours to kill")
+    case.submit(faults.growing(3), start=False)
+    sign = str(case.folder / "struck")
+    patch = BETWEEN.format(sign=sign, victim=own_server.process.pid, writes=writes)
+
+    def restart():
+        own_server.killed()
+        time.sleep(1.0)
+        own_server.start()
+
+    starter = threading.Thread(target=restart)
+    starter.start()
+    done = work(case, patch)
+    starter.join()
+    assert "3 jobs done" in done.stdout, done.stderr
+    grown(case, ran=1)
+
+
+def test_database_killed_while_a_job_runs(own_server, case, faults):
+    if not case.url.startswith(own_server.address):
+        pytest.skip("the server of $MONGODB_URI is not ours to kill")
+    case.submit(faults.held(5), start=False)
+    words = ["--store", case.url, "--queue", str(case.queue), "--kind", "default"]
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "defectflow.launch.worker", *words, "--folder", case.folder],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    case.wait_for("hold")
+    own_server.process.kill()
+    own_server.killed()
+    case.go()
+    time.sleep(1.0)
+    own_server.start()
+    out, _ = worker.communicate(timeout=400)
+    assert "2 jobs done" in out
+    case.finish(6, ran=1)
+
+
 def test_half_written_document_on_the_server_is_computed_again(case, faults):
     case.submit(faults.quick(1), start=False)
     work(case)
@@ -344,6 +461,20 @@ def test_running_queue_job_is_cancelled(late, case, faults):
     case.go()
     case.resume()
     case.finish(10, ran=2)
+
+
+def test_waiting_queue_job_is_cancelled(late, case, faults):
+    text = case.queue.read_text()
+    case.queue.write_text(f"{text}directives: ['--begin=now+1hour']\n")
+    case.go()
+    case.submit(faults.held(19))
+    (number,) = case.queue_jobs()
+    assert case.row()["state"] == "waiting"
+    subprocess.run(["scancel", number], check=True)
+    case.wait_for_words("none is left for the jobs that are ready", "go on: defectflow retry trial")
+    case.queue.write_text(text)
+    case.resume()
+    case.finish(20, ran=1)
 
 
 def test_job_out_of_memory(late, case, faults):

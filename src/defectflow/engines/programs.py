@@ -103,6 +103,11 @@ def command(program: str, *arguments: str, remedy: str, name: str | None = None)
     return [*words, *arguments]
 
 
+def under_mpi(words: list[str]) -> list[str]:
+    """Return a command with what starts it on all processes of a calculation."""
+    return [*_mpi_words(), *words]
+
+
 def _mpi_words() -> list[str]:
     count = processes()
     if count == 1:

@@ -126,9 +126,10 @@ def absent() -> Program:
 def standin(potential: str) -> Program:
     """Return how the stand-in is started; it computes with `potential`, ``name`` or ``name:model``.
 
-    It moves the atoms while it scales the cell, as VASP has since 6.4.1.
+    It moves the atoms while it scales the cell, as VASP has since 6.4.1. On several processes it is
+    started through MPI like VASP; the first one computes.
     """
-    words = tuple(shlex.split(vasp_standin.command()))
+    words = tuple(programs.under_mpi(shlex.split(vasp_standin.command())))
     environment = {"DEFECTFLOW_STANDIN_ENGINE": potential}
     newest = ".".join(map(str, SCALES_SINCE))
     facts = Facts(newest, _said_vtst() or False)

@@ -48,12 +48,19 @@ class Finished:
         Of energy and forces, of each image of a band.
     core_seconds
         Wall time times cores, of each image of a band.
+    size, processes
+        What was computed, on how many processes.
+    memory_MB
+        Peak of all processes together; None if it was not measured.
     """
 
     kind: str
     work: float
     evaluations: int
     core_seconds: float
+    size: Size | None = None
+    processes: int = 1
+    memory_MB: float | None = None
 
 
 @dataclass(frozen=True)
@@ -196,6 +203,7 @@ def finished_jobs(store: Store, engine: str) -> list[Finished]:
     fields = [
         "metadata", "output.wall_time_s", "output.force_calls", "output.structure", "output.steps",
         "output.inputs", "output.images", "output.atoms", "output.fermi_eV", "output.quantity",
+        "output.fmax_eV_per_A",
     ]  # fmt: skip
     found = store.jobs.docs_store.query(
         criteria, fields, sort={"completed_at": -1}, limit=4 * _MOST
@@ -220,12 +228,14 @@ def _finished(output: Mapping[str, Any], metadata: Mapping[str, Any]) -> Finishe
         np.array([site["abc"] for site in structure["sites"]]),
         [_number(site) for site in structure["sites"]],
     )
-    work = size_of_input(cell, output.get("inputs") or {}).work
-    if work is None:
+    size = size_of_input(cell, output.get("inputs") or {})
+    if size.work is None:
         return None
     inner = len(images) - 2 if images else 1
     seconds = output["wall_time_s"] * metadata.get("cores", 1)
-    return Finished(_kind(output), work, max(1, round(calls / inner)), seconds / inner)
+    took = (size, metadata.get("processes", 1), metadata.get("memory_MB"))
+    count = max(1, round(calls / inner))
+    return Finished(_kind(output), size.work, count, seconds / inner, *took)
 
 
 def _kind(output: Mapping[str, Any]) -> str:
@@ -235,6 +245,8 @@ def _kind(output: Mapping[str, Any]) -> str:
         return "dos"
     if output.get("atoms"):
         return "vibrations"
+    if output.get("steps") and "fmax_eV_per_A" not in output:
+        return "melt"
     return "relax" if output.get("steps") or output["force_calls"] > 1 else "static"
 
 

@@ -16,6 +16,7 @@ _COLOURS: Final = {
     "static": "#d9ead3",
     "dos": "#d9d2e9",
     "vibrations": "#fff2cc",
+    "melt": "#f7b89c",
     "light": "#eeeeee",
 }
 _WIDTH, _HEIGHT, _ACROSS, _DOWN = 210, 26, 250, 36

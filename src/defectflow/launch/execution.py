@@ -14,13 +14,16 @@ from jobflow.core.state import CURRENT_JOB
 
 from defectflow.launch import journal
 from defectflow.launch.job_log import logged
-from defectflow.launch.sizes import cores_of
+from defectflow.launch.memory import peak_memory
+from defectflow.launch.sizes import cores_of, processes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from jobflow.core.job import Job, Response
+
+    from defectflow.launch.memory import Peak
 
 
 @dataclass(frozen=True)
@@ -149,11 +152,11 @@ def perform(job: Job, directory: Path, store: Any = None, key: str | None = None
     before, started = os.getcwd(), time.monotonic()  # noqa: PTH109 - pathlib has no chdir in 3.11
     try:
         os.chdir(directory)
-        with logged(directory):
+        with logged(directory), peak_memory() as peak:
             response = ready.run(store=target, job_dir=directory)
-        if sink.document is not None:  # what a job cost is its time on so many cores
+        if sink.document is not None:
             about = sink.document.get("metadata") or {}
-            sink.document["metadata"] = {**about, "cores": cores_of(job)}
+            sink.document["metadata"] = {**about, **_cost(job, peak)}
         outcome = replace(_outcome(response, sink), seconds=time.monotonic() - started)
         if key is not None:
             journal.note(directory, key, outcome)
@@ -165,6 +168,12 @@ def perform(job: Job, directory: Path, store: Any = None, key: str | None = None
         current: Any = CURRENT_JOB
         current.reset()
         os.chdir(before)
+
+
+def _cost(job: Job, peak: Peak) -> dict[str, Any]:
+    """Return on what a job was computed: its time is in its output."""
+    known = {"cores": cores_of(job), "processes": processes_of(job)}
+    return {**known, "memory_MB": round(peak.memory_MB, 1)}
 
 
 def one_line(error: BaseException) -> str:

@@ -43,6 +43,8 @@ def requests_of(job: Job, kind: str) -> dict[str, Request]:
             for one in images
         ]
         return {f"{number:02d}": one for number, one in enumerate(made, start=1)}
+    if kind == "melt":
+        return {"": Request(job.function_args[0], {})}
     structure, places, charge, moments = (*job.function_args, None, None, None)[:4]
     given = tuple(float(one) for one in moments) if moments is not None else None
     if kind == "vibrations":
@@ -73,6 +75,10 @@ def size_of(job: Job, kind: str) -> Size:
     """Return the size of a job."""
     requests = requests_of(job, kind)
     known = {"vibrations": len(requests), "static": 1, "dos": 1}.get(kind)
+    if kind == "melt":
+        from defectflow.engines.melting import Schedule
+
+        known = sum(Schedule(**job.function.__self__.schedule).steps)  # type: ignore[attr-defined]
     images = len(requests) if kind == "band" else 1
     first = next(iter(requests.values()))
     return size_of_request(engine_of(job), first, images=images, evaluations=known)
@@ -89,7 +95,8 @@ def files_of(job: Job, kind: str) -> dict[str, str]:
     maker: Any = job.function.__self__  # type: ignore[attr-defined]
     engine, requests = engine_of(job), requests_of(job, kind)
     note = {"note": WARNING, "engine": engine.name, "level": engine.level}
-    files = {"settings.json": _json({**note, "settings": maker.settings})}
+    given = maker.schedule if kind == "melt" else maker.settings
+    files = {"settings.json": _json({**note, "settings": given})}
     if kind == "band" and _native(job):
         return files | _native_band(job, requests)
     frozen = job.function_args[1] if kind in {"relax", "static", "dos"} else ()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, overload
 from defectflow.errors import StoreError
 from defectflow.launch.patient_launchpad import PatientLaunchPad
 from defectflow.store.passwords import check_writable, with_password
+from defectflow.store.server import SAFELY, SERVER_PATIENCE_MS
 from defectflow.store.urls import DEFAULT_DATABASE, without_password
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 COLLECTION: Final = "defectflow"
 _OWNER: Final = "launchpad"
 _QUIET: Final = "CRITICAL"
-_SERVER_PATIENCE_MS: Final = 5000
 #: A claim without a workflow is someone's who died between the two; it is free after this time.
 STALE_S: Final = 60.0
 
@@ -63,7 +63,7 @@ def open_launchpad(url: str, *, create: bool = True) -> PatientLaunchPad | None:
     full = with_password(url)
     try:
         database = parse_uri(full)["database"] or DEFAULT_DATABASE
-        patience = {"serverSelectionTimeoutMS": _SERVER_PATIENCE_MS}
+        patience = {"serverSelectionTimeoutMS": SERVER_PATIENCE_MS, **SAFELY}
         pad = PatientLaunchPad(
             full, name=database, uri_mode=True, strm_lvl=_QUIET, mongoclient_kwargs=patience
         )

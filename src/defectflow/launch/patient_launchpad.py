@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: Below this name a firework's spec says who made it, for which queue jobs, and with which version.
 MARK: Final = "defectflow"
 _TAKEN: Final = f"spec.{MARK}.taken_by"
+_FLOW: Final = f"spec.{MARK}.flow"
+_ENDED: Final = {"COMPLETED", "FIZZLED"}
 _HOLDER: Final = "metadata.held_by"
 #: A holder on another machine is dead when it has held on to a workflow for so long, seconds.
 _LONG_S: Final = 120.0
@@ -145,33 +147,36 @@ class PatientLaunchPad(LaunchPad):  # type: ignore[misc]
                 changed: set[int] = set()
                 for one in sorted({fw_id, *ended}):
                     changed |= flow.refresh(one)
-                if half_done:
-                    self._drop_orphans([flow.id_fw[one] for one in changed if one < 0], flow)
                 self._update_wf(flow, changed)
-        except (PyMongoError, LookupError):
+        except PyMongoError:
             raise
+        except LookupError:  # made by one who died, and taken before anyone cleared up: let it run
+            return
         except Exception:  # noqa: BLE001 - a job that cannot be read: FireWorks marks it as failed
             super()._refresh_wf(fw_id)
 
     def _undo(self, fw_id: int) -> set[int]:
-        """Set jobs back whose end the workflow does not know; return which."""
+        """Delete jobs that the workflow does not know, and set back those whose end it does not.
+
+        Returns
+        -------
+        set of int
+            The jobs that were set back: their end is to be noted anew.
+        """
         flow = self.workflows.find_one({"nodes": fw_id}, {"nodes": 1, "fw_states": 1})
-        known = {int(one): state for one, state in flow["fw_states"].items()}
-        over = {"fw_id": {"$in": flow["nodes"]}, "state": {"$in": ["COMPLETED", "FIZZLED"]}}
-        found = self.fireworks.find(over, {"fw_id": 1, "state": 1})
-        unknown = {one["fw_id"] for one in found if known.get(one["fw_id"]) != one["state"]}
+        nodes, known = flow["nodes"], {int(one): is_ for one, is_ in flow["fw_states"].items()}
+        found = list(
+            self.fireworks.find({"fw_id": {"$in": nodes}}, {"state": 1, _FLOW: 1, "fw_id": 1})
+        )
+        flows = {one["spec"].get(MARK, {}).get("flow") for one in found if "spec" in one} - {None}
+        alone = {_FLOW: {"$in": sorted(flows)}, "fw_id": {"$nin": nodes}}
+        self.fireworks.delete_many({**alone, "state": {"$in": ["WAITING", "READY"]}})
+        over = {one["fw_id"]: one["state"] for one in found if one["state"] in _ENDED}
+        unknown = {one for one, state in over.items() if known.get(one) != state}
         if unknown:
             change = {"$set": {"state": "RUNNING"}}
             self.fireworks.update_many({"fw_id": {"$in": sorted(unknown)}}, change)
         return unknown
-
-    def _drop_orphans(self, new: list[Any], flow: Any) -> None:
-        """Delete jobs that were made for a workflow and never became part of it."""
-        uuids = [one.spec.get(MARK, {}).get("uuid") for one in new]
-        if uuids:
-            nodes = [one for one in flow.id_fw if one > 0]
-            alone = {f"spec.{MARK}.uuid": {"$in": uuids}, "fw_id": {"$nin": nodes}}
-            self.fireworks.delete_many({**alone, "state": {"$in": ["WAITING", "READY"]}})
 
     @contextmanager
     def _held(self, fw_id: int) -> Iterator[bool]:

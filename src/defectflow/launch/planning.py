@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from defectflow.errors import DefectflowError, RecipeError
 from defectflow.launch.costs import CostModel, Estimate, finished_jobs
 from defectflow.launch.input_writing import engine_of, size_of
+from defectflow.launch.memory_model import MemoryModel
 from defectflow.launch.rehearsal import Rehearsal
 from defectflow.launch.site import Resources
 
@@ -42,6 +43,7 @@ class Row:
     engine: str = ""
     family: str = ""
     estimate: Estimate | None = None
+    memory: MemoryModel | None = None
 
     @property
     def computed(self) -> bool:
@@ -68,11 +70,11 @@ class Row:
 
     @property
     def memory_MB(self) -> float | None:
-        """Memory on each node, to a factor of two."""
-        if self.size is None:
+        """Memory on each node, to the factor that the model names."""
+        if self.size is None or self.memory is None:
             return None
         processes = 1 if self.family == "potential" else self.given.processes
-        whole = self.size.memory_MB(self.family, processes)
+        whole = self.memory.estimate(self.size, processes)
         return None if whole is None else whole / min(self.given.nodes, processes)
 
 
@@ -145,7 +147,7 @@ class Planner:
     def __post_init__(self) -> None:
         """Begin without anything planned."""
         self._seen: set[str] = set()
-        self._models: dict[str, CostModel] = {}
+        self._models: dict[str, tuple[CostModel, MemoryModel]] = {}
 
     def plan(self, name: str, flow: Flow) -> Plan:
         """Rehearse a flow and work out what each job is.
@@ -157,9 +159,9 @@ class Planner:
         """
         jobs = Rehearsal(self.store, self._seen).run(flow)
         rows = tuple(self._row(job) for job in jobs)
-        engines = sorted({row.engine for row in rows if row.engine})
-        basis = tuple(f"{one}: {self._model(one).basis()}" for one in engines)
-        return Plan(name, rows, basis)
+        engines = sorted({(row.engine, row.family) for row in rows if row.engine})
+        basis = [f"{one}: {it.basis()}" for one, of in engines for it in self._model(one, of)]
+        return Plan(name, rows, tuple(basis))
 
     def _row(self, job: Planned) -> Row:
         given = here()
@@ -174,13 +176,14 @@ class Planner:
         except DefectflowError as error:
             message = f"job {job.number}, {job.job.name}: {error}"
             raise type(error)(message) from error
-        estimate = self._model(engine.name).estimate(job.kind, size)
-        return Row(job, given, queued, size, engine.name, engine.family, estimate)
+        cost, memory = self._model(engine.name, engine.family)
+        estimate = cost.estimate(job.kind, size)
+        return Row(job, given, queued, size, engine.name, engine.family, estimate, memory)
 
-    def _model(self, engine: str) -> CostModel:
+    def _model(self, engine: str, family: str) -> tuple[CostModel, MemoryModel]:
         if engine not in self._models:
-            found = finished_jobs(self.store, engine) if self.store is not None else ()
-            self._models[engine] = CostModel.fitted(found)
+            found = finished_jobs(self.store, engine) if self.store is not None else []
+            self._models[engine] = CostModel.fitted(found), MemoryModel.fitted(found, family)
         return self._models[engine]
 
 

@@ -61,11 +61,11 @@ class QueueJob:
 
 
 def step_kind(job: Job) -> str:
-    """Return which kind of step a job is: relax, band, static, dos, vibrations or light."""
+    """Return which kind of step a job is: relax, band, static, dos, vibrations, melt or light."""
     owner = type(getattr(job.function, "__self__", None))
     if not owner.__module__.startswith("defectflow.engines."):
         return "light"
-    for kind in ("band", "relax", "static", "dos", "vibrations"):
+    for kind in ("band", "relax", "static", "dos", "vibrations", "melt"):
         if kind in owner.__name__.lower():
             return kind
     return "relax"

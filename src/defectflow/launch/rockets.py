@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import platform
 import time
+import uuid
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -69,11 +70,12 @@ def workflow(steps: Sequence[Step], place: dict[str, Any], name: str, **metadata
     ----------
     place
         Where the jobs work: ``store`` (URL without a password), ``folder`` and ``kinds``, the kinds
-        of steps that have queue jobs of their own.
+        of steps that have queue jobs of their own; ``flow`` of a workflow that grows.
     """
     known: dict[str, Firework] = {}
+    place = {"flow": uuid.uuid4().hex, **place}
     for step in steps:
-        parents = [known[uuid] for uuid in step.parents if uuid in known]
+        parents = [known[one] for one in step.parents if one in known]
         known[step.job.uuid] = _firework(step.job, place, parents)
     return Workflow(list(known.values()), name=name, metadata=metadata)
 
@@ -81,7 +83,13 @@ def workflow(steps: Sequence[Step], place: dict[str, Any], name: str, **metadata
 def _firework(job: Job, place: dict[str, Any], parents: list[Firework]) -> Firework:
     kind = step_kind(job)
     spec: dict[str, Any] = {
-        MARK: {"version": version(), "kind": kind, "uuid": job.uuid, "index": job.index}
+        MARK: {
+            "version": version(),
+            "kind": kind,
+            "uuid": job.uuid,
+            "index": job.index,
+            "flow": place["flow"],
+        }
     }
     if kind in place["kinds"]:
         spec["_category"] = kind

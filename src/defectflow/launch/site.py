@@ -17,8 +17,8 @@ from defectflow.errors import MissingData, RecipeError, did_you_mean
 from defectflow.paths import find
 
 #: Kinds of steps that can have resources of their own. `light` steps only think about structures.
-Kind = Literal["relax", "band", "static", "dos", "vibrations", "light"]
-KINDS: Final = ("relax", "band", "static", "dos", "vibrations", "light")
+Kind = Literal["relax", "band", "static", "dos", "vibrations", "melt", "light"]
+KINDS: Final = ("relax", "band", "static", "dos", "vibrations", "melt", "light")
 #: The kind of everything that has no resources of its own.
 DEFAULT_KIND: Final = "default"
 Scheduler = Literal["slurm", "pbs", "sge", "lsf"]

@@ -187,12 +187,16 @@ def _electrons(inputs: Mapping[str, Any]) -> float | None:
     return None if neutral is None else float(neutral - (inputs.get("charge") or 0))
 
 
-def cores_of(job: Job) -> int:
-    """Return how many cores a job computes on: a program's processes, times their threads."""
+def processes_of(job: Job) -> int:
+    """Return how many processes compute a job: those of a program; a potential has one."""
     engine: Any = getattr(getattr(job.function, "__self__", None), "engine", None)
     family = getattr(getattr(engine, "dear", None) or engine, "family", "potential")
     from defectflow.engines import programs
 
-    count = 1 if family == "potential" else programs.processes()
+    return 1 if family == "potential" else programs.processes()
+
+
+def cores_of(job: Job) -> int:
+    """Return how many cores a job computes on: a program's processes, times their threads."""
     threads = os.environ.get("OMP_NUM_THREADS", "1")
-    return count * (int(threads) if threads.isdigit() else 1)
+    return processes_of(job) * (int(threads) if threads.isdigit() else 1)

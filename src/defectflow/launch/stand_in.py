@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from defectflow.documents.electronic import AtomDos, DosDocument
+from defectflow.documents.melting import MeltDocument
 from defectflow.documents.steps import BandDocument, Image, RelaxDocument
 from defectflow.documents.vibrations import VibrationsDocument
 from defectflow.errors import EngineError
@@ -54,6 +55,7 @@ class StandIn:
             "band": self._band,
             "vibrations": self._vibrations,
             "dos": self._dos,
+            "melt": self._melted,
         }
         if kind not in makers:
             message = f"job {job.name}: a rehearsal knows no {kind} jobs"
@@ -125,6 +127,16 @@ class StandIn:
             chosen="straight",
             steps=0,
             **_common(maker),
+        )
+
+    def _melted(self, job: Job) -> MeltDocument:
+        structure = job.function_args[0]
+        return MeltDocument(
+            structure=structure,
+            energy_eV=self.energy_eV(structure),
+            steps=0,
+            frozen=tuple(argument(job, 1, "frozen") or ()),
+            **_common(job.function.__self__),  # type: ignore[attr-defined]
         )
 
     def _vibrations(self, job: Job) -> VibrationsDocument:

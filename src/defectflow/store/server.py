@@ -12,6 +12,8 @@ from defectflow.store.urls import DEFAULT_DATABASE, without_password
 
 #: How long a server is waited for before an error, ms.
 SERVER_PATIENCE_MS: Final = 5000
+#: What the server has confirmed is on its disk: a crash of the server does not take it back.
+SAFELY: Final = {"journal": True}
 
 
 class ServerStore(MongoStore):
@@ -35,7 +37,7 @@ class ServerStore(MongoStore):
             database,
             collection_name,
             uri=full,
-            mongoclient_kwargs={"serverSelectionTimeoutMS": SERVER_PATIENCE_MS},
+            mongoclient_kwargs={"serverSelectionTimeoutMS": SERVER_PATIENCE_MS, **SAFELY},
             key=key,
         )
         self.url = url

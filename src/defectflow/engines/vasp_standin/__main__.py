@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from typing import Final
 
 from defectflow.engines.vasp_standin.marks import PROGRAM
 from defectflow.engines.vasp_standin.running import Run
 from defectflow.errors import DefectflowError
+
+#: How Open MPI, MPICH and its kin number the processes of a calculation.
+_RANKS: Final = ("OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 
 
 def _say(text: str) -> None:
@@ -16,7 +21,12 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    """Compute in the working directory; return 0, or 1 if the request is refused."""
+    """Compute in the working directory; return 0, or 1 if the request is refused.
+
+    Of several processes that MPI has started the first computes, the others have nothing to do.
+    """
+    if any(os.environ.get(name, "0") != "0" for name in _RANKS):
+        return 0
     try:
         Run(Path.cwd(), _say).execute()
     except DefectflowError as error:

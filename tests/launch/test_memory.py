@@ -1,0 +1,115 @@
+"""Peak memory of jobs: measured beside known sizes, filed, and used by plans."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from jobflow import Flow, job
+
+from defectflow.launch import run_flow
+from defectflow.launch.costs import Finished, finished_jobs
+from defectflow.launch.memory import peak_memory
+from defectflow.launch.memory_model import MemoryModel
+from defectflow.launch.sizes import Size
+from defectflow.store import open_store
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's kernel")
+
+
+def grown_MB(take):
+    """Return by how much the peak of a block is above that of an empty one."""
+    with peak_memory() as empty:
+        pass
+    with peak_memory() as peak:
+        take()
+    return peak.memory_MB - empty.memory_MB
+
+
+def held(megabytes, seconds):
+    code = f"import time; a = b'x' * {megabytes}_000_000; time.sleep({seconds})"
+    return subprocess.Popen([sys.executable, "-S", "-c", code])
+
+
+def test_memory_of_this_process_is_counted_anew_for_each_block():
+    assert grown_MB(lambda: bytearray(300_000_000).count(1)) == pytest.approx(300, abs=20)
+    assert grown_MB(lambda: bytearray(50_000_000).count(1)) == pytest.approx(50, abs=20)
+
+
+def test_programs_count_together():
+    """Two at a time are seen on the way, as the processes of an MPI run are."""
+
+    def both():
+        for one in [held(200, 4), held(200, 4)]:
+            one.wait()
+
+    assert grown_MB(both) == pytest.approx(400 + 2 * 10, abs=30)
+
+
+def test_a_short_program_counts_when_it_has_ended():
+    assert grown_MB(held(700, 0).wait) == pytest.approx(700 + 10, abs=30)
+
+
+@job
+def large(megabytes):
+    return len(b"x" * (megabytes * 1_000_000))
+
+
+def test_the_output_of_a_job_says_what_it_took(tmp_path):
+    jobs = [large(400), large(1)]
+    with open_store(tmp_path / "a.sqlite") as store:
+        assert run_flow(Flow(jobs), store).computed == 2
+        found = {one["uuid"]: one["metadata"] for one in store.jobs.query({})}
+    first, second = (found[one.uuid] for one in jobs)
+    assert first["memory_MB"] - second["memory_MB"] == pytest.approx(399, abs=30)
+    assert (first["processes"], first["cores"]) == (1, 1)
+
+
+def finished(size, took_MB, processes=1):
+    return Finished("static", 1.0, 1, 1.0, size, processes, took_MB)
+
+
+def size(waves):
+    return Size(4, electrons=40.0, mesh=(2, 2, 2), kpoints=4, plane_waves=waves)
+
+
+def test_what_a_code_takes_beside_the_count_is_found():
+    rng = np.random.default_rng(1)
+    sizes = [size(float(one)) for one in rng.uniform(1e3, 1e5, 40)]
+    jobs = [finished(s, 1.7 * s.memory_MB("vasp", 4) * rng.lognormal(0, 0.1), 4) for s in sizes]
+    model = MemoryModel.fitted(jobs, "vasp")
+    assert model.ratio == pytest.approx(1.7, rel=0.05)
+    assert model.factor == pytest.approx(np.exp(0.2), rel=0.1)
+    new = size(2e5)
+    assert model.estimate(new, 2) == pytest.approx(model.ratio * new.memory_MB("vasp", 2))
+    assert f"{model.ratio:.2f} times" in model.basis()
+    assert "40 finished jobs" in model.basis()
+
+
+def test_too_few_measured_jobs_leave_the_count_and_say_so():
+    jobs = [finished(size(1e4), 5000.0)] * 2 + [finished(size(1e4), None)] * 9
+    model = MemoryModel.fitted(jobs, "vasp")
+    assert model.estimate(size(1e4), 1) == size(1e4).memory_MB("vasp", 1)
+    assert model.factor == 2.0
+    assert "counted" in model.basis()
+    assert "not measured" in model.basis()
+
+
+def test_finished_jobs_of_a_store_tell_their_memory(tmp_path):
+    """The engine's own process is measured: the one that runs this test, and nothing like 10 GB."""
+    from defectflow import recipes
+
+    (tmp_path / "cu.yaml").write_text(
+        "quantity: equation_of_state\nhost: {prototype: fcc-Cu}\nvolumes: 5\nengine: emt\n"
+    )
+    with open_store(tmp_path / "a.sqlite") as store:
+        run_flow(recipes.build(recipes.load(tmp_path / "cu.yaml")), store)
+        found = finished_jobs(store, "emt")
+    assert len(found) >= 3
+    assert all(50 < one.memory_MB < 3000 for one in found)
+    model = MemoryModel.fitted(found, "potential")
+    assert model.count == len(found)
+    took_MB = np.mean([one.memory_MB for one in found])
+    assert model.estimate(found[0].size, 1) == pytest.approx(took_MB, rel=0.2)
