@@ -16,7 +16,7 @@ from defectflow.engines.melting import MeltQuenchMaker, Schedule, melted
 from defectflow.errors import EngineError, RecipeError, StructureError
 from defectflow.recipes import build, load
 from defectflow.structures import hosts
-from defectflow.structures.disordered_layers import disorder, upper_atoms
+from defectflow.structures.disordered_layers import disorder, surroundings, upper_atoms
 from defectflow.structures.terminations import side_by_side, surfaces
 
 RECIPE = """
@@ -65,6 +65,13 @@ def test_a_layer_of_an_alloy_is_melted_and_nothing_below_it(tmp_path):
     assert np.mean(np.array(moved)[layer] > 0.6) > 0.3
     assert document.displaced_fraction > 0.3
     assert 2.0 < document.disordered_A < 7.0
+    # The shells of the layer are smeared out, those of what lies below are not.
+    before_it, after_it = document.layer_order.order
+    assert after_it < 0.7 * before_it
+    below = document.rest_order
+    assert below.order[1] > after_it
+    assert document.layer_order.spread[1] > document.layer_order.spread[0]
+    assert document.quench_K_per_ps == pytest.approx((8000 - 300) / 0.02)
     # Nothing evaporated, no two atoms on top of each other.
     assert after.cart_coords[:, 2].max() < heights.max() + 3.5
     apart = after.distance_matrix + 9 * np.eye(len(after))
@@ -119,6 +126,26 @@ def test_disorder_counts_who_left_the_places_of_the_crystal():
     assert found.fraction == pytest.approx(1 / 8)
     drop = crystal.cart_coords[:, 2].max() - changed.cart_coords[layer[0], 2]
     assert found.thickness_A == pytest.approx(drop)
+
+
+def test_shells_of_a_crystal_and_of_atoms_at_random():
+    """Distances of fcc: 12 neighbours at d, 6 at √2 d; g(r) of points at random is 1."""
+    crystal = hosts.load("fcc-Cu").structure.copy()
+    crystal.make_supercell([4, 4, 4])
+    bond = crystal.lattice.a / 4 / np.sqrt(2)
+    found = surroundings(crystal, [0, 7], bond)
+    assert (found.coordination, found.spread) == (12.0, 0.0)
+    volumes = 4 / 3 * np.pi * (0.05 * bond) ** 3 * np.diff(np.arange(found.density.size + 1) ** 3)
+    counts = found.density * volumes * len(crystal) / crystal.volume
+    near = found.distance_A < 1.2 * bond
+    # Density counts the height of the atoms and one bond more, of which the block has half a cell.
+    filled = (np.ptp(crystal.cart_coords[:, 2]) + bond) / crystal.lattice.c
+    assert counts[near].sum() == pytest.approx(12 * filled, rel=1e-6)
+    random = Structure(crystal.lattice, ["Cu"] * 2000, np.random.default_rng(0).random((2000, 3)))
+    loose = surroundings(random, range(2000), bond)
+    far = loose.distance_A > bond
+    assert loose.density[far] == pytest.approx(1.0, abs=0.25)
+    assert loose.order() < 0.1 * found.order()
 
 
 def test_what_cannot_be_is_refused(tmp_path):

@@ -9,11 +9,10 @@ from ase.calculators.emt import EMT
 from jobflow import run_locally
 from monty.json import MontyDecoder
 
-from defectflow.analysis.wulff import area_fractions
 from defectflow.documents import SurfaceEnergyDocument, load_result
 from defectflow.engines import engine
 from defectflow.errors import StructureError
-from defectflow.flows.surface_energy import SurfaceEnergyMaker, SurfacePlan, halves
+from defectflow.flows.surface_energy import SurfaceEnergyMaker, SurfacePlan, faces_of, halves
 from defectflow.recipes import build, load
 from defectflow.structures import hosts
 from defectflow.structures.terminations import surfaces
@@ -93,17 +92,32 @@ def test_halves_share_out_all_atoms():
     assert set(lower).isdisjoint(upper)
 
 
-def test_a_cube_has_100_and_an_octahedron_111():
-    assert area_fractions(np.eye(3), {(1, 0, 0): 1.0, (1, 1, 1): 0.5})[1, 1, 1] == pytest.approx(
-        1.0
+def test_named_terminations_of_a_slab_relaxed_at_once(tmp_path):
+    """The mean of unlike faces from one relaxation: between the pair's mean and the cut."""
+    host = hosts.load("fcc-Cu").structure.copy()
+    host.make_supercell([1, 1, 2])
+    heights = np.round(host.frac_coords[:, 2] * 4).astype(int) % 4
+    for k, height in enumerate(heights):
+        host.replace(k, "Au" if height >= 2 else "Cu")
+    unlike = next(one for one in surfaces(host, [(0, 0, 1)]) if not one.planar.equivalent)
+    plan = SurfacePlan(planes=((0, 0, 1),), thickness_A=12.0, only=(faces_of(unlike),))
+    pair, mean = (
+        run(SurfaceEnergyMaker(engine("emt"), plan, host_cell="keep", faces=faces).make(host))
+        for faces in ("pair", "mean")
     )
-    # γ111/γ100 = √3/2 gives the cuboctahedron cut at the middle of its edges: 8 triangles (hexagons
-    # begin below), whose areas are 8 * √3/4 a² and 6 a².
-    shares = area_fractions(np.eye(3), {(1, 0, 0): 1.0, (1, 1, 1): 2 / np.sqrt(3)})
-    triangles, squares = 8 * np.sqrt(3) / 4, 6.0
-    assert shares[1, 1, 1] == pytest.approx(triangles / (triangles + squares), rel=1e-6)
-    with pytest.raises(StructureError, match="not above zero"):
-        area_fractions(np.eye(3), {(1, 0, 0): -1.0})
+    (one,) = mean.surfaces
+    assert one.said == unlike.planar.said
+    assert len(one.relaxed) == 1
+    assert one.top_J_per_m2 is None
+    (relaxed,) = one.relaxed
+    ratio = len(relaxed.structure) / len(mean.crystal.structure)
+    excess = relaxed.energy_eV - ratio * mean.crystal.energy_eV
+    assert one.energy_J_per_m2 == pytest.approx(EV_PER_A2 * excess / (2 * one.area_A2))
+    assert one.energy_J_per_m2 < pair.surfaces[0].unrelaxed_J_per_m2
+    with pytest.raises(
+        StructureError, match=r"termination '\(001\) Ag': there is none; .*\(001\) Au"
+    ):
+        SurfacePlan(planes=((0, 0, 1),), only=("(001) Ag",)).cells(host)
 
 
 def test_nothing_but_polar_terminations_is_refused():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pymatgen.core.lattice import Lattice
+from pymatgen.core.structure import Structure
 
 from defectflow.errors import StructureError
 from defectflow.recipes.kinds.surfaces import Surface, SurfaceDefect, SurfaceGroup
@@ -71,6 +73,53 @@ def test_groups_stand_on_cut_bonds(group, symbols, length_A):
         assert first.distance(last) == pytest.approx(length_A, abs=1e-6)
         angle = np.degrees(np.arccos(np.dot(up, (last.coords - first.coords) / length_A)))
         assert angle == pytest.approx(70 if group == "hydroxyl" else 0, abs=1)
+
+
+def test_a_carbonyl_on_carbon_is_a_double_bond_straight_up():
+    diamond = Structure.from_spacegroup("Fd-3m", Lattice.cubic(3.567), ["C"], [[0, 0, 0]])
+    cell = next(SurfaceGroup(group="carbonyl", miller=(0, 0, 1)).cells(diamond))
+    assert [change.after for change in cell.changed] == ["O"]
+    oxygen = cell.structure[-1]
+    (carbon,) = cell.structure.get_neighbors(oxygen, 1.5)
+    assert carbon.nn_distance == pytest.approx(1.22)
+    assert (oxygen.coords - carbon.coords)[2] == pytest.approx(1.22, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("host", "miller", "on"),
+    [
+        ("rocksalt-MgO", (0, 0, 1), "Mg"),
+        ("rocksalt-MgO", (0, 0, 1), "O"),
+        ("rutile-TiO2", (1, 1, 0), "Ti"),
+        ("rutile-TiO2", (1, 1, 0), "O"),
+        ("O3-LiCoO2", (1, 0, 4), "Co"),
+    ],
+)
+def test_a_carbonate_is_flat_with_three_equal_bonds(host, miller, on):
+    crystal = hosts.load(host).structure
+    choice = SurfaceGroup(group="carbonate", on=on, miller=miller, polar="skip")
+    cell = next(choice.cells(crystal))
+    added = [change.after for change in cell.changed]
+    assert sorted(added) == (["C", "O", "O"] if on == "O" else ["C", "O", "O", "O"])
+    old = len(cell.pristine)
+    centre = cell.structure[old + added.index("C")]
+    bonds = sorted(cell.structure.get_neighbors(centre, 2.0), key=lambda one: one.nn_distance)
+    assert [one.specie.symbol for one in bonds] == ["O", "O", "O"]
+    assert [one.nn_distance for one in bonds] == pytest.approx([1.28] * 3, abs=1e-3)
+    arms = [one.coords - centre.coords for one in bonds]
+    assert np.allclose(sum(arms), 0.0, atol=1e-3)  # flat, and 120° apart
+    # At least one of the three is bonded to the face.
+    metals = {"Mg", "Ti", "Co", "Li"}
+    bound = [
+        one.index
+        for one in bonds
+        if any(n.specie.symbol in metals for n in cell.structure.get_neighbors(one, 2.4))
+    ]
+    assert bound
+    if on == "O":
+        assert any(index < old for index in bound)
+    near = cell.structure.distance_matrix[old:, :old]
+    assert near.min() > 1.2
 
 
 def test_a_full_face_has_one_group_per_open_atom():

@@ -24,6 +24,7 @@ __all__ = ["main"]
         "compare": "defectflow.cli.compare",
         "levels": "defectflow.cli.levels",
         "plot": "defectflow.cli.plot",
+        "wulff": "defectflow.cli.wulff",
         "engines": "defectflow.cli.engines",
         "generate": "defectflow.cli.generate",
     },

@@ -33,6 +33,9 @@ FIELDS: Final = (
     "note",
 )
 
+#: Kinds of which a cell holds two, which may be images of each other or not.
+_TWO: Final = {"grain_boundary": "boundaries", "twin": "boundaries", "surface": "faces"}
+
 
 def records(cells: Iterable[Cell], host: str) -> Iterator[Record]:
     """Yield each cell with its flat record, in which it has a file name that no other cell has."""
@@ -51,9 +54,29 @@ def records(cells: Iterable[Cell], host: str) -> Iterator[Record]:
                 "multiplicity": cell.multiplicity,
                 "charge": cell.charge,
                 "changes": "; ".join(_said(change) for change in cell.changed),
-                "note": cell.note,
+                "note": _note(cell),
             },
         )
+
+
+def _note(cell: Cell) -> str:
+    """Return what there is to say of a cell: its note, and what its generator had to say."""
+    planar = cell.planar
+    parts = [cell.note]
+    if planar is not None:
+        parts += [planar.said, _shift(planar.shift_A)]
+        if planar.count == 2 and cell.kind in _TWO:  # noqa: PLR2004 - a pair
+            two = _TWO[cell.kind]
+            parts.append(f"{two} {'alike' if planar.equivalent else 'differ'}")
+    said = [part for k, part in enumerate(parts) if part and part not in " ".join(parts[k + 1 :])]
+    return "; ".join(said)
+
+
+def _shift(shift_A: tuple[float, float, float]) -> str:
+    """Return a displacement in words; nothing where there is none."""
+    if max(abs(one) for one in shift_A) < 5e-4:  # noqa: PLR2004 - rounds to zero
+        return ""
+    return f"shift {' '.join(f'{one + 0.0:.3g}' for one in shift_A)} Å"
 
 
 def _file_stem(cell: Cell, taken: dict[str, int]) -> str:

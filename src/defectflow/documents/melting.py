@@ -22,6 +22,30 @@ class MeltDocument(Document):
     engine: EngineStamp
 
 
+class OrderDocument(Document):
+    """How the neighbours of some atoms lie, in the crystalline slab and in the quenched one.
+
+    Attributes
+    ----------
+    distance_A, crystalline, amorphous
+        Radial distribution functions.
+    coordination
+        Mean number of neighbours nearer than 1.2 shortest bonds, of both slabs.
+    spread
+        Standard deviation of that number.
+    order
+        Root mean square of g(r) about its mean beyond the first shell: large for the sharp shells
+        of a crystal, small for a glass.
+    """
+
+    distance_A: tuple[float, ...]
+    crystalline: tuple[float, ...]
+    amorphous: tuple[float, ...]
+    coordination: tuple[float, float]
+    spread: tuple[float, float]
+    order: tuple[float, float]
+
+
 class AmorphousSurfaceDocument(ResultDocument):
     """Energy of making a surface layer amorphous, J/m²; positive where it costs energy.
 
@@ -37,6 +61,10 @@ class AmorphousSurfaceDocument(ResultDocument):
         than a quarter of the shortest bond from every place of its element in the crystal.
     displaced_fraction
         Share of the layer's atoms that are so far away.
+    quench_K_per_ps
+        Rate of the cooling; 1 K/ps is 10^12 K/s.
+    layer_order, rest_order
+        Of the atoms of the layer, and of those below it.
     crystalline, amorphous
         Both slabs at the end.
     """
@@ -53,6 +81,9 @@ class AmorphousSurfaceDocument(ResultDocument):
     disordered_A: float
     displaced_fraction: float
     melt_K: float
+    quench_K_per_ps: float
+    layer_order: OrderDocument
+    rest_order: OrderDocument
     relaxed_host: RelaxDocument
     crystalline: RelaxDocument
     amorphous: RelaxDocument

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from defectflow.documents.base import Document, ResultDocument
 from defectflow.documents.steps import RelaxDocument
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 HostCell = Literal["keep", "relax", "scale"]
 
@@ -40,6 +43,18 @@ class SurfaceTermination(Document):
     top_J_per_m2: float | None = None
     bottom_J_per_m2: float | None = None
     relaxed: tuple[RelaxDocument, ...]
+
+
+def lowest_of_each_plane(
+    surfaces: Iterable[SurfaceTermination],
+) -> dict[tuple[int, int, int], float]:
+    """Return the energy of the lowest termination of each plane, J/m²; without those unknown."""
+    lowest: dict[tuple[int, int, int], float] = {}
+    for one in surfaces:
+        if one.energy_J_per_m2 is not None:
+            energy = one.energy_J_per_m2
+            lowest[one.miller] = min(energy, lowest.get(one.miller, energy))
+    return lowest
 
 
 class SurfaceEnergyDocument(ResultDocument):

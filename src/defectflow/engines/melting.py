@@ -64,6 +64,11 @@ class Schedule:
         per_ps = 1000.0 / self.timestep_fs
         return max(1, round(self.melt_ps * per_ps)), max(1, round(self.quench_ps * per_ps))
 
+    @property
+    def quench_K_per_ps(self) -> float:
+        """Rate of the cooling; 1 K/ps is 10^12 K/s."""
+        return (self.melt_K - self.end_K) / self.quench_ps
+
     def temperature_K(self, step: int) -> float:
         """Return the temperature after so many steps."""
         hot, cooling = self.steps

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from jobflow import Flow, Maker, Response, job
 
-from defectflow.documents.melting import AmorphousSurfaceDocument
-from defectflow.engines.melting import MeltQuenchMaker, check_cheap
+from defectflow.documents.melting import AmorphousSurfaceDocument, OrderDocument
+from defectflow.engines.melting import MeltQuenchMaker, Schedule, check_cheap
 from defectflow.errors import StructureError
 from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.flows.surface_energy import J_PER_M2_PER_EV_A2, SurfacePlan
-from defectflow.structures.disordered_layers import disorder, upper_atoms
+from defectflow.structures.disordered_layers import (
+    disorder,
+    shortest_bond_A,
+    surroundings,
+    upper_atoms,
+)
 from defectflow.structures.terminations import side_by_side
 
 if TYPE_CHECKING:
@@ -136,8 +141,7 @@ class AmorphousSurfaceMaker(Maker):
         gained_eV = amorphous.energy_eV - crystalline.energy_eV
         return AmorphousSurfaceDocument(
             **heading(self.engine, provenance),
-            force_calls=cost(*steps)["force_calls"] + melt.force_calls,
-            wall_time_s=cost(*steps)["wall_time_s"] + melt.wall_time_s,
+            **_spent(steps, melt),
             **{**about, "notes": (*about["notes"], *_remarks(found.fraction, gained_eV))},
             defect=f"amorphous {cell.name}, {self.layer_A:g} Å",
             species="",
@@ -151,10 +155,53 @@ class AmorphousSurfaceMaker(Maker):
             disordered_A=found.thickness_A,
             displaced_fraction=found.fraction,
             melt_K=float(self.schedule["melt_K"]),
+            quench_K_per_ps=Schedule(**self.schedule).quench_K_per_ps,
+            **_orders(cell, layer, crystalline.structure, amorphous.structure),
             relaxed_host=host,
             crystalline=crystalline,
             amorphous=amorphous,
         )
+
+
+def _spent(steps: list[RelaxDocument], melt: MeltDocument) -> dict[str, Any]:
+    """Return what the steps and the melt took."""
+    known = cost(*steps)
+    return {
+        **known,
+        "force_calls": known["force_calls"] + melt.force_calls,
+        "wall_time_s": known["wall_time_s"] + melt.wall_time_s,
+    }
+
+
+def _orders(
+    cell: Cell, layer: list[int], crystal: Structure, quenched: Structure
+) -> dict[str, OrderDocument]:
+    return {
+        "layer_order": _order(crystal, quenched, layer),
+        "rest_order": _order(crystal, quenched, _others(cell, layer)),
+    }
+
+
+def _others(cell: Cell, layer: list[int]) -> list[int]:
+    """Return the atoms below the layer, but those of the lower surface."""
+    heights = cell.structure.cart_coords[:, 2]
+    bottom = heights.min() + shortest_bond_A(cell.structure)
+    chosen = set(range(len(heights))) - set(layer)
+    inner = [k for k in sorted(chosen) if heights[k] > bottom]
+    return inner or sorted(chosen)
+
+
+def _order(crystal: Structure, quenched: Structure, atoms: list[int]) -> OrderDocument:
+    bond_A = shortest_bond_A(crystal)
+    before, after = (surroundings(one, atoms, bond_A) for one in (crystal, quenched))
+    return OrderDocument(
+        distance_A=tuple(before.distance_A.tolist()),
+        crystalline=tuple(before.density.tolist()),
+        amorphous=tuple(after.density.tolist()),
+        coordination=(before.coordination, after.coordination),
+        spread=(before.spread, after.spread),
+        order=(before.order(), after.order()),
+    )
 
 
 def _remarks(fraction: float, gained_eV: float) -> list[str]:

@@ -10,19 +10,24 @@ import numpy as np
 from jobflow import Flow, Maker, Response, job
 from monty.json import MSONable
 
-from defectflow.analysis.wulff import area_fractions
-from defectflow.documents.surfaces import SurfaceEnergyDocument, SurfaceTermination
-from defectflow.errors import StructureError
+from defectflow.analysis.wulff import wulff_shape
+from defectflow.documents.surfaces import (
+    SurfaceEnergyDocument,
+    SurfaceTermination,
+    lowest_of_each_plane,
+)
+from defectflow.errors import StructureError, did_you_mean
 from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.planar import element_of
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.structures.planes import standard_cell, written
+from defectflow.structures.symmetry import operations
 from defectflow.structures.terminations import distinct_planes, surfaces
 from defectflow.units import MJ_PER_M2_PER_EV_A2
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from pymatgen.core import Structure
 
@@ -45,6 +50,8 @@ class SurfacePlan(MSONable):
         Miller indices, or empty for all distinct planes up to `highest`.
     most
         Terminations of each plane, those at the widest gaps; all for None.
+    only
+        Planes and faces of the terminations that count, see `faces_of`; all if empty.
     polar, charges
         See `structures.terminations.surfaces`.
     """
@@ -54,6 +61,7 @@ class SurfacePlan(MSONable):
     thickness_A: float = 10.0
     vacuum_A: float = 12.0
     most: int | None = None
+    only: tuple[str, ...] = ()
     polar: Literal["keep", "compensate", "skip"] = "keep"
     charges: dict[str, float] = field(default_factory=dict)
 
@@ -63,7 +71,7 @@ class SurfacePlan(MSONable):
         Raises
         ------
         StructureError
-            If there is none.
+            If there is none, or none with the faces asked for.
         """
         planes = self.planes or distinct_planes(host, self.highest)
         size = (self.thickness_A, self.vacuum_A)
@@ -73,6 +81,8 @@ class SurfacePlan(MSONable):
             for _, several in groupby(made, key=lambda cell: cell.planar and cell.planar.miller)
             for cell in list(several)[: self.most]
         ]
+        if self.only and found:
+            found = [_named(name, found) for name in self.only]
         if not found:
             message = (
                 f"{host.composition.reduced_formula}: every termination is polar and left out; "
@@ -89,7 +99,8 @@ class SurfaceEnergyMaker(Maker):
     1. Relax the host; evaluate it once more in a fixed cell, as the slabs are.
     2. Cut a slab for each distinct termination of each plane.
     3. Relax the atoms of each (or evaluate it only). Of a slab with unlike faces, evaluate it as
-       cut, and relax each half with the other kept: the pair tells the two faces apart.
+       cut, and relax each half with the other kept: the pair tells the two faces apart. Where the
+       mean of both is enough, relax the whole slab once.
     4. γ = (E(slab) - N/N₀ E(crystal)) / 2A; Wulff's shape from the lowest of each plane.
 
     Examples
@@ -106,6 +117,7 @@ class SurfaceEnergyMaker(Maker):
     name: str = "surface energy"
     host_cell: HostCell = "relax"
     atoms: Literal["relaxed", "fixed"] = "relaxed"
+    faces: Literal["pair", "mean"] = "pair"
     relax: dict[str, Any] = field(default_factory=dict)
 
     def make(self, host: Host | Structure, provenance: Provenance | None = None) -> Flow:
@@ -148,7 +160,7 @@ class SurfaceEnergyMaker(Maker):
     def _slab_jobs(self, cell: Cell) -> list[Any]:
         """Return the jobs of a slab: one, or those of the pair."""
         unlike = cell.planar is not None and not cell.planar.equivalent
-        if self.atoms == "fixed" or not unlike:
+        if self.atoms == "fixed" or self.faces == "mean" or not unlike:
             made = self._step().make(cell.structure)
             made.name = f"slab {cell.name}"
             return [made]
@@ -204,6 +216,28 @@ class SurfaceEnergyMaker(Maker):
         )
 
 
+def faces_of(cell: Cell) -> str:
+    """Return plane and faces of a slab, e.g. ``(001) Ti above, O below``.
+
+    Numbers of terminations follow the widths of gaps, which change when the host relaxes; these
+    words do not.
+    """
+    planar = cell.planar
+    if planar is None:
+        message = f"{cell.name}: is no surface; give a slab"
+        raise StructureError(message)
+    faces = planar.said.partition(", Tasker")[0].partition(", polar")[0]
+    return f"({written(planar.miller)}) {faces}"
+
+
+def _named(name: str, cells: Sequence[Cell]) -> Cell:
+    known = {faces_of(cell): cell for cell in reversed(cells)}
+    if name not in known:
+        message = f"termination {name!r}: there is none; {did_you_mean(name, known)}"
+        raise StructureError(message)
+    return known[name]
+
+
 def halves(slab: Structure) -> tuple[list[int], list[int]]:
     """Return the atoms below the middle of a slab, and those above."""
     heights = slab.cart_coords[:, 2]
@@ -250,17 +284,15 @@ def _shape(
     host: Structure, done: Sequence[SurfaceTermination]
 ) -> tuple[dict[str, float] | None, str]:
     """Return the share of each plane on the equilibrium shape, or why there is none."""
-    lowest: dict[tuple[int, int, int], float] = {}
-    for one in done:
-        energy = one.energy_J_per_m2 or 0.0
-        lowest[one.miller] = min(energy, lowest.get(one.miller, energy))
+    lowest = lowest_of_each_plane(done)
     if len(lowest) < 2:  # noqa: PLR2004 - one plane has no shape
         return None, ""
+    whole = standard_cell(host)
     try:
-        shares: Mapping[Any, float] = area_fractions(standard_cell(host).lattice.matrix, lowest)
+        shape = wulff_shape(whole.lattice.matrix, operations(whole)[0], lowest)
     except StructureError as error:
         return None, str(error)
-    return {written(miller): share for miller, share in shares.items()}, ""
+    return {written(miller): share for miller, share in shape.shares().items()}, ""
 
 
 def _remarks(found: Sequence[SurfaceTermination]) -> list[str]:

@@ -32,6 +32,20 @@ class SurfaceEnergyRecipe(QuantityRecipe):
         ge=1,
         description="how many of each plane, those at the widest gaps; all by default",
     )
+    only: tuple[str, ...] = Field(
+        (),
+        description=(
+            "terminations that count, by plane and faces in the words of `defectflow generate "
+            'surface`, e.g. `["(001) Ti above, O below"]`; all by default'
+        ),
+    )
+    faces: Literal["pair", "mean"] = Field(
+        "pair",
+        description=(
+            "slabs with two unlike faces: relax one face at a time and tell the two apart, or "
+            "relax the slab once and know their mean"
+        ),
+    )
     atoms: Literal["relaxed", "fixed"] = Field(
         "relaxed", description="relaxed: all atoms of the slabs; fixed: as cut from the crystal"
     )
@@ -54,10 +68,15 @@ def build(recipe: SurfaceEnergyRecipe, order: Order) -> Flow:
         thickness_A=chosen.thickness_A,
         vacuum_A=chosen.vacuum_A,
         most=recipe.terminations,
+        only=recipe.only,
         polar=chosen.polar,
         charges=dict(chosen.charges),
     )
     maker = SurfaceEnergyMaker(
-        engine=order.engine, plan=plan, host_cell=recipe.host_cell, atoms=recipe.atoms
+        engine=order.engine,
+        plan=plan,
+        host_cell=recipe.host_cell,
+        atoms=recipe.atoms,
+        faces=recipe.faces,
     )
     return maker.make(order.host(recipe.host), order.provenance)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from defectflow.documents import (
     AdsorptionDocument,
     DBandCenterDocument,
@@ -17,6 +19,7 @@ from defectflow.documents import (
     MigrationBarrierDocument,
     OverpotentialDocument,
     PlanarEnergyDocument,
+    SurfaceEnergyDocument,
     UnstableFaultDocument,
 )
 from defectflow.reference.values import same_formula
@@ -188,6 +191,20 @@ def _of_unstable_fault(document: UnstableFaultDocument) -> Conditions:
     return replace(_of_any(document), defect=defect)
 
 
+def _of_surface(document: SurfaceEnergyDocument) -> Conditions:
+    """Return those of the lowest surface; no table has unrelaxed ones."""
+    from defectflow.structures.planes import standard_cell, written
+
+    lowest = next(one for one in document.surfaces if one.name == document.defect)
+    lattice = standard_cell(document.relaxed_host.structure).lattice
+    facet = written(lowest.miller)
+    if np.allclose([*lattice.abc], lattice.a, rtol=1e-3) and np.allclose(lattice.angles, 90.0):
+        facet = _family(lowest.miller)
+    if document.atoms == "fixed":
+        facet += " unrelaxed"
+    return replace(_of_any(document), facet=facet)
+
+
 def _family(indices: Sequence[int]) -> str:
     """Return what planes or directions equal by cubic symmetry have as a name: 110, 112."""
     sizes = sorted(abs(one) for one in indices)
@@ -205,6 +222,7 @@ _READERS: Final[dict[type, Callable[[Any], Conditions]]] = {
     IntercalationDocument: _of_ion,
     PlanarEnergyDocument: _of_fault,
     UnstableFaultDocument: _of_unstable_fault,
+    SurfaceEnergyDocument: _of_surface,
 }
 
 

@@ -254,13 +254,16 @@ def compensated(one: Termination, cell: Cell, charges: Mapping[str, float]) -> C
     for upper in (True, False):
         edge = heights.max() if upper else heights.min()
         outer = np.flatnonzero(np.abs(heights - edge) < SAME_PLANE_A)
-        charge = sum(charges[one.stack.symbols[k]] for k in outer)
-        moment = charge * one.stack.spacing_A * (1 if upper else -1)
+        held = [charges[one.stack.symbols[k]] for k in outer]
+        moment = sum(held) * one.stack.spacing_A * (1 if upper else -1)
         share = one.dipole_eA / moment if abs(moment) > _DIPOLE else math.inf
         for repeat in range(1, _MOST_CELLS + 1):
             moved = share * repeat * len(outer)
-            if 0 < share < 1 and abs(moved - round(moved)) < _WHOLE:
-                return _moved(one, cell, upper=upper, shares=(repeat, round(moved)))
+            if not (0 < share < 1 and abs(moved - round(moved)) < _WHOLE):
+                continue
+            wanted = _kinds_of(held * repeat, round(moved), share * repeat * sum(held))
+            if wanted:
+                return _moved(one, cell, charges, upper=upper, shares=(repeat, wanted))
     message = (
         f"{cell.name}: no part of an outermost plane ({one.top} or {one.bottom}) takes away the "
         "dipole when it is moved to the other face; choose another termination"
@@ -268,9 +271,36 @@ def compensated(one: Termination, cell: Cell, charges: Mapping[str, float]) -> C
     raise StructureError(message)
 
 
-def _moved(one: Termination, cell: Cell, *, upper: bool, shares: tuple[int, int]) -> Cell:
-    """Return the slab of `repeat` cells side by side in which `count` atoms changed faces."""
-    repeat, count = shares
+def _kinds_of(held: Sequence[float], count: int, wanted: float) -> list[float] | None:
+    """Return the charges of `count` atoms of a plane that add up to `wanted`; None if none do.
+
+    Of ions of unlike charge in one plane, not any `count` of them take away the dipole.
+    """
+    kinds = sorted(set(held))
+    ranges = [range(held.count(kind) + 1) for kind in kinds]
+    fitting = [
+        numbers
+        for numbers in itertools.product(*ranges)
+        if sum(numbers) == count and abs(np.dot(numbers, kinds) - wanted) < _DIPOLE
+    ]
+    if not fitting:
+        return None
+    return [kind for kind, number in zip(kinds, fitting[0], strict=True) for _ in range(number)]
+
+
+def _moved(
+    one: Termination,
+    cell: Cell,
+    charges: Mapping[str, float],
+    *,
+    upper: bool,
+    shares: tuple[int, list[float]],
+) -> Cell:
+    """Return the slab of `repeat` cells side by side in which ions of such charges changed faces.
+
+    Those of each charge are taken evenly from all of the plane.
+    """
+    repeat, wanted = shares
     block = cell.pristine.make_supercell([repeat, 1, 1], in_place=False)
     vacuum = float(cell.structure.lattice.matrix[2, 2] - np.ptp(cell.structure.cart_coords[:, 2]))
     slab = lifted(block, one.cut_A, vacuum)
@@ -278,13 +308,18 @@ def _moved(one: Termination, cell: Cell, *, upper: bool, shares: tuple[int, int]
     edge = places[:, 2].max() if upper else places[:, 2].min()
     outer = np.flatnonzero(np.abs(places[:, 2] - edge) < SAME_PLANE_A)
     ranked = outer[np.lexsort((places[outer, 1].round(3), places[outer, 0].round(3)))]
-    chosen = ranked[:: len(ranked) // count][:count]
+    chosen: list[int] = []
+    for kind in sorted(set(wanted)):
+        alike = [int(k) for k in ranked if charges[symbols[k]] == kind]
+        number = wanted.count(kind)
+        chosen += alike[:: len(alike) // number][:number]
     places[chosen] += cell.pristine.lattice.matrix[2] * (-1.0 if upper else 1.0)
     matrix = slab.lattice.matrix.copy()
     matrix[2, 2] = float(np.ptp(places[:, 2])) + vacuum
     places[:, 2] += vacuum / 2 - places[:, 2].min()
     face = one.top if upper else one.bottom
-    said = f"{one.said}; {count} of {len(outer)} atoms of the plane {face} moved to the other face"
+    moved = f"{len(chosen)} of {len(outer)} atoms of the plane {face} moved to the other face"
+    said = f"{one.said}; {moved}"
     return Cell(
         structure=crystal_of(matrix, symbols, places),
         pristine=block,

@@ -131,8 +131,8 @@ class SurfaceGroup(_OnSurface):
     """Put groups on the atoms of a face that lack neighbours."""
 
     kind: Literal["surface_group"] = Field("surface_group", description="the kind")
-    group: Literal["hydroxyl", "oxygen", "fluorine", "hydrogen", "carbonyl"] = Field(
-        description="what is put on"
+    group: Literal["hydroxyl", "oxygen", "fluorine", "hydrogen", "carbonyl", "carbonate"] = Field(
+        description="what is put on; a carbonate on an oxygen of the face is the CO2 that makes one"
     )
     on: str | None = Field(
         None,
@@ -148,7 +148,7 @@ class SurfaceGroup(_OnSurface):
         return self._made(self.wide_slabs(structure))
 
     def _made(self, slabs: Iterator[Cell]) -> Iterator[Cell]:
-        from defectflow.structures.surface_layers import groups_on
+        from defectflow.structures.surface_groups import groups_on
 
         for slab in slabs:
             yield from groups_on(slab, self.group, self.on, self.coverage)

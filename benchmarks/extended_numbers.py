@@ -1,0 +1,126 @@
+"""Energies of surfaces, interfaces, dislocations and faults, each recipe by an engine fit for it.
+
+    python benchmarks/extended_numbers.py                     # all: hours on one core
+    python benchmarks/extended_numbers.py surface_energy-fe-110
+    python benchmarks/extended_numbers.py --table             # what is in results/
+
+Rows by `eam` need potential files, which defectflow does not carry: those of Debian's package
+lammps-data, in /usr/share/lammps/potentials or in the folder that --potentials names. Written to
+results/extended_numbers.json: the rows of `defectflow compare --format json`, with the engine's
+model. None of these engines is density functional theory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from defectflow.documents import SurfaceEnergyDocument
+from defectflow.launch import run
+from defectflow.recipes import build, load
+from defectflow.recipes.parts import EngineChoice
+from defectflow.reference import compare
+
+ROOT = Path(__file__).resolve().parent.parent
+TARGET = ROOT / "results" / "extended_numbers.json"
+STORE = ROOT / ".defectflow" / "extended_numbers.sqlite"
+POTENTIALS = Path("/usr/share/lammps/potentials")
+#: Recipes of workflows/, and the potential file for those that `eam` computes.
+RUNS: Final[dict[str, str]] = {
+    "surface_energy-fe-100": "",
+    "surface_energy-fe-110": "",
+    "surface_energy-fe-111": "",
+    "surface_energy-fe-112": "",
+    "surface_energy-ag-low-index": "",
+    "surface_energy-cu-low-index": "Cu_mishin1.eam.alloy",
+    "dislocation_core_energy-fe-screw": "Fe_mm.eam.fs",
+    "dislocation_core_energy-al-screw": "Al_mm.eam.fs",
+    "interface_formation_energy-ag-cu111": "",
+    "interface_formation_energy-ni-cu111": "CuNi.eam.alloy",
+    "work_of_adhesion-ni-cu111": "CuNi.eam.alloy",
+    "work_of_adhesion-mos2-graphene": "",
+    "stacking_fault_energy-cu-intrinsic": "Cu_mishin1.eam.alloy",
+    "amorphous_surface_energy-cuzr": "CuZr_mm.eam.fs",
+    "surface_energy-lnmo": "",
+}
+
+
+def rows() -> list[dict[str, Any]]:
+    """Return what is in results/."""
+    found: list[dict[str, Any]] = json.loads(TARGET.read_text()) if TARGET.is_file() else []
+    return found
+
+
+def computed(name: str, potentials: Path) -> dict[str, Any]:
+    """Return the row of one recipe."""
+    recipe = load(ROOT / "workflows" / f"{name}.yaml")
+    if RUNS[name]:
+        choice = EngineChoice(name="eam", options={"potential": str(potentials / RUNS[name])})
+        recipe = replace(recipe, content=recipe.content.model_copy(update={"engine": choice}))
+    STORE.parent.mkdir(exist_ok=True)
+    document = run(build(recipe), STORE)
+    (compared,) = compare([document])
+    published = compared.published
+    return {
+        **compared.row(),
+        "model": document.engine.model_dump(mode="json").get("model"),
+        "condition": None if published is None else published.condition,
+        "more": _more(document),
+    }
+
+
+def _more(document: Any) -> dict[str, Any]:
+    """Return what a result says beside its value."""
+    if isinstance(document, SurfaceEnergyDocument):
+        planes = {one.name: one.energy_J_per_m2 for one in document.surfaces}
+        return {"surfaces_J_per_m2": planes, "wulff": document.wulff, "notes": document.notes}
+    fields = (
+        "cores",
+        "line_energy_eV_per_A",
+        "principal_strains",
+        "gap_built_A",
+        "gap_relaxed_A",
+        "displaced_fraction",
+        "disordered_A",
+        "order",
+        "notes",
+    )
+    told = document.model_dump(mode="json", include=set(fields))
+    for core in told.get("cores", ()):
+        del core["relaxed"]
+    return told
+
+
+def file_row(new: dict[str, Any]) -> None:
+    """Put a row into the file, in the place of an older one of the same recipe."""
+    kept = [row for row in rows() if row["recipe"] != new["recipe"]]
+    ordered = sorted([*kept, new], key=lambda row: row["recipe"])
+    TARGET.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
+
+
+def print_table() -> None:
+    """Print every row: ours, the published value, and the difference."""
+    for row in rows():
+        numbers = [row[key] for key in ("value", "published", "error")]
+        shown = "  ".join("   -  " if x is None else f"{x:+8.3f}" for x in numbers)
+        print(f"{row['recipe']:40} {row['engine']:9} {shown} {row['unit']}")
+
+
+def main() -> None:
+    """Run what was asked for and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("recipes", nargs="*", default=RUNS)
+    parser.add_argument("--table", action="store_true", help="print results/ only")
+    parser.add_argument("--potentials", type=Path, default=POTENTIALS)
+    asked = parser.parse_args()
+    if not asked.table:
+        for name in asked.recipes:
+            file_row(computed(name, asked.potentials))
+    print_table()
+
+
+if __name__ == "__main__":
+    main()
