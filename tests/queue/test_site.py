@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,11 +15,13 @@ from fireworks import Firework, FWorker, LaunchPad, ScriptTask, Workflow
 from pymongo import MongoClient
 
 from defectflow import recipes
+from defectflow.launch import node_checkup
 from defectflow.launch.fireworks_manager import FireWorksManager
 from defectflow.launch.launchpads import open_launchpad
 from defectflow.launch.site import load_site
 from defectflow.launch.submissions import Order
 
+QUEUE = "scheduler: slurm\nwall_time: '00:02:00'\nmemory_per_node_MB: 500\n"
 SITE = (
     "--force",
     "--scheduler",
@@ -29,6 +33,10 @@ SITE = (
     "--engine",
     "emt",
 )
+
+
+def queue_is_empty():
+    return not subprocess.run(["squeue", "-h"], capture_output=True, check=True).stdout
 
 
 def contents(url):
@@ -72,6 +80,39 @@ def test_a_site_is_set_up_and_used(slurm, url, folder, call, until):
     left = contents(url)
     assert not any(left.get(one) for one in ("fireworks", "workflows", "launches"))
     assert left.get("runs", []) == before.get("runs", [])
+
+
+def test_nodes_tell_their_time_through_the_queue(slurm, url, folder, call, until):
+    (folder / "queue.yaml").write_text(f"{QUEUE}steps:\n  light: {{memory_per_node_MB: 300}}\n")
+    words = ("doctor", "--queue", "queue.yaml", "--store", url, "--no-start")
+    assert " nodes: " not in call(*words)
+    said = call(*words, "--nodes", "--wait", 60)
+    for kind in ("default", "light"):
+        assert (
+            f"ok  nodes: {kind}: node {platform.node()} sees this folder and the database" in said
+        )
+    assert said.count(f"ok  clock: that of node {platform.node()} is ") == 2
+    until(queue_is_empty, 30)
+
+
+def test_nodes_that_do_not_answer_or_answer_wrongly(slurm, url, folder, call, until, monkeypatch):
+    words = ("doctor", "--queue", "queue.yaml", "--store", url, "--no-start", "--nodes", "--wait")
+    (folder / "queue.yaml").write_text(f"{QUEUE}directives: ['--begin=now+1hour']\n")
+    said = call(*words, 3, status=1)
+    assert "BAD nodes: default: queue job" in said
+    assert "is PENDING BeginTime; ask again with a longer --wait" in said
+    until(queue_is_empty, 30)
+    (folder / "queue.yaml").write_text(f"{QUEUE}setup: ['exit 3']\n")
+    said = call(*words, 8, status=1)
+    assert "failed with status 3:0 without an answer; see what it printed, in " in said
+    (folder / "queue.yaml").write_text(QUEUE)
+    # The clock of the database, seen from here, stands for one that differs on the node.
+    seen = node_checkup.server_clock_s
+    monkeypatch.setattr(node_checkup, "server_clock_s", lambda url: seen(url) + 9.0)
+    said = call(*words, 60, status=1)
+    assert re.search(r"BAD clock: that of node \S+ is \+9\.\d s from ours; set both by NTP", said)
+    assert "give --store" not in said
+    assert "needs a queue file" in call("doctor", "--no-start", "--nodes", status=1)
 
 
 @pytest.mark.parametrize("to", ["fireworks", "jobflow-remote"])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
 @click.option("--engine", "engines", multiple=True, metavar="E", help="Engine to look at.")
 @click.option("--queue", metavar="FILE", help="Queue file; [default: that of `defectflow init`]")
 @click.option("--no-start", is_flag=True, help="Let no engine compute; takes seconds less.")
+@click.option("--nodes", is_flag=True, help="Send queue jobs that tell the time of their nodes.")
+@click.option("--wait", default=300.0, metavar="S", help="Wait so long for nodes; [default: 300]")
 @format_option("table", "json")
 @store_option
 def command(
     recipes: tuple[str, ...],
     engines: tuple[str, ...],
-    queue: str | None,
     style: Format,
     store: str | None,
-    *,
-    no_start: bool,
+    **looks: Any,
 ) -> None:
     """Look whether this site works.
 
@@ -41,9 +42,14 @@ def command(
     """
     from defectflow.report import to_json
 
-    chosen = settings(store).model_copy(update={"queue": queue} if queue else {})
+    chosen = settings(store)
+    if looks["queue"]:
+        chosen = chosen.model_copy(update={"queue": looks["queue"]})
+    found = findings(chosen, recipes, engines, start=not looks["no_start"])
+    if looks["nodes"]:
+        found = chain(found, _nodes(chosen, looks["wait"]))
     rows = []
-    for one in findings(chosen, recipes, engines, start=not no_start):
+    for one in found:
         rows.append({"about": one.about, "ok": one.ok, "finding": one.words})
         if style == "table":
             click.echo(f"{'ok ' if one.ok else 'BAD'} {one.about}: {one.words}")
@@ -51,6 +57,29 @@ def command(
         click.echo(to_json(rows))
     if not all(row["ok"] for row in rows):
         raise SystemExit(1)
+
+
+def _nodes(chosen: Settings, wait_s: float) -> Iterator[Finding]:
+    """Ask compute nodes."""
+    from defectflow.errors import DefectflowError
+    from defectflow.launch.checkup import Finding
+    from defectflow.launch.site import load_site
+    from defectflow.settings import FOLDER
+
+    url = chosen.store or ""
+    if chosen.queue is None or not url.startswith("mongodb"):
+        words = (
+            "--nodes needs a queue file and the URL of a server: --queue FILE --store mongodb://…"
+        )
+        yield Finding("nodes", ok=False, words=words)
+        return
+    try:
+        site = load_site(chosen.queue)
+    except DefectflowError:  # said already
+        return
+    from defectflow.launch.node_checkup import node_findings
+
+    yield from node_findings(site, url, Path.cwd() / FOLDER, wait_s)
 
 
 def findings(

@@ -97,11 +97,11 @@ def clock_findings(url: str | None, folder: Path) -> Iterator[Finding]:
     """Compare this machine's clock with those of the database and of the file system."""
     if _is_server(url):
         try:
-            away_s = _server_clock_s(url or "")
+            away_s = server_clock_s(url or "")
         except StoreError as error:
             yield Finding("clock", ok=False, words=str(error))
         else:
-            yield _clock("the database", away_s)
+            yield clock_finding("the database", away_s)
     place = folder if folder.is_dir() else folder.absolute().parent
     try:
         with tempfile.NamedTemporaryFile(dir=place) as file:
@@ -113,16 +113,17 @@ def clock_findings(url: str | None, folder: Path) -> Iterator[Finding]:
         words = f"{place}: {error.strerror}; run this in a folder that can be written"
         yield Finding("clock", ok=False, words=words)
         return
-    yield _clock(f"the disk of {place}", away_s)
+    yield clock_finding(f"the disk of {place}", away_s)
 
 
-def _clock(whose: str, away_s: float) -> Finding:
+def clock_finding(whose: str, away_s: float) -> Finding:
+    """Judge how far a clock is ahead of ours, seconds."""
     ok = abs(away_s) <= _CLOCK_S
     words = f"that of {whose} is {away_s:+.1f} s from ours"
     return Finding("clock", ok, words if ok else f"{words}; set both by NTP (chronyc, timedatectl)")
 
 
-def _server_clock_s(url: str) -> float:
+def server_clock_s(url: str) -> float:
     """Return how far the clock of a database is ahead, seconds."""
     from pymongo import MongoClient
     from pymongo.errors import PyMongoError

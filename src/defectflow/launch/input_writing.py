@@ -78,7 +78,8 @@ def size_of(job: Job, kind: str) -> Size:
     if kind == "melt":
         from defectflow.engines.melting import Schedule
 
-        known = sum(Schedule(**job.function.__self__.schedule).steps)  # type: ignore[attr-defined]
+        melting, cooling = Schedule(**job.function.__self__.schedule).steps  # type: ignore[attr-defined]
+        known = melting + cooling
     images = len(requests) if kind == "band" else 1
     first = next(iter(requests.values()))
     return size_of_request(engine_of(job), first, images=images, evaluations=known)
