@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 
 import pytest
@@ -11,6 +12,13 @@ from defectflow.launch import queues
 from defectflow.launch.site import Site
 
 #: What the manuals of the schedulers ask for: 2 nodes, 8 processes each, 2 threads, 16 GB a node.
+#: Slurm: sbatch(1), "Options"; scripts run on a real Slurm in tests/queue.
+#: PBS Pro: qsub(1B) of OpenPBS, "Requesting resources and placing jobs" and "Options" (-N -q -A -o
+#: -e; relative paths are those of qsub's directory); pbs_resources(7B), "Resources built into PBS".
+#: SGE: submit(1), "Options", complex(5), queue_conf(5) for h_rt and h_vmem, which count for each
+#: slot; scripts run on a real Grid Engine in tests/queue.
+#: LSF: bsub in the command reference of Spectrum LSF 10.1, "Options" (-J -n -W -R -q -P -o -e); the
+#: strings span, affinity and rusage under "Specifying resource requirements" there.
 DIRECTIVES = {
     "slurm": {
         "#SBATCH --nodes=2",
@@ -28,6 +36,7 @@ DIRECTIVES = {
     "pbs": {
         "#PBS -N defectflow-default",
         "#PBS -l select=2:ncpus=16:mpiprocs=8:ompthreads=2:mem=16000mb",
+        "#PBS -l place=scatter",
         "#PBS -l walltime=12:30:00",
         "#PBS -q long",
         "#PBS -A m1",
@@ -103,6 +112,39 @@ def test_scripts_of_fireworks(scheduler):
     ]
     # A directive below the first command would be ignored by the queue.
     assert max(i for i, line in enumerate(lines) if line.startswith(mark)) < lines.index(body[0])
+
+
+#: pbs_resources(7B): what is requested inside of a chunk, and what of the whole job.
+IN_CHUNKS = {"ncpus": r"[1-9]\d*", "mpiprocs": r"[1-9]\d*", "ompthreads": r"[1-9]\d*",
+             "mem": r"[1-9]\d*(b|w|kb|kw|mb|mw|gb|gw)"}  # fmt: skip
+OF_THE_JOB = {"walltime": r"((\d+:)?\d{1,2}:)?\d{1,2}", "place": "scatter"}
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+@pytest.mark.parametrize("memory_MB", [None, 16000])
+@pytest.mark.parametrize("writer", ["fireworks", "qtoolkit"])
+def test_requests_of_pbs_follow_the_grammar_of_its_manual(nodes, memory_MB, writer):
+    """-l select=[N:]chunk with chunk = name=value[:name=value ...], or -l name=value; qsub(1B)."""
+    given = site("pbs", nodes=nodes, memory_per_node_MB=memory_MB)
+    if writer == "fireworks":
+        script = queues.adapter(given, "default", "work").get_script_str("/place")
+    else:
+        pytest.importorskip("qtoolkit", reason="pip install 'defectflow[queues]'")
+        fields = queues.resources(given, "default")
+        script = queues.scheduler_io(given).generate_header(fields)
+    requests = dict(re.findall(r"^#PBS -l (\w+)=(\S+)$", script, re.MULTILINE))
+    assert script.count("#PBS -l ") == len(requests)  # nothing else, nothing twice
+    count, *parts = requests.pop("select").split(":")
+    chunk = dict(part.split("=") for part in parts)
+    assert int(count) == nodes
+    assert chunk["ncpus"] == "16"
+    assert chunk["mpiprocs"] == "8"
+    assert ("mem" in chunk) == (memory_MB is not None)
+    for found, known in ((chunk, IN_CHUNKS), (requests, OF_THE_JOB)):
+        for name, value in found.items():
+            assert re.fullmatch(known[name], value), (name, value)
+    # Without it both chunks may lie on one node.
+    assert nodes == 1 or requests.get("place") == "scatter"
 
 
 @pytest.mark.parametrize(

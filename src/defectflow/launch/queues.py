@@ -140,7 +140,8 @@ def _pbs_fields(given: Resources) -> dict[str, Any]:
     chunk += f":ompthreads={given.threads_per_process}"
     if given.memory_per_node_MB:
         chunk += f":mem={given.memory_per_node_MB}mb"
-    return {"select": chunk, "walltime": given.wall_time}
+    place = "scatter" if given.nodes > 1 else None  # else chunks may share a node
+    return {"select": chunk, "place": place, "walltime": given.wall_time}
 
 
 def _sge_fields(given: Resources) -> dict[str, Any]:
