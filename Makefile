@@ -25,7 +25,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 DEMO := migration_barrier-mg-tis2 migration_barrier-mg-mn2o4-spinel migration_barrier-li-mn2o4-spinel
 DEMO_RECIPES := $(DEMO:%=workflows/%.yaml)
-# 94 s of one core at this level.
+# Less than a minute of one core.
 DFT_RECIPE := workflows/d_band_center-cu111.yaml
 
 help:
