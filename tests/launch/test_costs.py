@@ -76,6 +76,7 @@ def document(uuid, seconds, calls=5, cores=None, **more):
         "wall_time_s": seconds,
         "force_calls": calls,
         "steps": calls - 1,
+        "fmax_eV_per_A": 0.01,
         **more.pop("output", {}),
     }
     metadata = {**({"cores": cores} if cores else {}), **more}
@@ -91,10 +92,18 @@ def test_finished_jobs_of_a_store():
         document("e", 10.0, output={"quantity": "migration_barrier"}),
         document("f", 3.0, 1, output={"steps": 0}),
         document("g", 9.0, 13, output={"steps": None, "atoms": [0, 1]}),
+        document("h", 7.0, 99),
     ]
     with open_store("memory://") as store:
+        del documents[-1]["output"]["fmax_eV_per_A"]  # molecular dynamics converges to nothing
         for one in documents:
             store.file(one)
         found = {(job.kind, job.core_seconds): job for job in finished_jobs(store, "emt")}
-    assert found.keys() == {("relax", 10.0), ("relax", 80.0), ("static", 3.0), ("vibrations", 9.0)}
+    assert found.keys() == {
+        ("relax", 10.0),
+        ("relax", 80.0),
+        ("static", 3.0),
+        ("vibrations", 9.0),
+        ("melt", 7.0),
+    }
     assert {job.work for job in found.values()} == {3.0}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -76,23 +77,44 @@ def size(waves):
 
 
 def test_what_a_code_takes_beside_the_count_is_found():
+    """Programs of twice the count, a crystal of 0.7 times it, and peaks that scatter by a tenth."""
     rng = np.random.default_rng(1)
-    sizes = [size(float(one)) for one in rng.uniform(1e3, 1e5, 40)]
-    jobs = [finished(s, 1.7 * s.memory_MB("vasp", 4) * rng.lognormal(0, 0.1), 4) for s in sizes]
+    sizes = [size(waves) for waves in np.exp(rng.uniform(np.log(1e3), np.log(1e6), 60))]
+    true = np.array([2.0, 0.7])
+    jobs = [finished(s, true @ s.parts_MB("vasp", 4) * rng.normal(1, 0.1), 4) for s in sizes]
     model = MemoryModel.fitted(jobs, "vasp")
-    assert model.ratio == pytest.approx(1.7, rel=0.05)
-    assert model.factor == pytest.approx(np.exp(0.2), rel=0.1)
-    new = size(2e5)
-    assert model.estimate(new, 2) == pytest.approx(model.ratio * new.memory_MB("vasp", 2))
-    assert f"{model.ratio:.2f} times" in model.basis()
-    assert "40 finished jobs" in model.basis()
+    assert model.factors == pytest.approx(true, rel=0.1)
+    assert model.scatter == pytest.approx(0.1, rel=0.3)
+    for waves in (1e3, 1e5, 3e6):
+        new = size(waves)
+        assert model.estimate(new, 2) == pytest.approx(true @ new.parts_MB("vasp", 2), rel=0.1)
+        assert model.factor(new, 2) == pytest.approx(1.2, abs=0.08)
+    assert "60 finished jobs" in model.basis()
+
+
+def test_small_cells_do_not_tell_what_large_ones_need():
+    """Programs twice as large as counted: the error bar of a large cell stays what it was."""
+    small, large_ = size(1e3), size(3e6)
+    assert small.parts_MB("gpaw", 1)[0] > 5 * small.parts_MB("gpaw", 1)[1]
+    jobs = [finished(small, 2 * small.memory_MB("gpaw", 1))] * 10
+    model = MemoryModel.fitted(jobs, "gpaw")
+    assert model.estimate(small, 1) == pytest.approx(2 * small.memory_MB("gpaw", 1), rel=0.05)
+    assert model.estimate(large_, 1) < 1.3 * large_.memory_MB("gpaw", 1)
+    assert model.factor(small, 1) < 1.3
+    assert model.factor(large_, 1) > 1.7
+
+
+def test_a_guide_takes_the_memory_of_a_potential():
+    alone, guided = size(1e4), replace(size(1e4), guided=True)
+    more_MB = guided.memory_MB("gpaw", 1) - alone.memory_MB("gpaw", 1)
+    assert more_MB == Size(4).memory_MB("potential", 1)
 
 
 def test_too_few_measured_jobs_leave_the_count_and_say_so():
     jobs = [finished(size(1e4), 5000.0)] * 2 + [finished(size(1e4), None)] * 9
     model = MemoryModel.fitted(jobs, "vasp")
     assert model.estimate(size(1e4), 1) == size(1e4).memory_MB("vasp", 1)
-    assert model.factor == 2.0
+    assert model.factor(size(1e4), 1) <= 2.0
     assert "counted" in model.basis()
     assert "not measured" in model.basis()
 

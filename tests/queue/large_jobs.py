@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobflow import job
+from jobflow import Response, job
 
 
 @job
@@ -22,3 +22,15 @@ def large_list(megabytes):
 def frames(trajectory):
     """Return their number."""
     return len(trajectory)
+
+
+@job
+def length(text):
+    """Return how long a text is, given as an input."""
+    return len(text)
+
+
+@job
+def asking(megabytes):
+    """Ask for a job with a large input."""
+    return Response(replace=length("x" * (megabytes * 1_000_000)))

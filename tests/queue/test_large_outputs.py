@@ -1,14 +1,19 @@
-"""Outputs larger than a document of MongoDB, over jobflow-remote, its runner and its worker."""
+"""Outputs and inputs larger than a document of MongoDB, over both managers and their workers."""
 
 from __future__ import annotations
 
 import importlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 from jobflow import Flow
 
+from defectflow.errors import StoreError
+from defectflow.launch.fireworks_manager import FireWorksManager
+from defectflow.launch.launchpads import open_launchpad
 from defectflow.launch.remote_manager import PROJECT, RemoteManager
 from defectflow.launch.site import load_site
 from defectflow.launch.submissions import Order
@@ -80,3 +85,46 @@ def test_output_larger_than_a_document_goes_through_jobflow_remote(runner, url, 
         assert "output" not in found
     finally:
         outputs.close()
+
+
+def test_input_larger_than_a_document_goes_through_fireworks(url, folder, large_jobs):
+    """Given with the flow, and asked for by a job that runs."""
+    queue, place = str(folder / "queue.yaml"), str(folder / ".defectflow")
+    pad = open_launchpad(url)
+    manager = FireWorksManager(pad, url, place, load_site(queue), queue)
+    given, asked = large_jobs.length("y" * 17_000_000), large_jobs.asking(18)
+    flow = Flow([given, asked])
+    assert manager.submit(Order("trial", "", "a" * 64, "defectflow x", flow))
+    words = ["--store", url, "--queue", queue, "--kind", "default", "--folder", place]
+    command = [sys.executable, "-m", "defectflow.launch.worker", *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "3 jobs done" in done.stdout, done.stderr
+    with open_store(url) as store:
+        assert store.jobs.get_output(given.uuid) == 17_000_000
+        assert store.jobs.get_output(asked.uuid) == 18_000_000
+    sizes = [len(str(one)) for one in pad.fireworks.find()]
+    assert len(sizes) == 3
+    assert max(sizes) < 10 * SMALL_B
+
+
+def test_input_larger_than_a_document_is_refused_by_jobflow_remote(runner, large_jobs):
+    manager, _ = runner
+    flow = Flow([large_jobs.length("y" * 17_000_000)])
+    with pytest.raises(StoreError, match=r"it has 17 MB of input, .* submit with --to fireworks"):
+        manager.submit(Order("trial", "", "a" * 64, "defectflow x", flow))
+    assert manager.submissions() == []
+    assert manager.controller.count_jobs() == 0
+
+
+def test_job_that_asks_for_one_larger_than_a_document_over_jobflow_remote(runner, large_jobs):
+    manager, running = runner
+    assert manager.submit(
+        Order("trial", "", "a" * 64, "defectflow x", Flow([large_jobs.asking(18)]))
+    )
+    running.run_all_jobs(max_seconds=60)
+    (state,) = manager.submissions()
+    assert state.state == "failed"
+    (trouble,) = state.troubles
+    assert trouble.job == "asking"
+    assert "asks for a job with 18 MB of input" in trouble.words
+    assert "submit with --to fireworks" in trouble.words

@@ -203,7 +203,7 @@ def finished_jobs(store: Store, engine: str) -> list[Finished]:
     fields = [
         "metadata", "output.wall_time_s", "output.force_calls", "output.structure", "output.steps",
         "output.inputs", "output.images", "output.atoms", "output.fermi_eV", "output.quantity",
-        "output.fmax_eV_per_A",
+        "output.fmax_eV_per_A", "output.guidance",
     ]  # fmt: skip
     found = store.jobs.docs_store.query(
         criteria, fields, sort={"completed_at": -1}, limit=4 * _MOST
@@ -228,7 +228,8 @@ def _finished(output: Mapping[str, Any], metadata: Mapping[str, Any]) -> Finishe
         np.array([site["abc"] for site in structure["sites"]]),
         [_number(site) for site in structure["sites"]],
     )
-    size = size_of_input(cell, output.get("inputs") or {})
+    guided = output.get("guidance") is not None
+    size = size_of_input(cell, output.get("inputs") or {}, guided=guided)
     if size.work is None:
         return None
     inner = len(images) - 2 if images else 1

@@ -82,7 +82,9 @@ def size_of(job: Job, kind: str) -> Size:
         known = melting + cooling
     images = len(requests) if kind == "band" else 1
     first = next(iter(requests.values()))
-    return size_of_request(engine_of(job), first, images=images, evaluations=known)
+    guided = engine_of(job) is not job.function.__self__.engine  # type: ignore[attr-defined]
+    more = {"images": images, "evaluations": known, "guided": guided}
+    return size_of_request(engine_of(job), first, **more)
 
 
 def files_of(job: Job, kind: str) -> dict[str, str]:

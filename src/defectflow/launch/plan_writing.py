@@ -100,7 +100,7 @@ def cells(row: Row) -> dict[str, Any]:
         "processes": row.given.processes if size else None,
         "threads": row.given.threads_per_process if size else None,
         "memory needed MB": None if row.memory_MB is None else round(row.memory_MB),
-        "memory factor": row.memory and f"{row.memory.factor:.1f}",
+        "memory factor": None if row.memory_factor is None else f"{row.memory_factor:.1f}",
         "memory given MB": row.given.memory_per_node_MB if row.queued else None,
         "wall time given": row.given.wall_time if row.queued else None,
         "wall time s": None if row.seconds is None else round(row.seconds),

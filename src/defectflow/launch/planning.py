@@ -53,8 +53,12 @@ class Row:
     @property
     def cores(self) -> int:
         """Cores that compute."""
-        processes = 1 if self.family == "potential" else self.given.processes
-        return processes * self.given.threads_per_process
+        return self.processes * self.given.threads_per_process
+
+    @property
+    def processes(self) -> int:
+        """Processes that compute."""
+        return 1 if self.family == "potential" else self.given.processes
 
     @property
     def seconds(self) -> float | None:
@@ -73,9 +77,15 @@ class Row:
         """Memory on each node, to the factor that the model names."""
         if self.size is None or self.memory is None:
             return None
-        processes = 1 if self.family == "potential" else self.given.processes
-        whole = self.memory.estimate(self.size, processes)
-        return None if whole is None else whole / min(self.given.nodes, processes)
+        whole = self.memory.estimate(self.size, self.processes)
+        return None if whole is None else whole / min(self.given.nodes, self.processes)
+
+    @property
+    def memory_factor(self) -> float | None:
+        """By what 19 of 20 jobs differ at most from that."""
+        if self.size is None or self.memory is None:
+            return None
+        return self.memory.factor(self.size, self.processes)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from defectflow.errors import EngineError, StoreError
-from defectflow.launch import queues
+from defectflow.launch import queues, remote_run
 from defectflow.launch.execution import steps_of
 from defectflow.launch.launchpads import COLLECTION, STALE_S
 from defectflow.launch.submissions import Submission, Trouble
@@ -66,8 +66,7 @@ def project(url: str, folder: str, site: Site) -> dict[str, Any]:
             "max_jobs": site.jobs,
             "resources": given,
             "pre_run": "\n".join([*marks, *queues.preamble(site, kind)]),
-            "execution_cmd": f"{shlex.quote(str(Path(sys.executable).with_name('jf')))}"
-            " -fe execution run {}",
+            "execution_cmd": f"{shlex.quote(sys.executable)} -m {remote_run.__name__} {{}}",
         }
     outputs = PartedStore(url, "outputs").as_dict()
     return {
@@ -136,9 +135,16 @@ class RemoteManager:
         return cls(_controller(yaml.safe_load(file.read_text())), file)
 
     def submit(self, order: Order) -> bool:
-        """Add a recipe's flow; return False if it was there already."""
+        """Add a recipe's flow; return False if it was there already.
+
+        Raises
+        ------
+        StoreError
+            If a job is larger than a document of MongoDB may be.
+        """
         from pymongo.errors import DuplicateKeyError
 
+        _check_sizes(order)
         claims = self.controller.db[COLLECTION]
         record: dict[str, Any] = {
             **order.label(),
@@ -253,6 +259,16 @@ def _state(states: Sequence[str]) -> State:
         return "cancelled"
     moving = known - {"COMPLETED", "WAITING", *_FAILED}
     return "failed" if known & _FAILED and not moving else "waiting"
+
+
+def _check_sizes(order: Order) -> None:
+    """Refuse jobs that the queue's database cannot hold."""
+    for step in steps_of(order.flow):
+        size_B = remote_run.size_of(step.job)
+        if size_B > remote_run.MOST_B:
+            words = remote_run.size_words(size_B)
+            message = f"{order.recipe}, job {step.job.name}: it has {words}"
+            raise StoreError(message)
 
 
 def _said(job: Any) -> str:

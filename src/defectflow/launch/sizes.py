@@ -25,7 +25,9 @@ _SYMMETRY_A: Final = 1e-3
 _BYTES: Final = 16  # of a complex number
 _MB: Final = 1e6
 #: What a process takes before it has a crystal: GPAW brings Python, a potential also torch.
-_EMPTY_MB: Final = {"potential": 700.0, "gpaw": 250.0, "espresso": 100.0, "vasp": 100.0}
+_EMPTY_MB: Final = {"potential": 700.0, "gpaw": 200.0, "espresso": 100.0, "vasp": 100.0}
+#: The process that starts the others and waits for them.
+_WORKER_MB: Final = 150.0
 #: Copies of the wave functions of one k-point that an eigensolver works with, beside them.
 _WORKING_COPIES: Final = 3
 #: Real functions on the dense grid: densities, potentials, their history in mixing, FFT buffers.
@@ -54,6 +56,8 @@ class Size:
         Images of a band that are computed.
     evaluations
         Evaluations of energy and forces, where their number is known beforehand.
+    guided
+        Whether a potential shows an engine with electrons the way.
     """
 
     atoms: int
@@ -64,6 +68,7 @@ class Size:
     spins: int = 1
     images: int = 1
     evaluations: int | None = None
+    guided: bool = False
 
     @property
     def work(self) -> float | None:
@@ -79,14 +84,20 @@ class Size:
         return self.kpoints * self.spins * self.electrons**2 * self.plane_waves
 
     def memory_MB(self, family: str, processes: int) -> float | None:
-        """Return the memory that a calculation takes, all processes together, to a factor of two.
+        """Return the memory that a calculation takes, MB, of all processes, to a factor of two."""
+        parts = self.parts_MB(family, processes)
+        return None if parts is None else sum(parts)
+
+    def parts_MB(self, family: str, processes: int) -> tuple[float, float] | None:
+        """Return the memory of programs, and what grows with the crystal; None if not known.
 
         States of all k-points are kept, beside what an eigensolver works with at one of them and
-        functions on the dense grid; each process has its program and its own grids.
+        functions on the dense grid; each process has its program and its own grids, beside the
+        worker that starts them. A guide is a potential in the worker.
         """
-        empty_MB = _EMPTY_MB.get(family, _EMPTY_MB["potential"])
+        potential_MB = (_EMPTY_MB["potential"], _POTENTIAL_MB_PER_ATOM * self.atoms)
         if self.mesh is None:
-            return empty_MB + _POTENTIAL_MB_PER_ATOM * self.atoms
+            return potential_MB
         if self.electrons is None or self.plane_waves is None or self.kpoints is None:
             return None
         bands = 0.6 * self.electrons + 4
@@ -94,7 +105,11 @@ class Size:
         copies = self.kpoints * self.spins + _WORKING_COPIES * processes
         # The density has twice the wave vectors: 8 times the volume, in a box 6/π times the sphere.
         grid_MB = self.plane_waves * 8 * 6 / math.pi * 8 / _MB * _GRID_FUNCTIONS
-        return processes * empty_MB + copies * state_MB + grid_MB
+        programs_MB = _WORKER_MB + processes * _EMPTY_MB.get(family, _EMPTY_MB["vasp"])
+        grown_MB = copies * state_MB + grid_MB
+        if self.guided:
+            return programs_MB + potential_MB[0], grown_MB + potential_MB[1]
+        return programs_MB, grown_MB
 
 
 def size_of_input(
