@@ -36,13 +36,19 @@ from defectflow.documents.charged import (
     HostBands,
     TransitionDocument,
 )
+from defectflow.documents.charges import BaderChargeDocument
 from defectflow.documents.convergence import (
     ConvergenceDocument,
     ConvergencePoint,
     ConvergenceScan,
 )
 from defectflow.documents.dislocations import DislocationCore, DislocationCoreDocument
-from defectflow.documents.electronic import AtomDos, DosDocument, VacuumDocument
+from defectflow.documents.electronic import (
+    AtomDos,
+    ChargesDocument,
+    DosDocument,
+    VacuumDocument,
+)
 from defectflow.documents.electronic_structure import (
     BandDescription,
     BandGapDocument,
@@ -95,11 +101,13 @@ __all__ = [
     "AdsorptionSite",
     "AmorphousSurfaceDocument",
     "AtomDos",
+    "BaderChargeDocument",
     "BandDescription",
     "BandDocument",
     "BandGapDocument",
     "Candidate",
     "ChargeCorrectionDocument",
+    "ChargesDocument",
     "ChemicalPotential",
     "CompetingPhase",
     "ConvergenceDocument",
@@ -186,6 +194,7 @@ RESULTS: dict[str, type[ResultDocument]] = {
     "surface_energy": SurfaceEnergyDocument,
     "trend": TrendDocument,
     "work_function": WorkFunctionDocument,
+    "bader_charge": BaderChargeDocument,
     "work_of_adhesion": InterfaceEnergyDocument,
     "interface_formation_energy": InterfaceEnergyDocument,
     "twin_energy": PlanarEnergyDocument,

@@ -100,3 +100,39 @@ class DosDocument(Document):
             message = "one projected density of states per atom is needed"
             raise ValueError(message)
         return self
+
+
+class ChargesDocument(Document):
+    """Charges of atoms after Bader, with the same meaning from every code.
+
+    Attributes
+    ----------
+    charges_e
+        Of each atom, elementary charges; positive where electrons are missing. They add up to
+        `charge`.
+    grid
+        Points of the density along the vectors of the cell.
+    lost_electrons
+        What the grid lost near the nuclei; shared out in equal parts.
+    elsewhere_electrons
+        What lies around maxima of the density that are no atoms; counted to the nearest ones.
+    profile_per_A
+        Electrons per Å of height, means over planes parallel to the first two vectors.
+    charge, inputs, repairs
+        As in `RelaxDocument`.
+    """
+
+    structure: Crystal
+    charges_e: tuple[float, ...]
+    grid: tuple[int, int, int]
+    lost_electrons: float
+    elsewhere_electrons: float
+    profile_per_A: Curve
+    energy_eV: float
+    charge: int = 0
+    force_calls: int
+    wall_time_s: float
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    repairs: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    engine: EngineStamp

@@ -52,8 +52,8 @@ class Capability(StrEnum):
     VACUUM_LEVEL = "vacuum_level"
     #: Electrostatic potentials at the atoms, which align charged cells.
     SITE_POTENTIALS = "site_potentials"
-    #: Minimum energy paths (nudged elastic band).
-    BAND = "band"
+    ATOMIC_CHARGES = "atomic_charges"  # after Bader
+    BAND = "band"  # minimum energy paths
     VIBRATIONS = "vibrations"
     #: A dispersion correction that can be switched on.
     DISPERSION = "dispersion"

@@ -62,6 +62,7 @@ class Espresso(CalculatorEngine):
         Capability.KPOINTS,
         Capability.DOS,
         Capability.VACUUM_LEVEL,
+        Capability.ATOMIC_CHARGES,
         Capability.VIBRATIONS,
         Capability.DISPERSION,
     }

@@ -67,6 +67,7 @@ class Gpaw(CalculatorEngine):
         Capability.SITE_POTENTIALS,
         Capability.DOS,
         Capability.VACUUM_LEVEL,
+        Capability.ATOMIC_CHARGES,
         Capability.VIBRATIONS,
         Capability.DISPERSION,
     }

@@ -168,6 +168,14 @@ class GpawCalculator(Calculator):
         profile: list[float] = self._ask("potential_profile")["profile"]
         return profile
 
+    def all_electron_density_per_A3(self, refinement: int) -> np.ndarray:
+        """Return the density of all electrons on a grid that many times as fine as the own one."""
+        path = self.task.folder / "density.npy"
+        self._ask("all_electron_density", path=str(path), refinement=refinement)
+        density: np.ndarray = np.load(path, allow_pickle=False)
+        path.unlink()
+        return density
+
     def finish(self) -> None:
         """Remove what only an interrupted run would need."""
         if self._state is not None:

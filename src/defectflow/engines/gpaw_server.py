@@ -162,6 +162,15 @@ class Calculation:
         grid = self.gpaw.get_electrostatic_potential()
         return {"profile": grid.mean(axis=(0, 1)).tolist()}
 
+    def all_electron_density(self, path: str, refinement: int) -> None:
+        """Write the density of all electrons, cores included, per Å³."""
+        import numpy as np
+
+        density = self.gpaw.get_all_electron_density(gridrefinement=refinement)
+        if self.world.rank == 0:
+            np.save(path, np.asarray(density, dtype=float))
+        self.world.barrier()
+
     def save(self, path: str) -> None:
         """Write density and wave functions, in one move."""
         fresh = f"{path}.new"

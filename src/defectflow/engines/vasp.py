@@ -113,6 +113,7 @@ class Vasp(CalculatorEngine):
         Capability.SITE_POTENTIALS,
         Capability.DOS,
         Capability.VACUUM_LEVEL,
+        Capability.ATOMIC_CHARGES,
         Capability.VIBRATIONS,
         Capability.DISPERSION,
     }

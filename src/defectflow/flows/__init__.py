@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from defectflow.flows.adsorption import AdsorptionMaker
 from defectflow.flows.charged_defects import ChargePlan
+from defectflow.flows.charges import BaderChargeMaker
 from defectflow.flows.convergence import ConvergenceMaker
 from defectflow.flows.electronic_structure import (
     BandGapMaker,
@@ -31,6 +32,7 @@ from defectflow.flows.voltage import IntercalationVoltageMaker
 
 __all__ = [
     "AdsorptionMaker",
+    "BaderChargeMaker",
     "BandGapMaker",
     "CellPlan",
     "ChargePlan",

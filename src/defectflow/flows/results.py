@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from defectflow.documents.base import now
 
 if TYPE_CHECKING:
-    from defectflow.documents.electronic import DosDocument
+    from defectflow.documents.electronic import ChargesDocument, DosDocument
     from defectflow.documents.steps import BandDocument, RelaxDocument
     from defectflow.documents.vibrations import VibrationsDocument
     from defectflow.engines.contract import Engine
@@ -26,7 +26,7 @@ def heading(engine: Engine, provenance: Provenance) -> dict[str, Any]:
 
 
 def cost(
-    *steps: RelaxDocument | BandDocument | DosDocument | VibrationsDocument,
+    *steps: RelaxDocument | BandDocument | ChargesDocument | DosDocument | VibrationsDocument,
 ) -> dict[str, Any]:
     """Return what steps cost together, as fields of the result."""
     return {

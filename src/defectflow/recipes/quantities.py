@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from defectflow.recipes import (
     adsorption,
     amorphous_surfaces,
+    charges,
     convergence,
     dislocations,
     electronic_structure,
@@ -69,6 +70,7 @@ FAMILIES: Final[dict[str, Family]] = {
     "work_function": Family(
         electronic_structure.WorkFunctionRecipe, electronic_structure.build_work_function
     ),
+    "bader_charge": Family(charges.BaderChargeRecipe, charges.build),
     "surface_energy": Family(surfaces.SurfaceEnergyRecipe, surfaces.build),
     "amorphous_surface_energy": Family(
         amorphous_surfaces.AmorphousSurfaceEnergyRecipe, amorphous_surfaces.build

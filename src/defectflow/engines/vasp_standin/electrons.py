@@ -36,6 +36,9 @@ _APART_EV: Final = 0.01
 #: Depth (eV) and radius (Å) of the well at an atom, points per Å of the potential.
 _WELL: Final = (20.0, 1.0)
 _POINTS_PER_A: Final = 6.0
+#: Radii of the model's densities, Å.
+_VALENCE_A: Final = 0.4
+_CORE_A: Final = 0.2
 #: Potential energy of an electron far from all atoms, eV: above the Fermi level of any model.
 _OUTSIDE_EV: Final = 8.0
 
@@ -173,15 +176,46 @@ def potential_text(crystal: Poscar) -> str:
     """Return LOCPOT: a Gaussian well at each atom, 8 eV far from all."""
     lengths = np.linalg.norm(crystal.cell, axis=1)
     grid = np.maximum(2 * np.round(lengths * _POINTS_PER_A / 2).astype(int), 4)
+    depth_eV, radius_A = _WELL
+    heights = [-depth_eV] * len(crystal.scaled)
+    return _grid_text(crystal, _gaussians(crystal, grid, heights, radius_A) + _OUTSIDE_EV)
+
+
+def density_texts(inputs: Inputs, crystal: Poscar) -> dict[str, str]:
+    """Return densities by file: Gaussians of the valence at the atoms, narrow ones for cores."""
+    grid = np.array([inputs.incar.integer(f"NG{axis}F", 48) for axis in "XYZ"])
+    electrons = [
+        potential.valence
+        for count, potential in zip(crystal.counts, inputs.potentials, strict=True)
+        for _ in range(count)
+    ]
+    electrons = [one * inputs.electrons / sum(electrons) for one in electrons]
+    volume_A3 = abs(float(np.linalg.det(crystal.cell)))
+    texts: dict[str, str] = {}
+    for names, radius_A in ((("AECCAR2", "CHGCAR"), _VALENCE_A), (("AECCAR0",), _CORE_A)):
+        heights = [one / (np.pi**1.5 * radius_A**3) * volume_A3 for one in electrons]
+        text = _grid_text(crystal, _gaussians(crystal, grid, heights, radius_A))
+        texts |= dict.fromkeys(names, text)
+    return texts
+
+
+def _gaussians(
+    crystal: Poscar, grid: NDArray[np.int_], heights: list[float], radius_A: float
+) -> Array:
+    """Return a sum of periodic Gaussians at the atoms."""
     steps = [np.arange(n) / n for n in grid]
     points = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1)
-    depth_eV, radius_A = _WELL
-    values = np.full(tuple(grid), _OUTSIDE_EV)
-    for place in crystal.scaled:
+    values = np.zeros(tuple(grid))
+    for place, height in zip(crystal.scaled, heights, strict=True):
         away = points - place
         squares = (((away - np.round(away)) @ crystal.cell) ** 2).sum(axis=-1)
-        values -= depth_eV * np.exp(-squares / radius_A**2)
+        values += height * np.exp(-squares / radius_A**2)
+    return values
+
+
+def _grid_text(crystal: Poscar, values: Array) -> str:
+    """Return a file of the kind of CHGCAR and LOCPOT."""
     flat = values.ravel(order="F")
-    lines = [" ".join(f"{x:.6E}" for x in flat[k : k + 5]) for k in range(0, len(flat), 5)]
-    head = "\n".join([crystal.text().rstrip("\n"), "", " ".join(map(str, grid))])
+    lines = [" ".join(f"{x:.10E}" for x in flat[k : k + 5]) for k in range(0, len(flat), 5)]
+    head = "\n".join([crystal.text().rstrip("\n"), "", " ".join(map(str, values.shape))])
     return head + "\n" + "\n".join(lines) + "\n"

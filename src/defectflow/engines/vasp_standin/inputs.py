@@ -53,7 +53,7 @@ _FIXED_DENSITY: Final = 10
 #: Tags of the Hamiltonian, which the potential replaces.
 _HAMILTONIAN: Final = ("GGA", "METAGGA", "LHFCALC", "LDAU", "IVDW", "LUSE_VDW", "NUPDOWN")
 #: Files asked for by logical tags that are not written.
-_FILES: Final = {"LVTOT": "LOCPOT", "LAECHG": "AECCAR0 and AECCAR2"}
+_FILES: Final = {"LVTOT": "LOCPOT"}
 _PROJECTING: Final = 10
 
 
@@ -99,6 +99,11 @@ class Inputs:
         return any(tag in self.incar.tags for tag in _DENSITY_OF_STATES)
 
     @property
+    def has_density(self) -> bool:
+        """Whether densities are asked for: those of a model are then written."""
+        return self.incar.logical("LAECHG")
+
+    @property
     def has_potential(self) -> bool:
         """Whether a potential is asked for: that of a model is then written."""
         return self.incar.logical("LVHAR")
@@ -138,6 +143,8 @@ class Inputs:
             said.append("NEDOS: levels and projections are those of a model without any physics")
         elif self.projects:
             said.append("LORBIT: no density of states; moments of atoms are the starting moments")
+        if self.has_density:
+            said.append("LAECHG: densities are Gaussians at the atoms, no physics")
         if self.has_potential:
             said.append("LVHAR: LOCPOT holds Gaussian wells at the atoms, no physics")
         return said

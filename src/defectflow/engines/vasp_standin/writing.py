@@ -28,6 +28,8 @@ WRITTEN: Final = (
     "CHGCAR",
     "WAVECAR",
     "LOCPOT",
+    "AECCAR0",
+    "AECCAR2",
 )
 #: Files that other programs want to see, by the tag that switches them off.
 _PLACEHOLDERS: Final = {"LCHARG": "CHGCAR", "LWAVE": "WAVECAR"}
@@ -95,13 +97,23 @@ class Outputs:
             return
         self._append("vasprun.xml", extra + vasprun.tail(self.inputs, self.last.crystal))
         self._append("OUTCAR", outcar.tail(ending, time.monotonic() - self.begun))
+        written = self._model_files()
         for tag, name in _PLACEHOLDERS.items():
-            if self.inputs.incar.logical(tag, default=True):
+            if self.inputs.incar.logical(tag, default=True) and name not in written:
                 self._append(name, f"{PROGRAM}: a placeholder, {NOTICE}\n")
-        if self.inputs.has_potential:
-            from defectflow.engines.vasp_standin.electrons import potential_text
 
-            self._append("LOCPOT", potential_text(self.last.crystal))
+    def _model_files(self) -> set[str]:
+        """Write potential and densities of the model, where they are asked for."""
+        from defectflow.engines.vasp_standin import electrons
+
+        files: dict[str, str] = {}
+        if self.last is not None and self.inputs.has_potential:
+            files["LOCPOT"] = electrons.potential_text(self.last.crystal)
+        if self.last is not None and self.inputs.has_density:
+            files |= electrons.density_texts(self.inputs, self.last.crystal)
+        for name, text in files.items():
+            self._append(name, text)
+        return set(files)
 
     def _frame(self, step: IonicStep) -> str:
         first = self.last is None or moves_cell(self.inputs.incar.isif)
