@@ -82,6 +82,8 @@ def guided(hop: dict[str, Any], path: Any, folder: Path, dear: Engine) -> dict[s
     with open_store("memory://") as store:
         flow = maker.make(structure(hop["initial"]), structure(hop["final"]), provenance=origin)
         summary = run_flow(flow, store, root=folder)
+        if summary.state == "interrupted":
+            raise KeyboardInterrupt
         found = store.find(key=origin.key)
         if not found:
             why = summary.failures[0].error if summary.failures else summary.state
