@@ -13,11 +13,14 @@ import uuid
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import CliRunner
 from pymongo import MongoClient
 
 from defectflow import recipes, run
 from defectflow.cli import main
+from defectflow.launch.remote_manager import PROJECT, RemoteManager
+from defectflow.launch.site import load_site
 
 HERE = Path(__file__).parent
 BARRIER = """\
@@ -184,6 +187,25 @@ def folder(tmp_path):
     (tmp_path / "h.yaml").write_text(ADSORPTION)
     (tmp_path / "queue.yaml").write_text(QUEUE)
     return tmp_path
+
+
+@pytest.fixture
+def runner(url, folder, monkeypatch):
+    """Return the manager and jobflow-remote's runner, whose jobs are processes of this machine."""
+    pytest.importorskip("jobflow_remote", reason="pip install 'defectflow[queues]'")
+    from jobflow_remote import SETTINGS
+    from jobflow_remote.jobs.runner import Runner
+
+    manager = RemoteManager.made(
+        url, str(folder), load_site(str(folder / "queue.yaml")), str(folder / "queue.yaml")
+    )
+    content = yaml.safe_load(manager.file.read_text())
+    content["runner"] = dict.fromkeys(content["runner"], 1)
+    worker = content["workers"]["default"]
+    worker.update(scheduler_type="shell", resources=None, pre_run="")
+    manager.file.write_text(yaml.safe_dump(content))
+    monkeypatch.setattr(SETTINGS, "projects_folder", str(manager.file.parent))
+    return manager, Runner(project_name=PROJECT)
 
 
 @pytest.fixture

@@ -8,13 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 from jobflow import Flow
 
 from defectflow.errors import StoreError
 from defectflow.launch.fireworks_manager import FireWorksManager
 from defectflow.launch.launchpads import open_launchpad
-from defectflow.launch.remote_manager import PROJECT, RemoteManager
 from defectflow.launch.site import load_site
 from defectflow.launch.submissions import Order
 from defectflow.store import open_store
@@ -34,25 +32,6 @@ def large_jobs(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", here)
     monkeypatch.syspath_prepend(here)
     return importlib.import_module("large_jobs")
-
-
-@pytest.fixture
-def runner(url, folder, monkeypatch):
-    """Return the manager and jobflow-remote's runner, whose jobs are processes of this machine."""
-    pytest.importorskip("jobflow_remote", reason="pip install 'defectflow[queues]'")
-    manager = RemoteManager.made(
-        url, str(folder), load_site(str(folder / "queue.yaml")), str(folder / "queue.yaml")
-    )
-    content = yaml.safe_load(manager.file.read_text())
-    content["runner"] = dict.fromkeys(content["runner"], 1)
-    worker = content["workers"]["default"]
-    worker.update(scheduler_type="shell", resources=None, pre_run="")
-    manager.file.write_text(yaml.safe_dump(content))
-    from jobflow_remote import SETTINGS
-    from jobflow_remote.jobs.runner import Runner
-
-    monkeypatch.setattr(SETTINGS, "projects_folder", str(manager.file.parent))
-    return manager, Runner(project_name=PROJECT)
 
 
 def test_output_larger_than_a_document_goes_through_jobflow_remote(runner, url, large_jobs):

@@ -62,8 +62,8 @@ class MemoryModel:
     """
 
     family: str
-    factors: NDArray[np.float64] = field(default_factory=_believed)
-    covariance: NDArray[np.float64] = field(default_factory=lambda: _BELIEF**2 * np.eye(2))
+    factors: NDArray[Any] = field(default_factory=_believed)
+    covariance: NDArray[Any] = field(default_factory=lambda: _BELIEF**2 * np.eye(2))
     scatter: float = 0.0
     count: int = 0
 

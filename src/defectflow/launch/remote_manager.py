@@ -44,6 +44,8 @@ _COLLECTIONS: Final = {
 _JOBS: Final = "remote_jobs"
 _FAILED: Final = {"FAILED", "REMOTE_ERROR"}
 _STOPPED: Final = {"USER_STOPPED", "STOPPED", "PAUSED"}
+#: What jobflow-remote says of a job whose process has left no answer.
+_ENDED: Final = ("does not contain the response", "was not present in the download")
 _REMEDY: Final = "pip install 'defectflow[queues]'"
 
 
@@ -277,6 +279,9 @@ def _said(job: Any) -> str:
 
 def _trouble(job: Any) -> Trouble:
     said = _said(job) or "failed without a word"
+    if any(words in said for words in _ENDED):
+        end = "its worker ended without a word: killed, out of memory, or out of time"
+        return Trouble(job.name, f"lost: {end}", lost=True)
     last = [line for line in said.strip().splitlines() if line.strip()][-1]
     lost = job.state.value == "REMOTE_ERROR"
     return Trouble(job.name, f"lost: {last}" if lost else last, lost=lost)
