@@ -2,8 +2,9 @@
 
     python benchmarks/plans.py [--store STORE]
 
-Prints a line per recipe: CPU seconds, jobs, files written. With a store of finished jobs also how
-often the cost of a job, estimated from all the others, lies within its error bar.
+Prints a line per recipe: CPU seconds, jobs, files written. With a store of finished jobs instead
+how often the cost and the memory of a job, estimated from all the others, lie within their error
+bars.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ import numpy as np
 
 from defectflow import paths, recipes
 from defectflow.engines import programs
-from defectflow.launch.costs import CostModel, finished_jobs
+from defectflow.launch.costs import CostModel, Finished, finished_jobs
+from defectflow.launch.memory_model import MemoryModel
 from defectflow.launch.plan_writing import write_plan
 from defectflow.launch.planning import Planner
 from defectflow.launch.sizes import Size
@@ -55,6 +57,7 @@ def foretell(url: str) -> None:
     with open_store(url, create=False) as store:
         for engine in ("gpaw", "espresso", "vasp", "sevennet", "chgnet", "emt"):
             jobs = finished_jobs(store, engine)
+            foretell_memory(engine, jobs)
             errors, inside = [], []
             for place, job in enumerate(jobs):
                 model = CostModel.fitted(jobs[:place] + jobs[place + 1 :])
@@ -69,6 +72,26 @@ def foretell(url: str) -> None:
                     f"{engine:10} {len(errors):4} jobs, typical error a factor of {typical:.1f}, "
                     f"{100 * np.mean(inside):.0f} % within the error bar"
                 )
+
+
+def foretell_memory(engine: str, jobs: list[Finished]) -> None:
+    """Estimate the memory of each finished job from all others, and by counting alone."""
+    known = {"gpaw", "espresso", "vasp"}
+    family = engine if engine in known else "potential"
+    measured = [job for job in jobs if job.memory_MB and job.size]
+    errors, counted, inside = [], [], []
+    for place, job in enumerate(measured):
+        model = MemoryModel.fitted(measured[:place] + measured[place + 1 :], family)
+        guess = model.estimate(job.size, job.processes)
+        errors.append(np.log(job.memory_MB / guess))
+        counted.append(np.log(job.memory_MB / job.size.memory_MB(family, job.processes)))
+        inside.append(abs(errors[-1]) < np.log(model.factor(job.size, job.processes)))
+    if errors:
+        typical, alone = (np.exp(np.sqrt(np.mean(np.square(one)))) for one in (errors, counted))
+        print(
+            f"{engine:10} {len(errors):4} jobs, memory: typical error a factor of {typical:.2f} "
+            f"(counted only: {alone:.2f}), {100 * np.mean(inside):.0f} % within the error bar"
+        )
 
 
 if __name__ == "__main__":
