@@ -92,6 +92,21 @@ def test_a_screen_saves_calls_of_the_engine_and_keeps_the_result(hydrogen):
     assert of_engine < sum(site.relaxed.force_calls for site in hydrogen.sites)
 
 
+def test_a_screen_passes_on_all_that_it_cannot_tell_apart(hydrogen):
+    """So many as the screen itself has within the window; with a wide one all distinct ends."""
+    counts = []
+    for within_eV in (0.0, 0.05, 5.0):
+        screen = engine("emt", level="fast")
+        maker = AdsorptionMaker(EMT, PLAN, screen=screen, keep=1, keep_within_eV=within_eV)
+        document = run(maker.make(hosts.load("fcc-Pt"), "H"))
+        counts.append(sum(site.relaxed is not None for site in document.sites))
+        near = [site for site in document.sites if site.screened_eV <= within_eV]
+        assert counts[-1] == len(near)
+        assert document.value == pytest.approx(hydrogen.adsorption_energy_eV, abs=2e-3)
+    assert counts[0] == 1
+    assert counts[-1] == len(hydrogen.sites)
+
+
 def test_the_clean_slab_begins_as_the_relaxed_one_of_a_single_cell(hydrogen):
     """The large cell has nothing left to do, and is the slab that it would be without that."""
     assert hydrogen.slab.force_calls == 1

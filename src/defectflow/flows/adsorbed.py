@@ -92,7 +92,12 @@ def _remark(site: AdsorptionSite) -> str:
 
 
 def lowest_distinct(
-    scene: Scene, screened: Mapping[str, RelaxDocument], keep: int, *, anywhere: bool
+    scene: Scene,
+    screened: Mapping[str, RelaxDocument],
+    keep: int,
+    within_eV: float = 0.0,
+    *,
+    anywhere: bool,
 ) -> dict[str, Structure] | None:
     """Return the ends of a screen to go on with, by label; None to start from all placements.
 
@@ -100,6 +105,9 @@ def lowest_distinct(
 
     Parameters
     ----------
+    keep, within_eV
+        So many of the lowest, and all that are no more than this above the lowest one: as far as
+        the screen may be wrong about differences between sites.
     anywhere
         Whether those that moved to another site count.
     """
@@ -114,7 +122,9 @@ def lowest_distinct(
     for energy, where, label in ranked:
         if not any(abs(energy - e) < _SAME_EV and where == w for e, w, _ in kept):
             kept.append((energy, where, label))
-    return {label: screened[label].structure for _, _, label in kept[:keep]} or None
+    near = sum(energy - kept[0][0] <= within_eV for energy, _, _ in kept)
+    count = max(keep, near)
+    return {label: screened[label].structure for _, _, label in kept[:count]} or None
 
 
 def site_documents(

@@ -70,8 +70,9 @@ class AdsorptionMaker(Maker):
         ``lowest``, or the label of a site.
     free
         What is added to ΔE, and the references.
-    screen, keep
-        Engine of the pre-screen, and how many of its ends are passed on.
+    screen, keep, keep_within_eV
+        Engine of the pre-screen, how many of its ends are passed on, and up to which energy above
+        the lowest one all are.
     azimuth_step_deg
         Turns of a molecule about the surface normal.
 
@@ -93,6 +94,7 @@ class AdsorptionMaker(Maker):
     free: FreeEnergyPlan = field(default_factory=FreeEnergyPlan)
     screen: Engine | None = None
     keep: int = 2
+    keep_within_eV: float = 0.0
     azimuth_step_deg: float = AZIMUTH_STEP_DEG
     relax: dict[str, Any] = field(default_factory=dict)
 
@@ -262,7 +264,8 @@ class AdsorptionMaker(Maker):
     ) -> Response[Any]:
         """Relax the adsorbate in its placements, or in those that the pre-screen left."""
         seen = screened or {}
-        starts = lowest_distinct(scene, seen, self.keep, anywhere=self.site == "lowest")
+        kept = (self.keep, self.keep_within_eV)
+        starts = lowest_distinct(scene, seen, *kept, anywhere=self.site == "lowest")
         if starts and bare is not None:
             starts = {
                 label: carried_over(end, bare.structure, clean.structure, scene.slab.top())

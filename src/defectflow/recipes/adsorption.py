@@ -77,6 +77,14 @@ class SurfaceRecipe(QuantityRecipe):
         None, description="cheap engine that relaxes all placements first; only the lowest go on"
     )
     keep: int = Field(2, ge=1, description="how many different ends of the screen go on")
+    keep_within_eV: float = Field(
+        0.0,
+        ge=0,
+        description=(
+            "all ends of the screen up to this above its lowest one go on too: how wrong it may be "
+            "about differences between sites; 0.1 for CO on platinum, eV"
+        ),
+    )
     azimuth_step_deg: float = Field(
         60.0, gt=0, le=360, description="turns of a molecule about the surface normal"
     )
@@ -141,6 +149,7 @@ def adsorption(recipe: SurfaceRecipe, order: Order, host: Host) -> dict[str, Any
         "host_cell": recipe.host_cell,
         "screen": order.other_engine(recipe.screen) if recipe.screen else None,
         "keep": recipe.keep,
+        "keep_within_eV": recipe.keep_within_eV,
         "azimuth_step_deg": recipe.azimuth_step_deg,
     }
 
