@@ -28,24 +28,28 @@ ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "results" / "extended_numbers.json"
 STORE = ROOT / ".defectflow" / "extended_numbers.sqlite"
 POTENTIALS = Path("/usr/share/lammps/potentials")
-#: Recipes of workflows/, and the potential file for those that `eam` computes.
-RUNS: Final[dict[str, str]] = {
-    "surface_energy-fe-100": "",
-    "surface_energy-fe-110": "",
-    "surface_energy-fe-111": "",
-    "surface_energy-fe-112": "",
-    "surface_energy-ag-low-index": "",
-    "surface_energy-cu-low-index": "Cu_mishin1.eam.alloy",
-    "dislocation_core_energy-fe-screw": "Fe_mm.eam.fs",
-    "dislocation_core_energy-al-screw": "Al_mm.eam.fs",
-    "interface_formation_energy-ag-cu111": "",
-    "interface_formation_energy-ni-cu111": "CuNi.eam.alloy",
-    "work_of_adhesion-ni-cu111": "CuNi.eam.alloy",
-    "work_of_adhesion-mos2-graphene": "",
-    "stacking_fault_energy-cu-intrinsic": "Cu_mishin1.eam.alloy",
-    "amorphous_surface_energy-cuzr": "CuZr_mm.eam.fs",
-    "surface_energy-lnmo": "",
-}
+#: Recipes of workflows/; after an @ the potential file for those that `eam` computes.
+RUNS: Final = (
+    "surface_energy-fe-100",
+    "surface_energy-fe-110",
+    "surface_energy-fe-111",
+    "surface_energy-fe-112",
+    "surface_energy-fe-100@Fe_mm.eam.fs",
+    "surface_energy-fe-110@Fe_mm.eam.fs",
+    "surface_energy-fe-111@Fe_mm.eam.fs",
+    "surface_energy-fe-112@Fe_mm.eam.fs",
+    "surface_energy-ag-low-index",
+    "surface_energy-cu-low-index@Cu_mishin1.eam.alloy",
+    "surface_energy-lnmo",
+    "stacking_fault_energy-cu-intrinsic@Cu_mishin1.eam.alloy",
+    "dislocation_core_energy-fe-screw@Fe_mm.eam.fs",
+    "dislocation_core_energy-al-screw@Al_mm.eam.fs",
+    "interface_formation_energy-ag-cu111",
+    "interface_formation_energy-ni-cu111@CuNi.eam.alloy",
+    "work_of_adhesion-ni-cu111@CuNi.eam.alloy",
+    "work_of_adhesion-mos2-graphene",
+    "amorphous_surface_energy-cuzr@CuZr_mm.eam.fs",
+)
 
 
 def rows() -> list[dict[str, Any]]:
@@ -55,10 +59,11 @@ def rows() -> list[dict[str, Any]]:
 
 
 def computed(name: str, potentials: Path) -> dict[str, Any]:
-    """Return the row of one recipe."""
+    """Return the row of one recipe, `recipe` or `recipe@potential`."""
+    name, _, potential = name.partition("@")
     recipe = load(ROOT / "workflows" / f"{name}.yaml")
-    if RUNS[name]:
-        choice = EngineChoice(name="eam", options={"potential": str(potentials / RUNS[name])})
+    if potential:
+        choice = EngineChoice(name="eam", options={"potential": str(potentials / potential)})
         recipe = replace(recipe, content=recipe.content.model_copy(update={"engine": choice}))
     STORE.parent.mkdir(exist_ok=True)
     document = run(build(recipe), STORE)
@@ -85,19 +90,24 @@ def _more(document: Any) -> dict[str, Any]:
         "gap_relaxed_A",
         "displaced_fraction",
         "disordered_A",
-        "order",
+        "quench_K_per_ps",
         "notes",
     )
     told = document.model_dump(mode="json", include=set(fields))
+    for part in ("layer_order", "rest_order"):
+        order = getattr(document, part, None)
+        if order is not None:
+            told[part] = order.model_dump(include={"coordination", "spread", "order"})
     for core in told.get("cores", ()):
         del core["relaxed"]
     return told
 
 
 def file_row(new: dict[str, Any]) -> None:
-    """Put a row into the file, in the place of an older one of the same recipe."""
-    kept = [row for row in rows() if row["recipe"] != new["recipe"]]
-    ordered = sorted([*kept, new], key=lambda row: row["recipe"])
+    """Put a row into the file, in the place of an older one of the same recipe and engine."""
+    key = new["recipe"], new["engine"]
+    kept = [row for row in rows() if (row["recipe"], row["engine"]) != key]
+    ordered = sorted([*kept, new], key=lambda row: (row["recipe"], row["engine"]))
     TARGET.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
 
 

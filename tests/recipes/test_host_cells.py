@@ -6,8 +6,10 @@ import pytest
 from jobflow import run_locally
 from monty.json import MontyDecoder
 
+from defectflow.documents import ResultDocument
 from defectflow.errors import RecipeError, StructureError
 from defectflow.recipes import build, load, result_key
+from defectflow.reference.matching import match
 
 LINE = "burgers: [1/2, -1/2, 0], line: [1, 1, -2]"
 
@@ -73,6 +75,53 @@ def test_a_vacancy_in_a_crystal_strained_by_a_dislocation_runs(tmp_path):
     assert values["strained"].prototype is None
     difference = values["strained"].value - values["perfect"].value
     assert 0.001 < abs(difference) < 0.5
+
+
+def result(flow):
+    outputs = run_locally(flow, log=False, ensure_success=True)
+    return next(
+        out
+        for responses in outputs.values()
+        for response in responses.values()
+        if (out := MontyDecoder().process_decoded(response.output)) is not None
+        and isinstance(out, ResultDocument)
+    )
+
+
+def test_an_impurity_at_every_site_of_a_boundary_runs(tmp_path):
+    """Silver is large: it costs least where a boundary leaves it room, less than in the crystal."""
+    cell = "{kind: grain_boundary, sigma: 5, miller: [3, 1, 0], shifts: [2, 1]}"
+    host = f"{{prototype: fcc-Cu, name: 'Σ5(310)[001]_1', cell: {cell}}}"
+    more = "supercell: [2, 1, 1]\nlevel: fast"
+    document = result(build(recipe(tmp_path, formation(host, more=more))))
+    perfect = "{prototype: fcc-Cu}"
+    bulk = result(build(recipe(tmp_path, formation(perfect, more="supercell: [3, 3, 3]"))))
+    energies = [one.formation_energy_eV for one in document.defects]
+    assert len(energies) > 5
+    assert document.value == min(energies) < bulk.value - 0.1
+    assert not match(document)
+
+
+def test_copper_moves_along_a_grain_boundary(tmp_path):
+    boundary = "{kind: grain_boundary, sigma: 5, miller: [3, 1, 0], shifts: [2, 1]}"
+    text = f"""
+quantity: migration_barrier
+host: {{prototype: fcc-Cu, name: "Σ5(310)[001]_1", cell: {boundary}}}
+species: Cu
+limit: discharged
+supercell: [3, 1, 1]
+cutoff_A: 3.8
+host_cell: keep
+engine: emt
+level: fast
+"""
+    document = result(build(recipe(tmp_path, text)))
+    assert document.converged
+    # Several times the crystal's 0.7 eV would mean that atoms pass through each other.
+    assert 0.1 < document.value < 1.5
+    assert all(2.4 < hop.distance_A < 3.8 for hop in document.hops)
+    # Published barriers are those of the crystal.
+    assert not match(document)
 
 
 def test_one_of_several_cells_is_chosen_by_its_name(tmp_path):

@@ -165,6 +165,22 @@ def test_glides_of_a_honeycomb_are_counted_by_hand(bonds_of):
     assert [label.count("p") for label in labels] == [0, 3, 3, 0, 0]
 
 
+@pytest.mark.parametrize("metal", ["Mn", "Ru"])
+def test_the_published_crystals_have_the_glides_of_the_ideal_honeycomb(metal):
+    """Ions a little off the ideal places make no glides of their own; b/3 keeps octahedra."""
+    cells = list(layer_stackings(hosts.load(f"Li2{metal}O3").structure, None, ["Li"], layers=4))
+    names = [cell.name.partition("[")[0] for cell in cells]
+    assert names == ["host", "3host+P3", "3host+P3", "3host+O1", "3host+O1"]
+    assert np.linalg.norm(cells[0].planar.shift_A) == pytest.approx(
+        hosts.load(f"Li2{metal}O3").structure.lattice.b / 3, rel=0.02
+    )
+    fault = cells[0].structure
+    for site in fault:
+        if site.specie.symbol != "O":
+            near = [one for one in fault.get_neighbors(site, 2.45) if one.specie.symbol == "O"]
+            assert len(near) == 6
+
+
 def test_equivalent_glides_are_equal_crystals_and_distinct_ones_are_not():
     """Every displacement by net vectors, matched by pymatgen."""
     crystal = honeycomb("Mn")

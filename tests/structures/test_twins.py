@@ -75,6 +75,11 @@ def test_a_plane_along_a_mirror_gives_no_twin():
         twins(hosts.load("hcp-Mg").structure, (0, 0, 1))
 
 
+def test_planes_too_dense_to_part_are_refused():
+    with pytest.raises(StructureError, match=r"plane \(401\).*lower indices"):
+        next(twins(hosts.load("O3-LiCoO2").structure, (4, 0, 1)))
+
+
 @pytest.mark.parametrize(("miller", "number", "steps"), [((0, 1, 2), 1, 1), ((1, 0, 4), 0, 2)])
 def test_layers_are_kinked_at_twins_across_them(miller, number, steps, bonds_of):
     """Layers of O3 crystals bend as sheets: each glides by a/√3, or twice that, on the one below.

@@ -74,9 +74,8 @@ def _note(cell: Cell) -> str:
 
 def _shift(shift_A: tuple[float, float, float]) -> str:
     """Return a displacement in words; nothing where there is none."""
-    if max(abs(one) for one in shift_A) < 5e-4:  # noqa: PLR2004 - rounds to zero
-        return ""
-    return f"shift {' '.join(f'{one + 0.0:.3g}' for one in shift_A)} Å"
+    rounded = [round(one, 2) + 0.0 for one in shift_A]
+    return f"shift {' '.join(f'{one:g}' for one in rounded)} Å" if any(rounded) else ""
 
 
 def _file_stem(cell: Cell, taken: dict[str, int]) -> str:

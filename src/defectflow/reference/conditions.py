@@ -123,15 +123,22 @@ def _of_any(document: ResultDocument) -> Conditions:
 
 def _of_barrier(document: MigrationBarrierDocument) -> Conditions:
     """Return those of a barrier; that of a vacancy in an element has a table of its own."""
-    known = replace(_of_any(document), cell=_given_cell(document))
+    known = _of_defective(replace(_of_any(document), cell=_given_cell(document)), document)
     if document.limit == "discharged" and same_formula(known.formula, document.species):
         return replace(known, quantity="vacancy_migration_energy", limit="")
     return known
 
 
+def _of_defective(known: Conditions, document: ResultDocument) -> Conditions:
+    """Say that the host is itself a defective cell, e.g. with a dislocation: no table has these."""
+    prototype, _, cell = document.host.partition(" ")
+    inside = bool(cell) and prototype in hosts.prototypes()
+    return replace(known, defect=f"in {document.host}") if inside else known
+
+
 def _of_formation(document: DefectFormationEnergyDocument) -> Conditions:
     """Return those of a defect; vacancies have a table of their own, of neutral ones."""
-    known = _of_any(document)
+    known = _of_defective(_of_any(document), document)
     if document.charge:
         known = replace(known, defect=f"{document.defect} of charge {document.charge:+d}")
     vacancy = document.defect.startswith("V_")

@@ -134,7 +134,10 @@ class Stage:
         """
         found = mapping(ideal, like, self.maps)
         if found is None:
-            message = "the two states are not equivalent by symmetry; relax both"
+            message = (
+                "the two ends are equivalent in the host but not in its supercell, which lacks "
+                "an operation of it; give another `supercell`, e.g. [2, 2, 2]"
+            )
             raise StructureError(message)
         return apply(found, relaxed), apply_vectors(found, relaxed.lattice.matrix, forces)
 

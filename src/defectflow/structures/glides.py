@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: Galleries that a glide makes of one between layers of one orientation.
 GLIDES: Final = ("O3", "P3", "O1")
 _SAME: Final = 0.02
+#: Layers of a crystal may be so far off the places of the ideal net, Å.
+_NEARLY_A: Final = 0.4
 
 
 def layer_stackings(
@@ -79,9 +81,10 @@ def _single_glides(template: Template, layers: int) -> Iterator[Cell]:
     rest = ["host"] * (layers - 1)
     pristine = stacked(template, [*rest, "host"])
     acting = _glide_symmetry(stacked(template, ["host"]))
-    seen = [np.zeros(2)]
-    for gallery, step in itertools.product(("host", *GLIDES), _net_steps(template)):
-        away = _glide(template, gallery, step)
+    seen, steps = [np.zeros(2)], _net_steps(template)
+    ideal = _ideal_host(template, steps)
+    for gallery, step in itertools.product(("host", *GLIDES), steps):
+        away = _glide(template, gallery, step, ideal)
         if _taken(seen, away):
             continue
         seen += list(acting @ away)
@@ -91,9 +94,33 @@ def _single_glides(template: Template, layers: int) -> Iterator[Cell]:
         yield _cell(template, made, galleries, shifts, pristine, shortest)
 
 
-def _glide(template: Template, gallery: str, step: tuple[int, int]) -> np.ndarray:
+def _ideal_host(
+    template: Template, steps: Sequence[tuple[int, int]]
+) -> tuple[str, tuple[int, int]]:
+    """Return the gallery of the ideal net that the crystal has; ``host`` itself if it has none.
+
+    Layers of real crystals are a little off the places of the net, as in monoclinic Li2MnO3;
+    measured from there, glides that the symmetry makes equal would differ by as much.
+    """
+    plane = template.plane[:2, :2]
+    host = positions(template, ["host"], [])[1][:2]
+    best, least = ("host", (0, 0)), _NEARLY_A
+    for kind, step in itertools.product(GLIDES, steps):
+        away = positions(template, [kind], [step])[1][:2] - host
+        distance = float(np.linalg.norm(remainder(away, plane)))
+        if distance < least:
+            best, least = (kind, step), distance
+    return best
+
+
+def _glide(
+    template: Template, gallery: str, step: tuple[int, int], ideal: tuple[str, tuple[int, int]]
+) -> np.ndarray:
     """Return by how much what lies above a gallery glides, in vectors of the layer, (2,)."""
-    across = positions(template, [gallery], [step])[1] - positions(template, ["host"], [])[1]
+    kind, first = ideal
+    if gallery == "host":
+        gallery, step = kind, (first[0] + step[0], first[1] + step[1])
+    across = positions(template, [gallery], [step])[1] - positions(template, [kind], [first])[1]
     glide: np.ndarray = across[:2] @ np.linalg.inv(template.plane[:2, :2])
     return glide
 

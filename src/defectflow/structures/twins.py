@@ -85,7 +85,14 @@ def mirrored(stack: Stack, height_A: float, slices: int) -> Structure:
 
 def _by_height(stack: Stack, slices: int) -> Iterator[Cell]:
     found: list[tuple[float, float, Cell]] = []
-    pristine = perfect(stack, stack.cuts_A()[0], 2 * slices)
+    cuts = stack.cuts_A()
+    if not cuts:
+        message = (
+            f"plane ({written(stack.miller)}): its atomic planes are too close together to part "
+            "them; choose a plane of lower indices"
+        )
+        raise StructureError(message)
+    pristine = perfect(stack, cuts[0], 2 * slices)
     for height in _heights(stack):
         made = mirrored(stack, height, slices)
         ratio = round(closest_ratio(made, pristine), 3)
