@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from defectflow.documents import EngineStamp, MigrationBarrierDocument, ResultDocument, now
+from defectflow.documents import (
+    EngineStamp,
+    MigrationBarrierDocument,
+    ResultDocument,
+    SurfaceEnergyDocument,
+    now,
+)
+from defectflow.documents.steps import RelaxDocument
+from defectflow.documents.surfaces import SurfaceTermination
 from defectflow.reference import Conditions, match, published
 from defectflow.reference.conditions import structure_type
 from defectflow.reference.values import same_formula
@@ -160,3 +168,45 @@ def test_conditions_of_a_document_without_prototype(barrier):
     conditions = Conditions.from_document(document)
     assert conditions.family is None
     assert same_formula(conditions.formula, "TiS2")
+
+
+def test_a_result_in_a_generated_cell_meets_no_value_of_the_crystal(barrier):
+    crystal = barrier(
+        host="fcc-Cu", host_formula="Cu", prototype="fcc-Cu", species="Cu", limit="discharged"
+    )
+    assert match(crystal)
+    changes = {"host": "fcc-Cu Σ5(310)[001]_1", "prototype": None}
+    assert not match(crystal.model_copy(update=changes))
+
+
+@pytest.mark.parametrize(
+    ("miller", "atoms", "value"),
+    [
+        ((1, 1, 0), "relaxed", 2.37),
+        ((0, 1, 1), "relaxed", 2.37),
+        ((0, 0, 1), "relaxed", 2.41),
+        ((1, 1, 1), "relaxed", 2.58),
+        ((1, 2, 2), "relaxed", None),
+        ((1, 1, 0), "fixed", None),
+    ],
+)
+def test_surfaces_are_matched_by_their_family_of_planes(barrier, miller, atoms, value):
+    """The PBE values of iron of the table, whichever plane of the family was cut."""
+    said = barrier()
+    iron = hosts.load("bcc-Fe").structure
+    step = RelaxDocument.model_construct(structure=iron)
+    surface = SurfaceTermination.model_construct(name="x", miller=miller)
+    fields = {name: getattr(said, name) for name in ("recipe", "engine", "key", "created")}
+    document = SurfaceEnergyDocument.model_construct(
+        **fields,
+        host="bcc-Fe",
+        host_formula="Fe",
+        prototype="bcc-Fe",
+        species="Fe",
+        defect="x",
+        atoms=atoms,
+        relaxed_host=step,
+        surfaces=(surface,),
+    )
+    found = [one.value for one in match(document)]
+    assert found == ([] if value is None else [value])

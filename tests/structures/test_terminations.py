@@ -113,6 +113,7 @@ def test_terminations_known_from_the_literature(name, plane, faces):
         ("rocksalt-MgO", (1, 1, 1)),
         ("fluorite-CeO2", (0, 0, 1)),
         ("spinel-LiMn2O4", (0, 0, 1)),
+        ("spinel-LiNi0.5Mn1.5O4", (1, 1, 1)),  # a plane of Mn3Ni: not any half of it has the charge
         ("olivine-LiFePO4", (0, 1, 0)),
     ],
 )
