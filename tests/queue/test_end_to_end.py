@@ -92,7 +92,7 @@ def test_qlaunch_works_on_what_we_submit_and_kinds_of_steps_have_their_own_jobs(
 
 
 def test_jobflow_remote_and_slurm(slurm, url, folder, call, until, local):
-    words = ("submit", "cu.yaml", "--to", "jobflow-remote", "--queue", "queue.yaml", "--store", url)
+    words = ("submit", *RECIPES, "--to", "jobflow-remote", "--queue", "queue.yaml", "--store", url)
     said = call(*words)
     assert "cu: submitted" in said
     assert "runner start" in said
@@ -111,4 +111,4 @@ def test_jobflow_remote_and_slurm(slurm, url, folder, call, until, local):
     finally:
         runner.terminate()
         runner.wait(30)
-    check_results(url, {"cu": local["cu"]})
+    check_results(url, local)
