@@ -12,7 +12,9 @@ from ase.calculators.emt import EMT
 
 from defectflow.documents import load_result
 from defectflow.engines import engine
+from defectflow.engines.electrons import kpoint_mesh, shared_spacing
 from defectflow.errors import RecipeError, StructureError
+from defectflow.flows.planar import PlanarEnergyMaker, PlanarPlan
 from defectflow.launch import run
 from defectflow.recipes import build, load
 from defectflow.reference import compare
@@ -304,3 +306,29 @@ def test_rounding_of_units():
 
     assert pytest.approx(1.602176634e-19 * 1e20 * 1e3) == MJ_PER_M2_PER_EV_A2
     assert math.isclose(MJ_PER_M2, MJ_PER_M2_PER_EV_A2)
+
+
+@pytest.mark.parametrize("name", ["Al", "Cu", "Ag", "Ni"])
+@pytest.mark.parametrize("atoms", ["fixed", "relaxed"])
+def test_a_fault_and_its_crystal_share_one_mesh(name, atoms):
+    """Eleven planes against twelve: at one spacing the longer cell may get fewer points across."""
+    plan = PlanarPlan("stacking_fault", {"fault": "intrinsic", "min_height_A": 20.0})
+    cells = plan.cells(hosts.load(f"fcc-{name}").structure.get_primitive_structure())
+    pair = (cells[0].structure, cells[0].pristine)
+    unlike = 0
+    for asked in np.linspace(0.14, 0.30, 17):
+        gpaw = engine("gpaw", settings={"kpoint_spacing_per_A": float(asked)})
+        maker = PlanarEnergyMaker(gpaw, plan, "stacking_fault_energy", atoms=atoms)
+        settings = maker._maker(cells).settings
+        assert settings["kpoint_spacing_per_A"] == settings["metal_kpoint_spacing_per_A"] <= asked
+        assert len({kpoint_mesh(one, settings["kpoint_spacing_per_A"]) for one in pair}) == 1
+        unlike += len({kpoint_mesh(one, float(asked)) for one in pair}) > 1
+    assert unlike
+
+
+def test_cells_that_are_too_different_keep_their_spacing():
+    crystal = hosts.load("fcc-Cu").structure
+    long = crystal.make_supercell([1, 1, 3], in_place=False)
+    assert shared_spacing([crystal, long], {"kpoint_spacing_per_A": 0.3}) == {}
+    assert shared_spacing([crystal, crystal], {"kpoint_spacing_per_A": 0.3}) == {}
+    assert shared_spacing([crystal, long], {"fmax_eV_per_A": 0.05}) == {}

@@ -10,6 +10,7 @@ from jobflow import Flow, Maker, Response, job
 from monty.json import MSONable
 
 from defectflow.documents.planar import PlanarCandidate, PlanarEnergyDocument
+from defectflow.engines.electrons import shared_spacing
 from defectflow.errors import StructureError
 from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
@@ -147,10 +148,11 @@ class PlanarEnergyMaker(Maker):
         scene = _Scene(host, about, provenance)
         if len(cells) <= self.plan.keep:
             return self._relaxed(scene, cells, None, {})
-        jobs = [self.engine.static_maker().make(cell.structure) for cell in cells]
+        mesh = self._mesh("static", cells)
+        jobs = [self.engine.static_maker(**mesh).make(cell.structure) for cell in cells]
         for one, cell in zip(jobs, cells, strict=True):
             one.name = f"evaluate {cell.name}"
-        crystal = self.engine.static_maker().make(cells[0].pristine)
+        crystal = self.engine.static_maker(**mesh).make(cells[0].pristine)
         crystal.name = "evaluate crystal"
         names = [cell.name for cell in cells]
         built = dict(zip(names, [one.output for one in jobs], strict=True))
@@ -175,20 +177,27 @@ class PlanarEnergyMaker(Maker):
         built: dict[str, RelaxDocument],
     ) -> Response[Any]:
         jobs: dict[str, Job] = {}
+        maker = self._maker(cells)
         for cell in cells:
-            jobs[cell.name] = self._step().make(cell.structure)
+            jobs[cell.name] = maker.make(cell.structure)
             jobs[cell.name].name = f"relax {cell.name}"
-        crystal = self._step().make(cells[0].pristine)
+        crystal = maker.make(cells[0].pristine)
         crystal.name = "relax crystal"
         outputs = {name: one.output for name, one in jobs.items()}
         last = self.conclude(scene, [crystal.output, unrelaxed], outputs, built)
         last.name = self.quantity.replace("_", " ")
         return Response(replace=Flow([crystal, *jobs.values(), last], output=last.output))
 
-    def _step(self) -> Any:
+    def _maker(self, cells: Sequence[Cell]) -> Any:
         if self.atoms == "fixed":
-            return self.engine.static_maker()
-        return self.engine.relax_maker("fixed", **self.relax)
+            return self.engine.static_maker(**self._mesh("static", cells))
+        return self.engine.relax_maker("fixed", **{**self.relax, **self._mesh("relax", cells)})
+
+    def _mesh(self, step: str, cells: Sequence[Cell]) -> dict[str, float]:
+        """Return the settings that give defects and crystal one mesh, where cells are alike."""
+        asked = self.relax if step == "relax" else {}
+        structures = [*(cell.structure for cell in cells), cells[0].pristine]
+        return shared_spacing(structures, self.engine.settings(step, **asked))
 
     @job(output_schema=PlanarEnergyDocument, metadata={"defectflow": "result"})
     def conclude(
@@ -279,9 +288,7 @@ def _remarks(best: PlanarCandidate, crystal: RelaxDocument) -> list[str]:
     if best.relaxed is None:
         return notes
     meshes = [list(one.inputs.get("kpoints") or ()) for one in (best.relaxed, crystal)]
-    # Both share the vectors of the plane; across it they may hold other numbers of planes.
-    shared = None if len(best.relaxed.structure) == len(crystal.structure) else 2
-    if meshes[0][:shared] != meshes[1][:shared]:
+    if meshes[0] != meshes[1]:
         notes.append(f"the k-point meshes differ: {meshes[0]} with the defect, {meshes[1]} without")
     if best.energy_mJ_per_m2 is not None and best.energy_mJ_per_m2 < 0:
         notes.append(
