@@ -179,8 +179,10 @@ def test_vasp_files_are_complete_and_agree_with_the_table(folder, call, without_
             place = inputs_of(folder / "plan" / name, row)
             points = sorted(place.rglob("POSCAR"))
             hydrogen = Poscar.from_file(points[0]).structure.composition["H"]
-            vibrations = row["kind"] == "vibrations"
-            assert len(points) == (1 + 6 * hydrogen if vibrations else int(row["images"]))
+            if row["kind"] == "vibrations":  # fewer than all: both hosts are symmetric
+                assert 1 + 3 <= len(points) < 1 + 6 * hydrogen
+            else:
+                assert len(points) == int(row["images"])
             for poscar in points:
                 structure = Poscar.from_file(poscar).structure
                 assert len(structure) == int(row["atoms"])
@@ -213,7 +215,7 @@ def test_a_band_of_vtst_has_vasps_folders(folder, call, without_vasp, monkeypatc
     assert min(steps) > 0.1
 
 
-def test_vibrations_displace_each_atom_both_ways(folder, call, without_vasp):
+def test_vibrations_displace_what_symmetry_does_not_tell(folder, call, without_vasp):
     assert call("plan", "h.yaml", "--engine", "vasp").exit_code == 0
     (row, *_) = [
         one for one in jobs_of(folder / "plan" / "h") if one["job"].startswith("vibrations of H at")
@@ -229,10 +231,11 @@ def test_vibrations_displace_each_atom_both_ways(folder, call, without_vasp):
         assert rest[int(atom)].specie.symbol == "H"
         moves.append(np.round(difference[atom], 6).tolist())
     step = json.loads((place / "settings.json").read_text())["settings"]["displacement_A"]
-    wanted = [
-        [sign * step * (axis == n) for n in range(3)] for axis in range(3) for sign in (1, -1)
-    ]
-    assert np.array(sorted(moves)) == pytest.approx(np.array(sorted(wanted)), abs=1e-6)
+    every = [[sign * step * (axis == n) for n in range(3)] for axis in range(3) for sign in (1, -1)]
+    assert all(min(np.abs(np.subtract(every, move)).max(axis=1)) < 1e-6 for move in moves)
+    assert len(np.unique(moves, axis=0)) == len(moves) < 6
+    # Up and down are no mirror images at a surface, and nothing tells them from the rest.
+    assert {round(move[2] / step) for move in moves} == {-1, 0, 1}
 
 
 def test_inputs_of_pw_are_read_by_another_program(folder, call, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from defectflow.documents.vibrations import VibrationsDocument
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.conversion import to_atoms
 from defectflow.engines.deadline import Deadline
+from defectflow.engines.displacements import Displacements
 from defectflow.engines.step_maker import StepMaker
 from defectflow.errors import RecipeError
 
@@ -35,6 +36,8 @@ def vibrations(
 ) -> VibrationsDocument:
     """Return the modes of the atoms `displaced`, by central differences of forces.
 
+    Displacements that the symmetry of the crystal tells from others are not computed.
+
     An interrupted run goes on from ``vibrations.checkpoint.json`` in the request's folder.
 
     Raises
@@ -44,7 +47,7 @@ def vibrations(
     """
     begun = time.monotonic()
     key = content_key(
-        "vibrations",
+        "vibrations by symmetry",
         engine.stamp(),
         request.structure,
         dict(request.settings),
@@ -53,9 +56,10 @@ def vibrations(
     )
     checkpoint = Checkpoint(request.folder / "vibrations.checkpoint.json", key, interval_s=0.0)
     calculator = engine.caching_calculator(request)
+    plan = Displacements(request.structure, displaced, request.moments)
     try:
-        forces = _measured(request, calculator, displaced, checkpoint)
-        document = _document(request, engine, calculator, list(displaced), forces)
+        forces = _measured(request, calculator, displaced, plan, checkpoint)
+        document = _document(request, engine, calculator, list(displaced), plan, forces)
     finally:
         calculator.close()
     checkpoint.clear()
@@ -66,6 +70,7 @@ def _measured(
     request: Request,
     calculator: CachingCalculator,
     displaced: Sequence[int],
+    plan: Displacements,
     checkpoint: Checkpoint,
 ) -> dict[str, Any]:
     """Return energy and forces at rest, and the forces at each displacement, by a short name."""
@@ -74,21 +79,20 @@ def _measured(
     atoms.calc = calculator
     rest = atoms.get_positions()
     deadline = Deadline(f"vibrations of {request.structure.composition.formula}")
-    names = ["rest", *(f"{n} {axis} {sign}" for n in displaced for axis in "xyz" for sign in "+-")]
-    for name in names:
+    step = request.settings["displacement_A"]
+    moves = {"rest": None, **{str(one): one for one in plan.needed}}
+    for name, move in moves.items():
         if name in known:
             continue
         positions = rest.copy()
-        if name != "rest":
-            atom, axis, sign = name.split()
-            step = request.settings["displacement_A"]
-            positions[int(atom), "xyz".index(axis)] += step if sign == "+" else -step
+        if move is not None:
+            positions[displaced[move.atom]] += step * move.direction
         atoms.set_positions(positions)
         known[name] = atoms.get_forces()[list(displaced)].tolist()
         if name == "rest":
             known["energy"] = float(atoms.get_potential_energy())
         checkpoint.save(known)
-        if deadline.near() and name != names[-1]:
+        if deadline.near() and len(known) <= len(moves):
             raise deadline.stop()
     return known
 
@@ -98,15 +102,11 @@ def _document(
     engine: CalculatorEngine,
     calculator: CachingCalculator,
     displaced: list[int],
+    plan: Displacements,
     known: dict[str, Any],
 ) -> VibrationsDocument:
     step = request.settings["displacement_A"]
-    rows = [
-        -(np.array(known[f"{n} {axis} +"]) - np.array(known[f"{n} {axis} -"])).ravel() / (2 * step)
-        for n in displaced
-        for axis in "xyz"
-    ]
-    hessian = np.array(rows)
+    hessian = plan.hessian_eV_per_A2(known, step)
     masses = np.array([float(request.structure[n].specie.atomic_mass) for n in displaced])
     return VibrationsDocument(
         structure=request.structure,
@@ -117,7 +117,7 @@ def _document(
         energy_eV=known["energy"],
         fmax_eV_per_A=float(np.linalg.norm(known["rest"], axis=1).max()),
         displacement_A=step,
-        force_calls=1 + 6 * len(displaced),
+        force_calls=1 + len(plan.needed),
         wall_time_s=0.0,
         charge=request.charge,
         inputs=calculator.inputs,

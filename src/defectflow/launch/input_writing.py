@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from defectflow.engines.displacements import Displacements
 from defectflow.engines.request import Request
 from defectflow.launch.sizes import Size, size_of_request
 from defectflow.launch.stand_in import StandIn, argument
@@ -48,26 +50,20 @@ def requests_of(job: Job, kind: str) -> dict[str, Request]:
     structure, places, charge, moments = (*job.function_args, None, None, None)[:4]
     given = tuple(float(one) for one in moments) if moments is not None else None
     if kind == "vibrations":
-        return {
-            name: Request(moved, maker.settings, charge or 0, given)
-            for name, moved in _displaced(structure, places, maker.settings["displacement_A"])
-        }
+        rest = Request(structure, maker.settings, charge or 0, given)
+        return {name: replace(rest, structure=moved) for name, moved in _displaced(rest, places)}
     stress = getattr(maker, "cell", "fixed") != "fixed" or bool(maker.settings.get("stress"))
     return {"": Request(structure, maker.settings, charge or 0, given, stress)}
 
 
-def _displaced(
-    structure: Structure, atoms: Sequence[int], step_A: float
-) -> list[tuple[str, Structure]]:
-    found = [("rest", structure)]
-    for atom in atoms:
-        for axis, name in enumerate("xyz"):
-            for sign, word in ((1, "plus"), (-1, "minus")):
-                moved = structure.copy()
-                shift = [0.0, 0.0, 0.0]
-                shift[axis] = sign * step_A
-                moved.translate_sites([int(atom)], shift, frac_coords=False, to_unit_cell=False)
-                found.append((f"atom-{int(atom):03d}-{name}-{word}", moved))
+def _displaced(rest: Request, atoms: Sequence[int]) -> list[tuple[str, Structure]]:
+    found = [("rest", rest.structure)]
+    for one in Displacements(rest.structure, atoms, rest.moments).needed:
+        moved, atom = rest.structure.copy(), int(atoms[one.atom])
+        shift_A = rest.settings["displacement_A"] * one.direction
+        moved.translate_sites([atom], shift_A, frac_coords=False, to_unit_cell=False)
+        sign = "plus" if one.sign > 0 else "minus"
+        found.append((f"atom-{atom:03d}-{'xyz'[one.axis]}-{sign}", moved))
     return found
 
 

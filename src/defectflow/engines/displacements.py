@@ -1,0 +1,179 @@
+"""Which displacements decide the Hessian of some atoms, by the symmetry around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from defectflow.structures.symmetry import symmetry_maps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+    from pymatgen.core.structure import Structure
+
+    Array = NDArray[np.float64]
+
+#: Atoms this close (Å) to their symmetric places count as there: a fifth of a usual displacement.
+_SAME_PLACE_A: Final = 2e-3
+#: Difference of two unit vectors, of rounding and of a lattice that is symmetric within the above.
+_SAME_DIRECTION: Final = 1e-3
+_SAME_MOMENT_MUB: Final = 1e-2
+
+
+@dataclass(frozen=True)
+class Displacement:
+    """One atom moved along one Cartesian axis.
+
+    Attributes
+    ----------
+    atom
+        Its place in the list of the atoms that are displaced.
+    axis
+        0, 1, 2 for x, y, z.
+    sign
+        +1 or -1.
+    """
+
+    atom: int
+    axis: int
+    sign: int
+
+    @property
+    def direction(self) -> Array:
+        """Unit vector."""
+        unit: Array = self.sign * np.eye(3)[self.axis]
+        return unit
+
+    def __str__(self) -> str:
+        """Return a short name, as checkpoints have it."""
+        return f"{self.atom} {'xyz'[self.axis]} {'+' if self.sign > 0 else '-'}"
+
+
+@dataclass(frozen=True)
+class _Operation:
+    """An operation that keeps the displaced atoms among themselves: atom k goes to `to[k]`."""
+
+    rotation: Array
+    to: tuple[int, ...]
+
+
+class Displacements:
+    """The fewest displacements along axes from which symmetry gives all others.
+
+    Each direction is needed with both signs, so that the Hessian comes from central differences; an
+    operation that turns one sign into the other saves it. Hydrogen on a threefold hollow needs
+    three or four of its six displacements.
+
+    Parameters
+    ----------
+    structure
+        At rest.
+    atoms
+        Indices of those that are displaced; all others stand still.
+    moments_muB
+        Of all atoms, or None; operations that mix different moments do not count.
+    """
+
+    def __init__(
+        self,
+        structure: Structure,
+        atoms: Sequence[int],
+        moments_muB: Sequence[float | None] | None = None,
+    ) -> None:
+        self.count = len(atoms)
+        self._operations = _operations(structure, list(atoms), moments_muB)
+        self.needed = tuple(self._chosen())
+
+    def hessian_eV_per_A2(
+        self, forces_eV_per_A: Mapping[str, Sequence[Sequence[float]]], step_A: float
+    ) -> Array:
+        """Return the second derivatives of the energy, shape (3 atoms, 3 atoms), as measured.
+
+        Parameters
+        ----------
+        forces_eV_per_A
+            Of the displaced atoms, shape (atoms, 3), at ``rest`` and by the name of each needed
+            displacement. What is left at rest is noise, which has no symmetry: only the change
+            is carried to other atoms and directions.
+        step_A
+            Length of the displacements.
+        """
+        rest = np.array(forces_eV_per_A["rest"])
+        measured = {one: np.array(forces_eV_per_A[str(one)]) - rest for one in self.needed}
+        rows = []
+        for atom in range(self.count):
+            directions, forces = self._images(atom, measured)
+            there, back = _pairs(directions)
+            change = (forces[there] - forces[back]).reshape(len(there), -1) / (2 * step_A)
+            rows.append(-np.linalg.lstsq(directions[there], change, rcond=None)[0])
+        return np.concatenate(rows)
+
+    def _chosen(self) -> list[Displacement]:
+        chosen: list[Displacement] = []
+        nothing = np.zeros((self.count, 3))
+        for atom in range(self.count):
+            for axis in range(3):
+                for sign in (1, -1):
+                    known = dict.fromkeys(chosen, nothing)
+                    new = Displacement(atom, axis, sign)
+                    if not self._known(new, known):
+                        chosen.append(new)
+        return chosen
+
+    def _known(self, new: Displacement, measured: Mapping[Displacement, Array]) -> bool:
+        """Whether others tell the displacement: by an operation, or as a sum of known pairs."""
+        directions, _ = self._images(new.atom, measured)
+        if len(directions) == 0:
+            return False
+        if (np.abs(directions - new.direction).max(axis=1) < _SAME_DIRECTION).any():
+            return True
+        there, _ = _pairs(directions)
+        spanned = directions[there]
+        rank = np.linalg.matrix_rank(spanned, _SAME_DIRECTION) if len(spanned) else 0
+        more = np.linalg.matrix_rank(np.vstack([spanned, new.direction]), _SAME_DIRECTION)
+        return bool(rank == more)
+
+    def _images(self, atom: int, measured: Mapping[Displacement, Array]) -> tuple[Array, Array]:
+        """Return the directions (k, 3) in which `atom` is displaced, and all forces there."""
+        directions, forces = [], []
+        for one, found in measured.items():
+            for operation in self._operations:
+                if operation.to[one.atom] != atom:
+                    continue
+                carried = np.empty_like(found)
+                carried[list(operation.to)] = found @ operation.rotation.T
+                directions.append(operation.rotation @ one.direction)
+                forces.append(carried)
+        return np.array(directions).reshape(-1, 3), np.array(forces)
+
+
+def _operations(
+    structure: Structure, atoms: list[int], moments_muB: Sequence[float | None] | None
+) -> list[_Operation]:
+    """Return the operations that keep the displaced atoms among themselves, and all moments."""
+    columns = structure.lattice.matrix.T
+    place = {atom: k for k, atom in enumerate(atoms)}
+    moments = np.array([moment or 0.0 for moment in moments_muB or [0.0] * len(structure)])
+    found = []
+    for one in symmetry_maps(structure, _SAME_PLACE_A):
+        to = [place.get(int(one.permutation[atom])) for atom in atoms]
+        if None in to or np.abs(moments[one.permutation] - moments).max() > _SAME_MOMENT_MUB:
+            continue
+        rotation = columns @ one.rotation @ np.linalg.inv(columns)
+        found.append(_Operation(rotation, tuple(int(k) for k in to if k is not None)))
+    return found
+
+
+def _pairs(directions: Array) -> tuple[list[int], list[int]]:
+    """Return the indices of directions and of their opposites, for those that have one."""
+    there, back = [], []
+    for k, direction in enumerate(directions):
+        opposite = np.abs(directions + direction).max(axis=1) < _SAME_DIRECTION
+        if opposite.any():
+            there.append(k)
+            back.append(int(np.argmax(opposite)))
+    return there, back
