@@ -72,9 +72,10 @@ dft: dft-setup
 dft-long: dft-setup
 	@OMP_NUM_THREADS=1 $(BIN)/python benchmarks/dft_numbers.py
 
-# One thread per worker: the small matrices of the tests gain nothing from more.
+# One thread per worker: the small matrices of the tests gain nothing from more. In the order of the
+# files, since those with the fewest tests are the longest.
 test: $(STAMP)
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)
 	@$(BIN)/ruff check

@@ -111,7 +111,7 @@ def test_kill_9_leaves_no_vasp_and_the_same_command_gives_the_number(
     finally:
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
-    wait_until(lambda: not processes_below(work).keys() - {os.getpid()}, lambda: programs, 10.0)
+    wait_until(lambda: not processes_below(work).keys() - {os.getpid()}, lambda: programs, 30.0)
     held.unlink()
 
     again = subprocess.run(command, capture_output=True, text=True, check=True)

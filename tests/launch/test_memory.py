@@ -12,7 +12,6 @@ from jobflow import Flow, job
 
 from defectflow.launch import run_flow
 from defectflow.launch.costs import Finished, finished_jobs
-from defectflow.launch.memory import peak_memory
 from defectflow.launch.memory_model import MemoryModel
 from defectflow.launch.sizes import Size
 from defectflow.store import open_store
@@ -20,37 +19,48 @@ from defectflow.store import open_store
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="asks Linux's kernel")
 
 
-def grown_MB(take):
-    """Return by how much the peak of a block is above that of an empty one."""
-    with peak_memory() as empty:
-        pass
-    with peak_memory() as peak:
-        take()
-    return peak.memory_MB - empty.memory_MB
-
+MEASURE = """
+import subprocess, sys
+from defectflow.launch.memory import peak_memory
 
 def held(megabytes, seconds):
     code = f"import time; a = b'x' * {megabytes}_000_000; time.sleep({seconds})"
     return subprocess.Popen([sys.executable, "-S", "-c", code])
 
+with peak_memory() as empty:
+    pass
+for block in sys.argv[1:]:
+    with peak_memory() as peak:
+        exec(block)
+    print(peak.memory_MB - empty.memory_MB)
+"""
+
+
+def grown_MB(*blocks):
+    """Return by how much the peak of each block is above that of an empty one.
+
+    In a process of their own: this one is large, and has had larger children.
+    """
+    command = [sys.executable, "-c", MEASURE, *blocks]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return [float(line) for line in said.split()]
+
 
 def test_memory_of_this_process_is_counted_anew_for_each_block():
-    assert grown_MB(lambda: bytearray(300_000_000).count(1)) == pytest.approx(300, abs=20)
-    assert grown_MB(lambda: bytearray(50_000_000).count(1)) == pytest.approx(50, abs=20)
+    first, second = grown_MB("bytearray(300_000_000).count(1)", "bytearray(50_000_000).count(1)")
+    assert first == pytest.approx(300, abs=20)
+    assert second == pytest.approx(50, abs=20)
 
 
 def test_programs_count_together():
     """Two at a time are seen on the way, as the processes of an MPI run are."""
-
-    def both():
-        for one in [held(200, 4), held(200, 4)]:
-            one.wait()
-
-    assert grown_MB(both) == pytest.approx(400 + 2 * 10, abs=30)
+    (both,) = grown_MB("for one in [held(200, 4), held(200, 4)]: one.wait()")
+    assert both == pytest.approx(400 + 2 * 10, abs=30)
 
 
 def test_a_short_program_counts_when_it_has_ended():
-    assert grown_MB(held(700, 0).wait) == pytest.approx(700 + 10, abs=30)
+    (short,) = grown_MB("held(700, 0).wait()")
+    assert short == pytest.approx(700 + 10, abs=30)
 
 
 @job

@@ -118,8 +118,8 @@ def wulff_shape(
     Examples
     --------
     >>> import numpy as np
-    >>> cubic = np.array([p * s for p in (np.eye(3), np.eye(3)[[1, 2, 0]]) for s in (1, -1)])
-    >>> shape = wulff_shape(np.eye(3), cubic, {(1, 0, 0): 1.0, (1, 1, 1): 2.0})
+    >>> turns = [np.eye(3)[[k, (k + 1) % 3, (k + 2) % 3]] for k in range(3)]
+    >>> shape = wulff_shape(np.eye(3), np.array(turns), {(1, 0, 0): 1.0, (1, 1, 1): 2.0})
     >>> shape.shares()
     {(1, 0, 0): 1.0, (1, 1, 1): 0.0}
     """

@@ -18,12 +18,17 @@ PID_FILE: Final = "vasp.pid"
 _PR_SET_PDEATHSIG: Final = 1
 
 
+def end_with_parent(how: signal.Signals) -> None:
+    """Let the kernel send a signal to this process when the one that started it ends."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, how)
+
+
 def main(words: list[str]) -> None:
     """Become the program `words`."""
     parent = os.environ.pop("DEFECTFLOW_PARENT", "")
     if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        end_with_parent(signal.SIGTERM)
         if parent and parent != str(os.getppid()):
             sys.exit(f"process {parent}, which wanted this run, is gone")
     Path(PID_FILE).write_text(str(os.getpid()), encoding="utf-8")
