@@ -62,6 +62,19 @@ def programs_below(folder):
     return {pid: command for pid, command in running if "vasp_standin" in command}
 
 
+def steady_programs(folder, count, say):
+    """Return the programs once they are the same for a second: an earlier one may still end."""
+    seen = [{}]
+
+    def steady():
+        seen.append(programs_below(folder))
+        time.sleep(1.0)
+        return len(seen[-1]) == count and seen[-1].keys() == seen[-2].keys()
+
+    wait_until(steady, say)
+    return seen[-1]
+
+
 @pytest.fixture
 def held(tmp_path, monkeypatch):
     """Return the file that holds the stand-in back, in an environment that makes it do so."""
@@ -102,12 +115,8 @@ def test_kill_9_leaves_no_vasp_and_the_same_command_gives_the_number(
         held.touch()
         # Beside mpirun there is its first process; the second has nothing to do and ends.
         count = workers * (2 if through_mpi else 1)
-        wait_until(lambda: len(programs_below(work)) == count, told.read_text)
-        time.sleep(3.0 if through_mpi else 0.0)
-        programs = programs_below(work)
+        programs = steady_programs(work, count, told.read_text)
         assert any(one.startswith("mpirun") for one in programs.values()) == through_mpi
-        time.sleep(1.0)  # past its start
-        assert programs_below(work).keys() == programs.keys()
     finally:
         os.kill(run.pid, signal.SIGKILL)
         run.wait()
