@@ -243,6 +243,8 @@ class Engine(MSONable, ABC):
     def relax_maker(self, cell: FreeCell = "fixed", **overrides: object) -> CalculationMaker:
         """Return a maker of relaxations with the cell `fixed`, free (`relax`) or `scale`d.
 
+        A vacuum in the cell keeps its height: slabs relax and scale in their plane.
+
         Raises
         ------
         EngineError

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from defectflow.documents.electronic import ChargesDocument
 from defectflow.engines.charges import Density, divided
-from defectflow.engines.conversion import to_atoms, to_structure
 from defectflow.engines.espresso_potential import ALL_ELECTRON_CHARGE, CHARGE, grid_of
+from defectflow.engines.once import once
 from defectflow.units import BOHR_A
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pymatgen.core.structure import Structure
 
     from defectflow.engines.espresso import Espresso
@@ -34,29 +31,16 @@ def charges(engine: Espresso, request: Request) -> ChargesDocument:
     EngineError
         If a program is missing or fails.
     """
-    begun = time.monotonic()
-    atoms = to_atoms(request.structure)
-    calculator = engine.part(request)
-    try:
-        calculator.calculate(atoms, ["energy"])
-        density = _density(calculator, request.structure, calculator.folder)
-        calculator.finish()
-    finally:
-        calculator.close()
-    return ChargesDocument(
-        **divided(density, request.structure, request.charge),
-        structure=to_structure(atoms, request.structure),
-        energy_eV=calculator.results["energy"],
-        charge=request.charge,
-        force_calls=1,
-        wall_time_s=time.monotonic() - begun,
-        inputs=calculator.inputs,
-        repairs=tuple(calculator.repairs),
-        engine=engine.stamp(),
-    )
+
+    def look(calculator: PwCalculator) -> dict[str, Any]:
+        density = _density(calculator, request.structure)
+        return divided(density, request.structure, request.charge)
+
+    return ChargesDocument(**once(engine, engine.part(request), request, look))
 
 
-def _density(calculator: PwCalculator, structure: Structure, folder: Path) -> Density:
+def _density(calculator: PwCalculator, structure: Structure) -> Density:
+    folder = calculator.folder
     counted = grid_of(folder, CHARGE, "charge") / BOHR_A**3
     pseudos = calculator.task.pseudos
     cores = all(one.kind == "PAW" for one in pseudos.values())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,11 +10,11 @@ import numpy as np
 from defectflow.documents.electronic import AtomDos, DosDocument, Orbital
 from defectflow.engines import espresso_program as program
 from defectflow.engines import programs
-from defectflow.engines.conversion import to_atoms, to_structure
 from defectflow.engines.dos import DosSettings, band_edges, broadened
 from defectflow.engines.espresso_input import OUTPUT_FOLDER, PREFIX, RunControl
 from defectflow.engines.espresso_output import failure, read_projections, read_result
 from defectflow.engines.espresso_potential import potential_profile_eV
+from defectflow.engines.once import once
 from defectflow.engines.vacuum import has_vacuum, vacuum_document
 from defectflow.errors import EngineError
 
@@ -70,37 +69,26 @@ def density_of_states(engine: Espresso, request: Request) -> DosDocument:
     EngineError
         If a program is missing or fails.
     """
-    begun = time.monotonic()
     settings = DosSettings.of(request.settings)
     words = programs.command("projwfc.x", "-in", "projwfc.in", remedy=_REMEDY)
-    atoms = to_atoms(request.structure)
-    calculator = engine.part(request)
-    try:
-        calculator.calculate(atoms, ["energy"])
+    symbols = [site.specie.symbol for site in request.structure]
+
+    def look(calculator: PwCalculator) -> dict[str, Any]:
         levels = _eigenvalues(calculator, request.settings["empty_bands_factor"])
         projections = _projections(calculator, words, len(levels.levels_eV))
         vacuum = None
         if has_vacuum(request.structure):
             profile = potential_profile_eV(calculator.folder)
             vacuum = vacuum_document(profile, request.structure, levels.fermi_eV)
-        calculator.finish()
-    finally:
-        calculator.close()
-    return DosDocument(
-        **_curves(levels, projections, atoms.get_chemical_symbols(), settings),
-        structure=to_structure(atoms, request.structure),
-        energy_eV=calculator.results["energy"],
-        fermi_eV=levels.fermi_eV,
-        vacuum=vacuum,
-        width_eV=settings.width_eV,
-        magnetic_moments=calculator.results.get("magmoms"),
-        charge=request.charge,
-        force_calls=1,
-        wall_time_s=time.monotonic() - begun,
-        inputs=calculator.inputs,
-        repairs=tuple(calculator.repairs),
-        engine=engine.stamp(),
-    )
+        return {
+            **_curves(levels, projections, symbols, settings),
+            "fermi_eV": levels.fermi_eV,
+            "vacuum": vacuum,
+            "width_eV": settings.width_eV,
+            "magnetic_moments": calculator.results.get("magmoms"),
+        }
+
+    return DosDocument(**once(engine, engine.part(request), request, look))
 
 
 def _bands(electrons: float, empty_factor: float) -> int:

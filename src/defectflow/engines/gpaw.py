@@ -6,7 +6,6 @@ Sources: J. J. Mortensen et al., J. Chem. Phys. 160, 092503 (2024); gpaw.readthe
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,12 +16,12 @@ from defectflow.documents.electronic import AtomDos, DosDocument
 from defectflow.engines import gpaw_data, gpaw_process, programs
 from defectflow.engines.calculators import BASIC, CalculatorEngine
 from defectflow.engines.contract import Capability
-from defectflow.engines.conversion import to_atoms, to_structure
 from defectflow.engines.dos import DosSettings, band_edges
 from defectflow.engines.electrons import ElectronOptions, electronic_input
 from defectflow.engines.gpaw_calculator import GpawCalculator, GpawTask
 from defectflow.engines.gpaw_input import DATASETS, gpaw_keywords
 from defectflow.engines.model import Model, code_versions
+from defectflow.engines.once import once
 from defectflow.engines.vacuum import has_vacuum, vacuum_document
 from defectflow.errors import EngineError
 
@@ -146,40 +145,28 @@ class Gpaw(CalculatorEngine):
         NotConverged
             If the SCF does not converge.
         """
-        begun = time.monotonic()
         settings = DosSettings.of(request.settings)
-        grid = settings.grid()
-        atoms = to_atoms(request.structure)
-        self.check(set(atoms.get_chemical_symbols()))
+        energies_eV = settings.grid().tolist()
+        symbols = [site.specie.symbol for site in request.structure]
+        self.check(set(symbols))
         task = self.dos_task(request)
-        bands = task.keywords["nbands"]
-        calculator = GpawCalculator(task)
-        try:
-            calculator.calculate(atoms, ["energy"])
-            converged = bands - request.settings["bands_unconverged"]
-            answer = calculator.density_of_states(grid.tolist(), settings.width_eV, converged)
+        converged = task.keywords["nbands"] - request.settings["bands_unconverged"]
+
+        def look(calculator: GpawCalculator) -> dict[str, Any]:
+            answer = calculator.density_of_states(energies_eV, settings.width_eV, converged)
             vacuum = None
             if has_vacuum(request.structure):
                 profile = calculator.potential_profile_eV()
                 vacuum = vacuum_document(profile, request.structure, answer["fermi"])
-            calculator.finish()
-        finally:
-            calculator.close()
-        return DosDocument(
-            **_electronic(answer, atoms.get_chemical_symbols()),
-            vacuum=vacuum,
-            structure=to_structure(atoms, request.structure),
-            energy_eV=calculator.results["energy"],
-            energies_eV=tuple(grid.tolist()),
-            width_eV=settings.width_eV,
-            magnetic_moments=_tuple(calculator.results.get("magmoms")),
-            charge=request.charge,
-            force_calls=1,
-            wall_time_s=time.monotonic() - begun,
-            inputs=calculator.inputs,
-            repairs=tuple(calculator.repairs),
-            engine=self.stamp(),
-        )
+            return {
+                **_electronic(answer, symbols),
+                "energies_eV": tuple(energies_eV),
+                "vacuum": vacuum,
+                "width_eV": settings.width_eV,
+                "magnetic_moments": _tuple(calculator.results.get("magmoms")),
+            }
+
+        return DosDocument(**once(self, GpawCalculator(task), request, look))
 
 
 def _bands(task: GpawTask, settings: Mapping[str, Any]) -> int:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.documents.electronic import ChargesDocument
 from defectflow.engines.charges import Density, divided
-from defectflow.engines.conversion import to_atoms, to_structure
+from defectflow.engines.once import once
 
 if TYPE_CHECKING:
     from defectflow.engines.gpaw import Gpaw
+    from defectflow.engines.gpaw_calculator import GpawCalculator
     from defectflow.engines.request import Request
 
 #: How much finer the grid of the all-electron density is than GPAW's own.
@@ -25,24 +25,11 @@ def charges(engine: Gpaw, request: Request) -> ChargesDocument:
     NotConverged
         If the SCF does not converge.
     """
-    begun = time.monotonic()
-    atoms = to_atoms(request.structure)
-    calculator = engine.part(request)
-    try:
-        calculator.calculate(atoms, ["energy"])
+
+    def look(calculator: GpawCalculator) -> dict[str, Any]:
         counted = calculator.all_electron_density_per_A3(REFINEMENT)
-        calculator.finish()
-    finally:
-        calculator.close()
-    density = Density(counted, counted, atoms.numbers.tolist(), cores=True)
-    return ChargesDocument(
-        **divided(density, request.structure, request.charge),
-        structure=to_structure(atoms, request.structure),
-        energy_eV=calculator.results["energy"],
-        charge=request.charge,
-        force_calls=1,
-        wall_time_s=time.monotonic() - begun,
-        inputs=calculator.inputs,
-        repairs=tuple(calculator.repairs),
-        engine=engine.stamp(),
-    )
+        numbers = [site.specie.Z for site in request.structure]
+        density = Density(counted, counted, numbers, cores=True)
+        return divided(density, request.structure, request.charge)
+
+    return ChargesDocument(**once(engine, engine.part(request), request, look))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from ase.constraints import FixSymmetry
-from ase.filters import FrechetCellFilter
 from ase.stress import voigt_6_to_full_3x3_stress
 from jobflow.core.job import job
 
@@ -19,6 +18,12 @@ from defectflow.documents.steps import RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.conversion import to_atoms, to_structure
 from defectflow.engines.deadline import Deadline
+from defectflow.engines.held_vacuum import (
+    FreeCellFilter,
+    filled_fraction,
+    free_directions,
+    free_stress,
+)
 from defectflow.engines.quasi_newton import QuasiNewton
 from defectflow.engines.step_maker import StepMaker
 from defectflow.errors import RecipeError
@@ -58,7 +63,7 @@ class RelaxSettings:
         Largest force on a free atom at the end.
     stress_max_eV_per_A3
         Largest component of the stress at the end, where the cell is free; for a cell that is
-        scaled, largest pressure.
+        scaled, largest pressure. In a cell with vacuum that of what it holds.
     keep_symmetry
         Project forces and stress onto the space group that the structure starts with.
     """
@@ -86,7 +91,8 @@ class Relaxation:
     engine
         Gives the forces.
     cell, frozen
-        As in the maker.
+        As in the maker. Across a vacuum (7 Å or more without atoms) a free cell keeps its height:
+        what is between has no stress of its own, and would close.
     """
 
     def __init__(
@@ -107,15 +113,15 @@ class Relaxation:
         self.calculator = engine.caching_calculator(replace(request, stress=cell != "fixed"))
         self.atoms.calc = self.calculator
         self.target: Any = self.atoms
-        volume_A3 = self.atoms.get_volume()
+        self.free = free_directions(self.start)
+        self.filled = filled_fraction(self.start)
+        volume_A3 = self.atoms.get_volume() * self.filled
         self.length_per_strain = math.sqrt(
             _STIFFNESS_EV_PER_A3 * volume_A3 / settings.curvature_eV_per_A2
         )
         if cell != "fixed":
-            self.target = FrechetCellFilter(
-                self.atoms,
-                hydrostatic_strain=cell == "scale",
-                exp_cell_factor=self.length_per_strain,
+            self.target = FreeCellFilter(
+                self.atoms, self.free, self.length_per_strain, isotropic=cell == "scale"
             )
         self.minimiser = QuasiNewton(settings.curvature_eV_per_A2, settings.max_step_A)
         self.history: list[tuple[Array, Array]] = []
@@ -143,9 +149,10 @@ class Relaxation:
             return False
         if self.cell == "fixed":
             return True
-        stress = self.atoms.get_stress()
-        largest = abs(stress[:3].mean()) if self.cell == "scale" else np.abs(stress).max()
-        return bool(largest < self.settings.stress_max_eV_per_A3)
+        stress = free_stress(
+            self.atoms.get_stress(voigt=False), self.free, isotropic=self.cell == "scale"
+        )
+        return bool(np.abs(stress).max() / self.filled < self.settings.stress_max_eV_per_A3)
 
     def step(self) -> None:
         """Move once along the minimiser's next step."""

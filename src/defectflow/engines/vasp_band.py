@@ -25,7 +25,6 @@ from defectflow.analysis.elastic_band import band_forces, largest_force
 from defectflow.documents.base import content_key
 from defectflow.documents.steps import BandDocument, Candidate, Image
 from defectflow.engines import programs
-from defectflow.engines.band import BandSettings
 from defectflow.engines.band_maker import CalculatorBandMaker
 from defectflow.engines.band_run import KICK_A, BandTask
 from defectflow.engines.checkpoint import Checkpoint
@@ -260,14 +259,7 @@ class VaspBandMaker(CalculatorBandMaker):
     ) -> BandDocument:
         """Relax the straight path and those through `waypoints`; keep the lowest."""
         engine: Any = self.engine
-        task = BandTask(
-            initial=initial,
-            final=final,
-            settings=BandSettings.of(self.settings),
-            stamp=engine.stamp(),
-            waypoints=dict(waypoints or {}),
-            frozen=tuple(int(index) for index in frozen),
-        )
+        task = self.task(initial, final, waypoints, frozen)
         problem = _too_few_processes(engine, task.inner_images())
         if problem and engine.options["band"] == "vtst":
             raise EngineError(problem)

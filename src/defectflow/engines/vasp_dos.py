@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import warnings
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,12 +10,9 @@ from numpy.typing import NDArray
 
 from defectflow.documents.electronic import AtomDos, DosDocument, VacuumDocument
 from defectflow.engines.dos import DosSettings, band_edges, broadened
+from defectflow.engines.once import once_with_vasp
 from defectflow.engines.vacuum import NORMAL, has_vacuum, vacuum_document
-from defectflow.engines.vasp_files import step_tags
 from defectflow.engines.vasp_input import poscar_order
-from defectflow.engines.vasp_output import read
-from defectflow.engines.vasp_repairs import corrections, in_words, out_of_time
-from defectflow.engines.vasp_run import run, to_poscar
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
@@ -24,6 +20,7 @@ if TYPE_CHECKING:
 
     from defectflow.engines.request import Request
     from defectflow.engines.vasp import Vasp
+    from defectflow.engines.vasp_output import VaspResult
     from defectflow.engines.vasp_run import VaspTask
 
 Array = NDArray[np.float64]
@@ -42,35 +39,19 @@ def density_of_states(engine: Vasp, request: Request) -> DosDocument:
     EngineError
         If VASP fails.
     """
-    from atomate2.vasp.jobs.core import StaticMaker
+    settings = DosSettings.of(request.settings)
 
-    begun = time.monotonic()
-    structure = request.structure
-    engine.check({element.symbol for element in structure.elements})
-    settings, task = DosSettings.of(request.settings), engine.task(request)
-    tags = task.tags | step_tags(task, request.settings, "dos")
-    found = run(task, StaticMaker, to_poscar(task, structure), tags)
-    result = read(task, structure, found)
-    if result.stopped:
-        raise out_of_time(task.folder)
-    curves = _curves(task, settings)
-    document = DosDocument(
-        structure=structure,
-        energy_eV=result.energy_eV,
-        energies_eV=tuple(settings.grid().tolist()),
-        **curves,
-        vacuum=_vacuum(task, curves["fermi_eV"]),
-        width_eV=settings.width_eV,
-        magnetic_moments=result.moments,
-        charge=request.charge,
-        force_calls=1,
-        wall_time_s=time.monotonic() - begun,
-        inputs=task.inputs | {"incar": tags, "version": result.version},
-        repairs=tuple(in_words(corrections(task.folder))),
-        engine=engine.stamp(),
-    )
-    engine.part(request).finish()
-    return document
+    def look(task: VaspTask, result: VaspResult) -> dict[str, Any]:
+        curves = _curves(task, settings)
+        return {
+            **curves,
+            "energies_eV": tuple(settings.grid().tolist()),
+            "vacuum": _vacuum(task, curves["fermi_eV"]),
+            "width_eV": settings.width_eV,
+            "magnetic_moments": result.moments,
+        }
+
+    return DosDocument(**once_with_vasp(engine, request, "dos", look))
 
 
 def _vacuum(task: VaspTask, fermi_eV: float) -> VacuumDocument | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from defectflow.engines.electrons import vacuum_axes
 from defectflow.engines.vacuum import has_vacuum
 from defectflow.engines.vasp_input import band_tags, dos_tags, relax_tags, static_tags
 from defectflow.engines.vasp_run import generator, to_poscar
@@ -39,7 +40,11 @@ def step_tags(
         "static": static_tags,
         "neb": static_tags,
         "vibrations": static_tags,
-        "relax": lambda: relax_tags(settings, cell, task.structure),
+        "relax": lambda: (
+            static_tags()  # with vacuum: defectflow's own minimiser moves the cell
+            if cell != "fixed" and vacuum_axes(task.structure)
+            else relax_tags(settings, cell, task.structure)
+        ),
         "dos": lambda: (
             static_tags()
             | dos_tags(settings, electrons, atoms, spin=task.electrons.spin)

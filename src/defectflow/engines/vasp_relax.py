@@ -13,6 +13,7 @@ from jobflow.core.job import job
 from defectflow.documents.base import content_key
 from defectflow.documents.steps import RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
+from defectflow.engines.electrons import vacuum_axes
 from defectflow.engines.relax import RelaxMaker, progress, relax
 from defectflow.engines.vasp_calculator import remove_large_files, task_key
 from defectflow.engines.vasp_input import relax_tags
@@ -195,12 +196,14 @@ def relax_with_vasp(
 ) -> RelaxDocument:
     """Relax the structure of `request`; atoms in `frozen` keep their position.
 
-    VASP before 6.4.1 cannot scale the cell and move the atoms at a time; then defectflow's own
-    minimiser does it with VASP's forces and stress. Running out of steps is not an error: the
+    VASP before 6.4.1 cannot scale the cell and move the atoms at a time, and none keeps a vacuum
+    while the rest of the cell moves; then defectflow's own minimiser does it with VASP's forces and
+    stress. Running out of steps is not an error: the
     document says ``converged=False``.
     """
     task = engine.task(request, frozen)
-    if cell == "scale" and not task.program.facts.scales:
+    held = cell != "fixed" and bool(vacuum_axes(request.structure))
+    if held or (cell == "scale" and not task.program.facts.scales):
         return relax(request, engine, cell, frozen)
     settings = request.settings
     relaxation = VaspRelaxation(task, settings, cell)
