@@ -4,10 +4,15 @@ import logging
 
 import numpy as np
 import pytest
+from ase.build import fcc100
+from ase.calculators import emt as ase_emt
+from ase.optimize import BFGS
 from pymatgen.core.structure import Structure
+from scipy.spatial.transform import Rotation
 
 from defectflow.engines import engine, relax, static
 from defectflow.engines.calculators import CachingCalculator
+from defectflow.engines.held_vacuum import filled_fraction, free_directions
 from defectflow.engines.relax import RelaxMaker
 from defectflow.engines.request import Request
 
@@ -128,3 +133,66 @@ def test_a_cell_far_from_its_volume_does_not_run_away(copper, tmp_path):
     document = relax.relax(request(squeezed, tmp_path), EMT, "relax")
     assert document.converged
     assert (document.structure.volume / 4) ** (1 / 3) == pytest.approx(2.27, abs=0.03)
+
+
+def copper_slab(axis=2):
+    """Five layers of Cu(001) with 10 Å of vacuum along one of the vectors, rattled."""
+    atoms = fcc100("Cu", (1, 1, 5), a=3.7, vacuum=5.0)
+    atoms.rattle(0.03, seed=1)
+    order = [0, 1, 2]
+    order[axis], order[2] = order[2], order[axis]
+    lattice = atoms.cell.array[order]
+    return Structure(lattice, ["Cu"] * 5, atoms.positions, coords_are_cartesian=True)
+
+
+def by_scan():
+    """Return side (Å) and energy of the slab by ASE alone: a relaxation at each of many sides."""
+    sides, energies = np.linspace(2.4, 2.65, 11), []
+    for side in sides:
+        atoms = fcc100("Cu", (1, 1, 5), a=side * np.sqrt(2), vacuum=5.0)
+        atoms.calc = ase_emt.EMT()
+        BFGS(atoms, logfile=None).run(fmax=0.002, steps=200)
+        energies.append(atoms.get_potential_energy())
+    curve = np.polynomial.Polynomial.fit(sides, energies, 6)
+    fine = np.linspace(2.45, 2.6, 3001)
+    best = int(np.argmin(curve(fine)))
+    return fine[best], curve(fine[best])
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("cell", ["relax", "scale"])
+def test_a_slab_relaxes_in_its_plane_and_keeps_its_vacuum(cell, axis, tmp_path):
+    slab = copper_slab(axis)
+    wish = request(slab, tmp_path, fmax_eV_per_A=0.005, stress_max_eV_per_A3=1e-4)
+    document = relax.relax(wish, EMT, cell)
+    assert document.converged
+    lattice = document.structure.lattice
+    assert lattice.abc[axis] == pytest.approx(slab.lattice.abc[axis], abs=1e-9)
+    side_A, energy_eV = by_scan()
+    others = [lattice.abc[k] for k in range(3) if k != axis]
+    assert others == pytest.approx([side_A] * 2, abs=0.003)
+    assert document.energy_eV == pytest.approx(energy_eV, abs=1e-3)
+
+
+def test_what_is_cut_off_on_all_sides_keeps_its_cell(tmp_path):
+    molecule = Structure(10 * np.eye(3), ["Cu", "Cu"], [[0, 0, 0], [0.25, 0, 0]])
+    document = relax.relax(request(molecule, tmp_path), EMT, "relax")
+    assert document.converged
+    assert document.structure.lattice == molecule.lattice
+    assert document.structure.get_distance(0, 1) < 2.4
+
+
+def test_strains_across_a_tilted_vacuum_are_none():
+    """The normal counts, not the vector that leads out of the plane."""
+    slab = copper_slab()
+    lattice = slab.lattice.matrix.copy()
+    lattice[2, :2] += 1.3
+    tilted = Structure(lattice, slab.species, slab.cart_coords, coords_are_cartesian=True)
+    assert free_directions(tilted) == pytest.approx(np.diag([1.0, 1.0, 0.0]))
+    turned = Rotation.from_euler("xyz", [20, 30, 40], degrees=True).as_matrix()
+    other = Structure(lattice @ turned.T, slab.species, slab.frac_coords)
+    normal = turned @ [0, 0, 1]
+    assert free_directions(other) == pytest.approx(np.eye(3) - np.outer(normal, normal))
+    # A sheet of atoms counts as 3.4 Å: what is empty ends 1.7 Å before the outermost centres.
+    height = slab.cart_coords[:, 2]
+    assert filled_fraction(slab) == pytest.approx((np.ptp(height) + 3.4) / slab.lattice.c)

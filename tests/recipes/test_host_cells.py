@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from jobflow import run_locally
 from monty.json import MontyDecoder
+from pymatgen.core import Lattice
 
 from defectflow.documents import ResultDocument
 from defectflow.errors import RecipeError, StructureError
@@ -201,3 +202,22 @@ engine: sevennet
     flow = build(recipe(tmp_path, text))
     assert flow.jobs[0].name == "relax host"
     assert len(flow.jobs[0].function_args[0]) > 40
+
+
+@pytest.mark.parametrize("host_cell", ["relax", "scale"])
+def test_a_slab_as_host_keeps_its_vacuum(tmp_path, host_cell):
+    """Relaxed as a crystal would be, the vacuum of the slab closed."""
+    cell = "{kind: surface, miller: [0, 0, 1], thickness_A: 6.0, vacuum_A: 10.0}"
+    text = formation(
+        f"{{prototype: fcc-Cu, cell: {cell}}}", "{kind: vacancy, species: Cu}", "level: fast"
+    ).replace("host_cell: keep", f"host_cell: {host_cell}")
+    flow = build(recipe(tmp_path, text + "supercell: [2, 2, 1]"))
+    before = flow.jobs[0].function_args[0].lattice
+    document = result(flow)
+    after = Lattice(document.host_lattice)
+    assert document.converged
+    assert after.c == pytest.approx(before.c, abs=1e-9)
+    assert abs(after.a - before.a) > 0.005
+    # A vacancy in the face costs less than one below it: fewer bonds are cut.
+    assert len(document.defects) > 1
+    assert document.value > 0

@@ -73,7 +73,8 @@ class RelaxDocument(Document):
     stress_eV_per_A3
         3x3 Cauchy stress (positive: the crystal wants to shrink) where the engine gives it.
     cell
-        What was free: ``fixed`` (atoms only), ``relax`` (all of the cell), ``scale`` (volume only).
+        What was free: ``fixed`` (atoms only), ``relax`` (all of the cell), ``scale`` (volume only);
+        of a cell with vacuum only the directions without.
     magnetic_moments
         Of each atom at the end, Bohr magnetons; None without spin.
     site_potentials_V

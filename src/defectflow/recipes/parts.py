@@ -47,7 +47,10 @@ Supercell = Annotated[
     tuple[tuple[int, int, int], ...], BeforeValidator(_rows), AfterValidator(_solid)
 ]
 
-HOST_CELL = "cell of the host: as given, relaxed by the engine, or relaxed in volume only"
+HOST_CELL = (
+    "cell of the host: as given, relaxed by the engine, or relaxed in volume only; a vacuum is "
+    "kept, so that a slab relaxes in its plane, as a free film does"
+)
 SUPERCELL = (
     "supercell of the host: three repetitions, e.g. `[2, 2, 2]`, or three rows of a matrix; "
     "chosen by `min_image_distance_A` if left out"
