@@ -97,9 +97,13 @@ def divided(density: Density, structure: Structure, charge: int) -> dict[str, An
 
 def _profile(counted: Array, structure: Structure) -> tuple[float, ...]:
     """Return electrons per Å along the normal of the first two vectors."""
+    return tuple((counted.mean(axis=(0, 1)) * base_area_A2(structure)).tolist())
+
+
+def base_area_A2(structure: Structure) -> float:
+    """Return the area that the first two vectors span."""
     lattice = structure.lattice.matrix
-    area_A2 = float(np.linalg.norm(np.cross(lattice[0], lattice[1])))
-    return tuple((counted.mean(axis=(0, 1)) * area_A2).tolist())
+    return float(np.linalg.norm(np.cross(lattice[0], lattice[1])))
 
 
 @dataclass

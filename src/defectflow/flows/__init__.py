@@ -6,12 +6,12 @@ No engine is known here by name; every step comes from the `engine` that a Maker
 from __future__ import annotations
 
 from defectflow.flows.adsorption import AdsorptionMaker
+from defectflow.flows.cells import CellPlan
 from defectflow.flows.charged_defects import ChargePlan
 from defectflow.flows.charges import BaderChargeMaker
 from defectflow.flows.convergence import ConvergenceMaker
 from defectflow.flows.electronic_structure import (
     BandGapMaker,
-    CellPlan,
     DBandCenterMaker,
     WorkFunctionMaker,
 )

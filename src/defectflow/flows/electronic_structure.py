@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from jobflow import Flow, Maker, Response, job
-from monty.json import MSONable
+from jobflow import Job, job
 
 from defectflow.analysis.electronic import BandMoments, band_moments
 from defectflow.documents import (
@@ -21,27 +20,14 @@ from defectflow.documents import (
 from defectflow.documents.electronic_structure import D_BAND_WINDOW_EV
 from defectflow.engines.contract import Capability
 from defectflow.errors import RecipeError, StructureError, did_you_mean
-from defectflow.flows.host import (
-    HostCell,
-    about,
-    cautions,
-    checked_host,
-    chosen_supercell,
-    relax_host,
-    supercell,
-)
-from defectflow.flows.provenance import Provenance
-from defectflow.flows.results import cost, heading
-from defectflow.structures.points import vacancies
+from defectflow.flows.cells import CellMaker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pymatgen.core import Structure
 
-    from defectflow.engines.contract import Engine
-    from defectflow.flows.slabs import SlabPlan
-    from defectflow.structures.hosts import Host
+    from defectflow.flows.provenance import Provenance
 
 #: A band whose density at an end of the window exceeds this share of its largest one is cut.
 _CUT = 0.1
@@ -49,177 +35,30 @@ _CUT = 0.1
 _RIPPLE_EV = 0.02
 
 
-@dataclass(frozen=True)
-class CellPlan(MSONable):
-    """Which cell is looked at: the host itself, a slab of it, or a supercell with a vacancy.
-
-    Attributes
-    ----------
-    vacancy
-        Element that is taken out.
-    label
-        Which of several distinct vacancies, e.g. ``V_O_2``.
-    matrix
-        Supercell of the vacancy; None to choose it by `min_image_distance_A`.
-    """
-
-    slab: SlabPlan | None = None
-    vacancy: str | None = None
-    label: str | None = None
-    matrix: Sequence[Sequence[int]] | None = None
-    min_image_distance_A: float = 8.0
-
-    @property
-    def kind(self) -> str:
-        """``slab``, ``defect`` or ``bulk``."""
-        return "slab" if self.slab else "defect" if self.vacancy else "bulk"
-
-    def check(self, host: Structure) -> None:
-        """Raise `StructureError` or `RecipeError` if the host has no such cell."""
-        if self.slab and self.vacancy:
-            message = "a vacancy in a slab is not built yet; leave out the slab or the vacancy"
-            raise RecipeError(message)
-        self.cut(host)
-
-    def cut(self, host: Structure) -> dict[str, Any]:
-        """Return the cell, what is frozen in it and what it is called."""
-        if self.slab is not None:
-            slab = self.slab.cut(host)
-            return {
-                "structure": slab.structure,
-                "frozen": list(slab.bottom(self.slab.frozen_layers)),
-                "surface": list(slab.top()),
-                "name": "",
-                "matrix": None,
-            }
-        if self.vacancy is None:
-            return {"structure": host, "frozen": [], "surface": [], "name": "", "matrix": None}
-        matrix = chosen_supercell(host, self.matrix, self.min_image_distance_A)
-        cells = {cell.name: cell for cell in vacancies(supercell(host, matrix), self.vacancy)}
-        if self.label is None and len(cells) > 1:
-            message = f"{host.reduced_formula} has {', '.join(cells)}; say which, e.g. `label: ...`"
-            raise StructureError(message)
-        label = self.label or next(iter(cells))
-        if label not in cells:
-            message = f"{host.reduced_formula} has no {label}; {did_you_mean(label, cells)}"
-            raise StructureError(message)
-        structure = cells[label].structure
-        return {
-            "structure": structure,
-            "frozen": [],
-            "surface": [],
-            "name": label,
-            "matrix": matrix,
-        }
-
-
 @dataclass
-class _ElectronicMaker(Maker):
-    """What the makers of this module share: the way to a density of states.
+class _DosMaker(CellMaker):
+    """What the makers of this module share: the density of states of the cell."""
 
-    1. Relax the host.
-    2. Cut the cell out of it and relax its atoms, if asked for; `geometry` may be a cheaper engine
-       than the one of the electrons.
-    3. Compute the density of states of the cell.
-    """
+    capability: ClassVar[Capability] = Capability.DOS
 
-    engine: Engine
-    cell: CellPlan = field(default_factory=CellPlan)
-    host_cell: HostCell = "relax"
-    relax_atoms: bool = True
-    geometry: Engine | None = None
-    relax: dict[str, Any] = field(default_factory=dict)
-
-    #: What is computed, in words.
-    title: ClassVar[str]
-
-    def make(self, host: Host | Structure, provenance: Provenance | None = None) -> Flow:
-        """Return the flow; its output is the document of the quantity.
-
-        Raises
-        ------
-        StructureError
-            If the host has no such surface or defect.
-        EngineError
-            If the engine has no density of states.
-        """
-        self.engine.require(Capability.DOS)
-        host = checked_host(self.engine, host)
-        self._mover().check({element.symbol for element in host.structure.elements})
-        self.cell.check(host.structure)
-        self.check_host(host.structure)
-        origin = provenance or Provenance.of(
-            f"{self.title} of {host.name}", self.as_dict(), host.structure.as_dict()
-        )
-        bulk = relax_host(self._mover(), host, self.host_cell, self.relax)
-        said = {**about(host), "notes": list(cautions(self._mover(), host.structure))}
-        cell = self.cut_cell(bulk.output, said, origin)
-        cell.name = "cut cell"
-        return Flow([bulk, cell], output=cell.output, name=origin.recipe)
-
-    def check_host(self, host: Structure) -> None:
-        """Refuse a host that the quantity makes no sense for."""
-
-    def _mover(self) -> Engine:
-        return self.geometry or self.engine
-
-    @job
-    def cut_cell(
-        self, host: RelaxDocument, about: dict[str, Any], provenance: Provenance
-    ) -> Response[Any]:
-        """Cut the cell out of the relaxed host, relax it and compute its density of states."""
-        cut = self.cell.cut(host.structure)
-        structure: Any = cut.pop("structure")
-        jobs: list[Any] = []
-        relaxed = None
-        if self.relax_atoms and self.cell.kind != "bulk":
-            maker = self._mover().relax_maker("fixed", **self.relax)
-            jobs.append(maker.make(structure, frozen=cut["frozen"]))
-            jobs[-1].name = f"relax {self.cell.kind} cell"
-            relaxed = jobs[-1].output
-            structure = relaxed.structure
-        jobs.append(self.engine.dos_maker().make(structure))
-        jobs[-1].name = "density of states"
-        steps = [host, relaxed]
-        last = self.conclude(steps, jobs[-1].output, cut, about, provenance)  # type: ignore[attr-defined]
-        last.name = self.title
-        return Response(replace=Flow([*jobs, last], output=last.output))
-
-    def fields(
+    def electrons(
         self,
-        steps: Sequence[RelaxDocument | None],
-        dos: DosDocument,
+        structure: Structure,
+        steps: list[Any],
         cut: dict[str, Any],
         about: dict[str, Any],
         provenance: Provenance,
-    ) -> dict[str, Any]:
-        """Return the fields of the result that all quantities of a density of states have."""
-        done = [step for step in steps if step is not None]
-        notes = list(about["notes"])
-        if self.geometry is not None:
-            stamp = self.geometry.stamp()
-            notes.append(f"the atoms were relaxed with {stamp.name} ({stamp.fidelity})")
-        matrix = cut["matrix"]
-        return {
-            **heading(self.engine, provenance),
-            **cost(*done, dos),
-            **about,
-            "notes": tuple(notes),
-            "converged": all(step.converged for step in done),
-            "host_cell": self.host_cell,
-            "cell": self.cell.kind,
-            "facet": self.cell.slab.facet if self.cell.slab else "",
-            "surface": self.cell.slab.surface if self.cell.slab else "",
-            "strain": self.cell.slab.strain if self.cell.slab else 0.0,
-            "supercell_matrix": None if matrix is None else tuple(map(tuple, matrix)),
-            "relaxed_host": steps[0],
-            "geometry": steps[1],
-            "dos": dos,
-        }
+    ) -> list[Job]:
+        """Return the density of states, and what is read off it."""
+        dos = self.engine.dos_maker().make(structure)
+        dos.name = "density of states"
+        last: Job = self.conclude(steps, dos.output, cut, about, provenance)  # type: ignore[attr-defined]
+        last.name = self.title
+        return [dos, last]
 
 
 @dataclass
-class BandGapMaker(_ElectronicMaker):
+class BandGapMaker(_DosMaker):
     """Gap between occupied and empty levels of a host, a slab or a cell with a vacancy.
 
     Examples
@@ -241,10 +80,11 @@ class BandGapMaker(_ElectronicMaker):
         provenance: Provenance,
     ) -> BandGapDocument:
         """Read the gap off the levels."""
-        shared = self.fields(steps, dos, cut, about, provenance)
+        shared = self.fields(steps, [dos], cut, about, provenance)
         surface = f"({self.cell.slab.facet}) slab" if self.cell.slab else ""
         return BandGapDocument(
             **shared,
+            dos=dos,
             defect=cut["name"] or surface,
             species=self.cell.vacancy or "",
             value=dos.gap_eV if shared["converged"] else None,
@@ -255,7 +95,7 @@ class BandGapMaker(_ElectronicMaker):
 
 
 @dataclass
-class WorkFunctionMaker(_ElectronicMaker):
+class WorkFunctionMaker(_DosMaker):
     """Work function of the upper side of a slab.
 
     Examples
@@ -281,7 +121,7 @@ class WorkFunctionMaker(_ElectronicMaker):
         provenance: Provenance,
     ) -> WorkFunctionDocument:
         """Read the vacuum level off the potential."""
-        shared = self.fields(steps, dos, cut, about, provenance)
+        shared = self.fields(steps, [dos], cut, about, provenance)
         vacuum = dos.vacuum
         if vacuum is not None and vacuum.ripple_eV > _RIPPLE_EV:
             note = (
@@ -292,6 +132,7 @@ class WorkFunctionMaker(_ElectronicMaker):
         good = shared["converged"] and vacuum is not None
         return WorkFunctionDocument(
             **{**shared, "converged": good},
+            dos=dos,
             defect=f"{self.cell.slab.title} surface" if self.cell.slab else "",
             species="",
             value=vacuum.top_eV if good and vacuum else None,
@@ -300,7 +141,7 @@ class WorkFunctionMaker(_ElectronicMaker):
 
 
 @dataclass
-class DBandCenterMaker(_ElectronicMaker):
+class DBandCenterMaker(_DosMaker):
     """Centre, width and filling of the d band of a surface atom, or of an atom of the bulk.
 
     Attributes
@@ -346,7 +187,7 @@ class DBandCenterMaker(_ElectronicMaker):
         provenance: Provenance,
     ) -> DBandCenterDocument:
         """Take the moments of the d-projected density of states."""
-        shared = self.fields(steps, dos, cut, about, provenance)
+        shared = self.fields(steps, [dos], cut, about, provenance)
         element, atoms = _chosen(dos, self.element, cut["surface"])
         curves = _mean_d_band(dos, atoms)
         whole = band_moments(dos.energies_eV, curves.sum(axis=0), self.window_eV)
@@ -361,6 +202,7 @@ class DBandCenterMaker(_ElectronicMaker):
         where = f"{self.cell.slab.title} surface atom" if self.cell.slab else "bulk atom"
         return DBandCenterDocument(
             **shared,
+            dos=dos,
             defect=where,
             species=element,
             value=whole.center_eV if shared["converged"] else None,

@@ -1,0 +1,226 @@
+"""A cell cut out of a relaxed host and relaxed itself: the way to all that electrons tell of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from jobflow import Flow, Job, Maker, Response, job
+from monty.json import MSONable
+
+from defectflow.errors import RecipeError, StructureError, did_you_mean
+from defectflow.flows.host import (
+    HostCell,
+    about,
+    cautions,
+    checked_host,
+    chosen_supercell,
+    relax_host,
+    supercell,
+)
+from defectflow.flows.provenance import Provenance
+from defectflow.flows.results import cost, heading
+from defectflow.structures.points import vacancies
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pymatgen.core import Structure
+
+    from defectflow.documents import RelaxDocument
+    from defectflow.engines.contract import Capability, Engine
+    from defectflow.flows.slabs import SlabPlan
+    from defectflow.structures.hosts import Host
+
+
+@dataclass(frozen=True)
+class CellPlan(MSONable):
+    """Which cell is looked at: the host itself, a slab of it, or a supercell with a vacancy.
+
+    Attributes
+    ----------
+    vacancy
+        Element that is taken out.
+    label
+        Which of several distinct vacancies, e.g. ``V_O_2``.
+    matrix
+        Supercell of the vacancy; None to choose it by `min_image_distance_A`.
+    """
+
+    slab: SlabPlan | None = None
+    vacancy: str | None = None
+    label: str | None = None
+    matrix: Sequence[Sequence[int]] | None = None
+    min_image_distance_A: float = 8.0
+
+    @property
+    def kind(self) -> str:
+        """``slab``, ``defect`` or ``bulk``."""
+        return "slab" if self.slab else "defect" if self.vacancy else "bulk"
+
+    def check(self, host: Structure) -> None:
+        """Raise `StructureError` or `RecipeError` if the host has no such cell."""
+        if self.slab and self.vacancy:
+            message = "a vacancy in a slab is not built yet; leave out the slab or the vacancy"
+            raise RecipeError(message)
+        self.cut(host)
+
+    def cut(self, host: Structure) -> dict[str, Any]:
+        """Return the cell, what is frozen in it and what it is called."""
+        if self.slab is not None:
+            slab = self.slab.cut(host)
+            return {
+                "structure": slab.structure,
+                "frozen": list(slab.bottom(self.slab.frozen_layers)),
+                "surface": list(slab.top()),
+                "name": "",
+                "matrix": None,
+            }
+        if self.vacancy is None:
+            return {"structure": host, "frozen": [], "surface": [], "name": "", "matrix": None}
+        matrix = chosen_supercell(host, self.matrix, self.min_image_distance_A)
+        cells = {cell.name: cell for cell in vacancies(supercell(host, matrix), self.vacancy)}
+        if self.label is None and len(cells) > 1:
+            message = f"{host.reduced_formula} has {', '.join(cells)}; say which, e.g. `label: ...`"
+            raise StructureError(message)
+        label = self.label or next(iter(cells))
+        if label not in cells:
+            message = f"{host.reduced_formula} has no {label}; {did_you_mean(label, cells)}"
+            raise StructureError(message)
+        structure = cells[label].structure
+        return {
+            "structure": structure,
+            "frozen": [],
+            "surface": [],
+            "name": label,
+            "matrix": matrix,
+        }
+
+
+@dataclass
+class CellMaker(Maker):
+    """What the makers of electronic quantities share.
+
+    1. Relax the host.
+    2. Cut the cell out of it and relax its atoms, if asked for; `geometry` may be a cheaper engine
+       than the one of the electrons.
+    3. Compute the electrons of the cell: the jobs of `electrons`.
+    """
+
+    engine: Engine
+    cell: CellPlan = field(default_factory=CellPlan)
+    host_cell: HostCell = "relax"
+    relax_atoms: bool = True
+    geometry: Engine | None = None
+    relax: dict[str, Any] = field(default_factory=dict)
+
+    #: What is computed, in words.
+    title: ClassVar[str]
+    #: What the engine must be able to do.
+    capability: ClassVar[Capability]
+
+    def make(self, host: Host | Structure, provenance: Provenance | None = None) -> Flow:
+        """Return the flow; its output is the document of the quantity.
+
+        Raises
+        ------
+        RecipeError
+            If what is asked for does not fit together, or the host lacks the element.
+        StructureError
+            If the host has no such surface, site or defect.
+        EngineError
+            If the engine does not compute the quantity, or lacks an element.
+        """
+        self.engine.require(self.capability)
+        host = checked_host(self.engine, host)
+        self.cell.check(host.structure)
+        self.check_host(host.structure)
+        symbols = {site.specie.symbol for site in self.built(host.structure)["structure"]}
+        for one in (self.engine, self._mover()):
+            one.check(symbols | {element.symbol for element in host.structure.elements})
+        origin = provenance or Provenance.of(
+            f"{self.title} of {host.name}", self.as_dict(), host.structure.as_dict()
+        )
+        bulk = relax_host(self._mover(), host, self.host_cell, self.relax)
+        said = {**about(host), "notes": list(cautions(self._mover(), host.structure))}
+        cell = self.cut_cell(bulk.output, said, origin)
+        cell.name = "cut cell"
+        return Flow([bulk, cell], output=cell.output, name=origin.recipe)
+
+    def check_host(self, host: Structure) -> None:
+        """Refuse a host that the quantity makes no sense for."""
+
+    def built(self, host: Structure) -> dict[str, Any]:
+        """Return the cell before it is relaxed, with `frozen`, `surface`, `name` and `matrix`."""
+        return self.cell.cut(host)
+
+    def _mover(self) -> Engine:
+        return self.geometry or self.engine
+
+    @job
+    def cut_cell(
+        self, host: RelaxDocument, about: dict[str, Any], provenance: Provenance
+    ) -> Response[Any]:
+        """Cut the cell out of the relaxed host, relax it and go on with its electrons."""
+        cut = self.built(host.structure)
+        structure: Any = cut.pop("structure")
+        jobs: list[Any] = []
+        relaxed = None
+        if self.relax_atoms and self.cell.kind != "bulk":
+            maker = self._mover().relax_maker("fixed", **self.relax)
+            jobs.append(maker.make(structure, frozen=cut["frozen"]))
+            jobs[-1].name = f"relax {self.cell.kind} cell"
+            relaxed = jobs[-1].output
+            structure = relaxed.structure
+        jobs += self.electrons(structure, [host, relaxed], cut, about, provenance)
+        return Response(replace=Flow(jobs, output=jobs[-1].output))
+
+    def electrons(
+        self,
+        structure: Structure,
+        steps: list[Any],
+        cut: dict[str, Any],
+        about: dict[str, Any],
+        provenance: Provenance,
+    ) -> list[Job]:
+        """Return the jobs that follow; the output of the last is the result.
+
+        Parameters
+        ----------
+        structure
+            Of the relaxed cell, or a reference to it.
+        steps
+            The relaxed host; the relaxed cell or None.
+        """
+        raise NotImplementedError
+
+    def fields(
+        self,
+        steps: Sequence[RelaxDocument | None],
+        found: Sequence[Any],
+        cut: dict[str, Any],
+        about: dict[str, Any],
+        provenance: Provenance,
+    ) -> dict[str, Any]:
+        """Return the fields of the result that all quantities have; `found` are the electrons."""
+        done = [step for step in steps if step is not None]
+        notes = list(about["notes"])
+        if self.geometry is not None:
+            stamp = self.geometry.stamp()
+            notes.append(f"the atoms were relaxed with {stamp.name} ({stamp.fidelity})")
+        matrix = cut["matrix"]
+        return {
+            **heading(self.engine, provenance),
+            **cost(*done, *found),
+            **about,
+            "notes": tuple(notes),
+            "converged": all(step.converged for step in done),
+            "host_cell": self.host_cell,
+            "cell": self.cell.kind,
+            "facet": self.cell.slab.facet if self.cell.slab else "",
+            "surface": self.cell.slab.surface if self.cell.slab else "",
+            "strain": self.cell.slab.strain if self.cell.slab else 0.0,
+            "supercell_matrix": None if matrix is None else tuple(map(tuple, matrix)),
+            "relaxed_host": steps[0],
+            "geometry": steps[1],
+        }
