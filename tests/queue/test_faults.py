@@ -269,10 +269,8 @@ def test_claim_made_by_a_clock_that_jumped_is_taken_over(case, faults):
         assert case.manager.submit(Order("trial", "x.yaml", key, "defectflow x", flow))
 
 
-def test_database_gone_while_a_job_runs(own_server, case, faults):
-    if not case.url.startswith(own_server.address):
-        pytest.skip("the server of $MONGODB_URI is not ours to stop")
-    case.submit(faults.held(5), start=False)
+def holding(case):
+    """Start a worker, and wait until its job holds."""
     words = ["--store", case.url, "--queue", str(case.queue), "--kind", "default"]
     worker = subprocess.Popen(
         [sys.executable, "-m", "defectflow.launch.worker", *words, "--folder", case.folder],
@@ -281,6 +279,14 @@ def test_database_gone_while_a_job_runs(own_server, case, faults):
         text=True,
     )
     case.wait_for("hold")
+    return worker
+
+
+def test_database_gone_while_a_job_runs(own_server, case, faults):
+    if not case.url.startswith(own_server.address):
+        pytest.skip("the server of $MONGODB_URI is not ours to stop")
+    case.submit(faults.held(5), start=False)
+    worker = holding(case)
     own_server.stop()
     case.go()
     said = case.call("status", "--store", case.url, status=2)
@@ -436,14 +442,7 @@ def test_database_killed_while_a_job_runs(own_server, case, faults):
     if not case.url.startswith(own_server.address):
         pytest.skip("the server of $MONGODB_URI is not ours to kill")
     case.submit(faults.held(5), start=False)
-    words = ["--store", case.url, "--queue", str(case.queue), "--kind", "default"]
-    worker = subprocess.Popen(
-        [sys.executable, "-m", "defectflow.launch.worker", *words, "--folder", case.folder],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    case.wait_for("hold")
+    worker = holding(case)
     own_server.process.kill()
     own_server.killed()
     case.go()

@@ -60,6 +60,12 @@ class _Operation:
     rotation: Array
     to: tuple[int, ...]
 
+    def carried(self, forces: Array) -> Array:
+        """Return forces on the atoms, shape (atoms, 3), after the operation."""
+        after = np.empty_like(forces)
+        after[list(self.to)] = forces @ self.rotation.T
+        return after
+
 
 class Displacements:
     """The fewest displacements along axes from which symmetry gives all others.
@@ -106,7 +112,9 @@ class Displacements:
         measured = {one: np.array(forces_eV_per_A[str(one)]) - rest for one in self.needed}
         rows = []
         for atom in range(self.count):
-            directions, forces = self._images(atom, measured)
+            sources = self._sources(atom, self.needed)
+            directions = _directions(sources)
+            forces = np.array([by.carried(measured[one]) for one, by in sources])
             there, back = _pairs(directions)
             change = (forces[there] - forces[back]).reshape(len(there), -1) / (2 * step_A)
             rows.append(-np.linalg.lstsq(directions[there], change, rcond=None)[0])
@@ -114,41 +122,34 @@ class Displacements:
 
     def _chosen(self) -> list[Displacement]:
         chosen: list[Displacement] = []
-        nothing = np.zeros((self.count, 3))
         for atom in range(self.count):
             for axis in range(3):
                 for sign in (1, -1):
-                    known = dict.fromkeys(chosen, nothing)
                     new = Displacement(atom, axis, sign)
-                    if not self._known(new, known):
+                    if not self._known(new, chosen):
                         chosen.append(new)
         return chosen
 
-    def _known(self, new: Displacement, measured: Mapping[Displacement, Array]) -> bool:
+    def _known(self, new: Displacement, chosen: Sequence[Displacement]) -> bool:
         """Whether others tell the displacement: by an operation, or as a sum of known pairs."""
-        directions, _ = self._images(new.atom, measured)
-        if len(directions) == 0:
-            return False
+        directions = _directions(self._sources(new.atom, chosen))
         if (np.abs(directions - new.direction).max(axis=1) < _SAME_DIRECTION).any():
             return True
-        there, _ = _pairs(directions)
-        spanned = directions[there]
+        spanned = directions[_pairs(directions)[0]]
         rank = np.linalg.matrix_rank(spanned, _SAME_DIRECTION) if len(spanned) else 0
         more = np.linalg.matrix_rank(np.vstack([spanned, new.direction]), _SAME_DIRECTION)
         return bool(rank == more)
 
-    def _images(self, atom: int, measured: Mapping[Displacement, Array]) -> tuple[Array, Array]:
-        """Return the directions (k, 3) in which `atom` is displaced, and all forces there."""
-        directions, forces = [], []
-        for one, found in measured.items():
-            for operation in self._operations:
-                if operation.to[one.atom] != atom:
-                    continue
-                carried = np.empty_like(found)
-                carried[list(operation.to)] = found @ operation.rotation.T
-                directions.append(operation.rotation @ one.direction)
-                forces.append(carried)
-        return np.array(directions).reshape(-1, 3), np.array(forces)
+    def _sources(
+        self, atom: int, chosen: Sequence[Displacement]
+    ) -> list[tuple[Displacement, _Operation]]:
+        """Return the displacements, and the operations that make of them one of `atom`."""
+        return [(one, by) for one in chosen for by in self._operations if by.to[one.atom] == atom]
+
+
+def _directions(sources: Sequence[tuple[Displacement, _Operation]]) -> Array:
+    """Return the directions in which an atom is displaced, shape (k, 3)."""
+    return np.array([by.rotation @ one.direction for one, by in sources]).reshape(-1, 3)
 
 
 def _operations(
