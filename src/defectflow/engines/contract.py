@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from defectflow.documents.steps import Image
     from defectflow.engines.vibrations import VibrationsMaker
 
-#: What is free beside the atoms: nothing, all six components of the cell, or its volume.
+#: Free beside the atoms: nothing, the cell, or its volume; across a vacuum it keeps its height.
 FreeCell = Literal["fixed", "relax", "scale"]
 #: What an engine has makers of, beside relaxations.
 Step = Literal["static", "neb", "dos", "vibrations"]
@@ -242,8 +242,6 @@ class Engine(MSONable, ABC):
 
     def relax_maker(self, cell: FreeCell = "fixed", **overrides: object) -> CalculationMaker:
         """Return a maker of relaxations with the cell `fixed`, free (`relax`) or `scale`d.
-
-        A vacuum in the cell keeps its height: slabs relax and scale in their plane.
 
         Raises
         ------

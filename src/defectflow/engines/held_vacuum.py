@@ -29,7 +29,9 @@ def free_directions(structure: Structure) -> Array:
     Examples
     --------
     >>> from pymatgen.core import Lattice, Structure
-    >>> sheet = Structure(Lattice.hexagonal(2.46, 15.0), ["C", "C"], [[1/3, 2/3, 0], [2/3, 1/3, 0]])
+    >>> sheet = Structure(
+    ...     Lattice.hexagonal(2.46, 15.0), ["C", "C"], [[1 / 3, 2 / 3, 0], [2 / 3, 1 / 3, 0]]
+    ... )
     >>> free_directions(sheet).round(6) + 0.0
     array([[1., 0., 0.],
            [0., 1., 0.],
@@ -91,12 +93,12 @@ class FreeCellFilter(FrechetCellFilter):
     def __init__(
         self, atoms: Atoms, free: Array, length_per_strain: float, *, isotropic: bool
     ) -> None:
-        super().__init__(atoms, exp_cell_factor=length_per_strain)
+        super().__init__(atoms, exp_cell_factor=length_per_strain)  # type: ignore[no-untyped-call]
         self.free = free
         self.isotropic = isotropic
 
     def get_forces(self, **kwargs: Any) -> Array:
         """Return forces on the atoms and, in the last three rows, on the strains."""
-        forces: Array = super().get_forces(**kwargs).copy()
+        forces: Array = super().get_forces(**kwargs).copy()  # type: ignore[no-untyped-call]
         forces[-3:] = free_stress(forces[-3:], self.free, isotropic=self.isotropic)
         return forces

@@ -71,7 +71,7 @@ def host_to_relax(choice: SlabChoice, host: Host, host_cell: HostCell) -> Host:
     if host.parent is None:
         if host_cell != "keep":
             message = (
-                f"host {host.name}: a slab from a file keeps its cell, which is that of its crystal "
+                f"host {host.name}: a slab from a file keeps its cell, that of its crystal "
                 "and not of a free film; add `host_cell: keep`"
             )
             raise RecipeError(message)
