@@ -137,10 +137,44 @@ def test_two_atoms_that_bind_to_each_other_are_rearranged(platinum):
     sites = surface_sites(platinum, "C")
     start = placed(platinum, platinum.structure, sites, one, Placement("", "fcc", 0, 10.0))
     carbon, oxygen, hydrogen = range(len(start) - 3, len(start))
-    gap = start[carbon].coords - start[hydrogen].coords
-    near = moved(start, [hydrogen], gap * 0.45)
-    assert len({carbon, oxygen, hydrogen}) == 3
-    assert whereabouts(platinum, sites, "fcc", near, one).outcome in {"rearranged", "dissociated"}
+    # H 1.05 Å from O and 1.15 Å from C: a triangle with the 1.33 Å between them.
+    across = start[oxygen].coords - start[carbon].coords
+    apart_A = np.linalg.norm(across)
+    along_A = (1.15**2 - 1.05**2 + apart_A**2) / (2 * apart_A)
+    aside = np.cross(across, [1.0, 0.0, 0.0])
+    aside *= np.sqrt(1.15**2 - along_A**2) / np.linalg.norm(aside)
+    place = start[carbon].coords + across * along_A / apart_A + aside
+    near = moved(start, [hydrogen], place - start[hydrogen].coords)
+    assert near.get_distance(carbon, hydrogen) == pytest.approx(1.15)
+    assert whereabouts(platinum, sites, "fcc", near, one).outcome == "rearranged"
+
+
+def test_an_adsorbate_on_the_lower_side_is_below_the_surface(platinum):
+    """Through the vacuum to the next image: bound, but not to the surface that was meant."""
+    sites = surface_sites(platinum, "O")
+    start = placed(platinum, platinum.structure, sites, adsorbate("O"), Placement("", "fcc"))
+    last = len(start) - 1
+    lowest_A = start.cart_coords[list(platinum.bottom(1)), 2].mean()
+    for wrapped in (False, True):
+        shift = lowest_A + start.lattice.c - 2.0 - start[last].coords[2]
+        under = start.copy()
+        under.translate_sites([last], [0, 0, shift], frac_coords=False, to_unit_cell=wrapped)
+        found = whereabouts(platinum, sites, "fcc", under, adsorbate("O"))
+        assert found.outcome == "below the surface"
+        assert found.height_A < -6
+        middle = start.copy()
+        middle.translate_sites([last], [0, 0, shift - 2.5], frac_coords=False, to_unit_cell=wrapped)
+        assert whereabouts(platinum, sites, "fcc", middle, adsorbate("O")).outcome == "desorbed"
+
+
+def test_overlapping_atoms_are_told_from_broken_bonds(platinum):
+    sites = surface_sites(platinum, "O")
+    start = placed(platinum, platinum.structure, sites, adsorbate("OH"), Placement("", "top", 1))
+    oxygen, hydrogen = len(start) - 2, len(start) - 1
+    near = moved(start, [hydrogen], 0.6 * (start[oxygen].coords - start[hydrogen].coords))
+    assert whereabouts(platinum, sites, "top", near, adsorbate("OH")).outcome == "atoms overlap"
+    sunk = moved(start, [oxygen, hydrogen], [0.0, 0.0, -1.2])
+    assert whereabouts(platinum, sites, "top", sunk, adsorbate("OH")).outcome == "atoms overlap"
 
 
 def test_a_physisorbed_molecule_is_not_held_by_its_hydrogen(platinum):
@@ -243,15 +277,46 @@ def test_a_metal_in_graphene_is_a_site_and_its_ligand_is_on_the_far_side(ligand)
     assert start.distance_matrix[cobalt][-3] == pytest.approx(1.26 + 0.66, abs=0.25)
 
 
-def test_polar_and_thin_slabs_are_named():
+def test_polar_slabs_are_refused():
     magnesia = hosts.load("rocksalt-MgO").structure
     flat = slab_of(magnesia, (1, 0, 0), layers=3)
     assert dipole_e_per_A(flat.structure) == pytest.approx(0.0, abs=1e-9)
-    assert check_slab(flat, 1) == []
+    assert check_slab(flat, magnesia) == []
+    # Layers of charge 2, -2, 2, -2 per area a²√3/4, a/(2√3) apart: the moment is 4 e a/(2√3).
+    formula_A3 = magnesia.volume / magnesia.composition["Mg"]
+    side_A = (4 * formula_A3) ** (1 / 3)
+    polar = slab_of(magnesia, (1, 1, 1), layers=4)
+    expected = 4 * side_A / (2 * np.sqrt(3)) / (side_A**2 * np.sqrt(3) / 4)
+    assert abs(dipole_e_per_A(polar.structure)) == pytest.approx(expected, rel=1e-6)
     with pytest.raises(StructureError, match="is polar"):
-        check_slab(slab_of(magnesia, (1, 1, 1), layers=4), 1)
-    thin = slab_of(hosts.load("fcc-Pt").structure, (1, 1, 1), layers=2)
-    assert "thin" in check_slab(thin, 1)[0]
+        check_slab(polar, magnesia)
+
+
+@pytest.mark.parametrize(
+    ("name", "miller", "enough"),
+    [
+        ("fcc-Pt", (1, 1, 1), 3),
+        ("fcc-Pt", (1, 0, 0), 3),
+        # (110) layers are 1.4 Å apart: an atom has neighbours two layers away.
+        ("fcc-Pt", (1, 1, 0), 5),
+        ("bcc-Fe", (1, 0, 0), 5),
+        ("rocksalt-MgO", (1, 0, 0), 3),
+    ],
+)
+def test_a_slab_is_thin_where_no_atom_has_all_its_neighbours(name, miller, enough):
+    """As many layers as the neighbours of one atom reach to both sides, by drawing."""
+    host = hosts.load(name).structure
+    for layers in range(2, 7):
+        notes = check_slab(slab_of(host, miller, layers), host)
+        assert bool(notes) == (layers < enough), (layers, notes)
+    (note,) = check_slab(slab_of(host, miller, 2), host)
+    assert "the slab of 2 layers is thin" in note
+
+
+def test_a_sheet_is_not_thin():
+    for name in ("graphene", "2H-MoS2"):
+        host = hosts.load(name).structure
+        assert check_slab(sheet_of(host), host) == []
 
 
 def stacking(slab) -> str:

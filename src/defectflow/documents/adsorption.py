@@ -10,7 +10,15 @@ from defectflow.documents.vibrations import VibrationsDocument
 
 #: What became of an adsorbate: where it was put, where it went instead, or that it is no longer
 #: what it was.
-Outcome = Literal["stays", "moved", "desorbed", "below the surface", "dissociated", "rearranged"]
+Outcome = Literal[
+    "stays",
+    "moved",
+    "desorbed",
+    "below the surface",
+    "dissociated",
+    "rearranged",
+    "atoms overlap",
+]
 
 
 class AdsorptionSite(Document):

@@ -11,7 +11,6 @@ from defectflow.analysis.reactions import equation
 from defectflow.documents import AdsorptionSite, RelaxDocument
 from defectflow.flows.gas import reference_document
 from defectflow.structures.adsorption import SurfaceSite, named_site
-from defectflow.structures.poses import Placement, overlapping
 from defectflow.structures.whereabouts import Whereabouts, whereabouts
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from defectflow.documents import GasReference
     from defectflow.flows.provenance import Provenance
     from defectflow.structures.adsorbates import Adsorbate
+    from defectflow.structures.poses import Placement
     from defectflow.structures.surfaces import Slab
 
 #: Ends of a screen within this energy (eV) at the same site are one.
@@ -68,6 +68,11 @@ class Scene(MSONable):
         """Return the placement of that label."""
         return next(one for one in self.placements if one.label == label)
 
+    def before(self, clean: RelaxDocument) -> dict[str, RelaxDocument]:
+        """Return the relaxations that every placement is counted against, by what they are of."""
+        gas = {reference.name: found["relaxed"] for reference, found in self.gas}
+        return {"bulk": self.host, **gas, "clean slab": clean}
+
     def reaction(self) -> str:
         """Return what the adsorption energy is of, as an equation."""
         amounts = {
@@ -83,12 +88,26 @@ class Scene(MSONable):
             return [f"{self.adsorbate.name} at {best}: {problem}"]
         if best:
             return []
-        return [_remark(one) for one in sites if one.outcome != "stays"]
+        said = [(one.label, _said(one)) for one in sites]
+        return [f"put at {label}: {text}" for label, text in said if text]
 
 
-def _remark(site: AdsorptionSite) -> str:
-    moved = f"moved to {site.where}" if site.outcome == "moved" else str(site.outcome)
-    return f"put at {site.label}: {moved}"
+def _said(site: AdsorptionSite) -> str:
+    """Return why a placement counts for nothing; empty if it does not say."""
+    if site.outcome not in {"stays", "moved"}:
+        return str(site.outcome)
+    if site.relaxed is not None and not site.relaxed.converged:
+        return _unconverged(site.relaxed)
+    return f"moved to {site.where}" if site.outcome == "moved" else ""
+
+
+def _unconverged(step: RelaxDocument) -> str:
+    return f"not converged, {step.fmax_eV_per_A:.2f} eV/Å are left after {step.steps} steps"
+
+
+def unsettled(steps: Mapping[str, RelaxDocument]) -> list[str]:
+    """Return a note for each named relaxation that did not converge."""
+    return [f"{name}: {_unconverged(one)}" for name, one in steps.items() if not one.converged]
 
 
 def lowest_distinct(
@@ -142,7 +161,7 @@ def site_documents(
         if step is None and seen is None:
             continue
         found = scene.fate(label, step or seen)  # type: ignore[arg-type] # one of both is there
-        energy = _energy_eV(scene, step, reservoir_eV)
+        energy = _energy_eV(step, reservoir_eV)
         documents.append(
             AdsorptionSite(
                 label=label,
@@ -159,13 +178,9 @@ def site_documents(
     return documents
 
 
-def _energy_eV(scene: Scene, step: RelaxDocument | None, reservoir_eV: float) -> float | None:
-    """Return the adsorption energy of a relaxation that ended without overlaps."""
-    if step is None or not step.converged:
-        return None
-    if overlapping(step.structure, len(scene.adsorbate.species)) is not None:
-        return None
-    return step.energy_eV - reservoir_eV
+def _energy_eV(step: RelaxDocument | None, reservoir_eV: float) -> float | None:
+    """Return the adsorption energy of a relaxation that converged."""
+    return None if step is None or not step.converged else step.energy_eV - reservoir_eV
 
 
 def best_site(sites: Sequence[AdsorptionSite], *, anywhere: bool) -> str:

@@ -9,7 +9,14 @@ from jobflow import Flow, Maker, Response, job
 
 from defectflow.documents import AdsorptionDocument, RelaxDocument
 from defectflow.errors import RecipeError
-from defectflow.flows.adsorbed import Scene, best_site, ended, lowest_distinct, site_documents
+from defectflow.flows.adsorbed import (
+    Scene,
+    best_site,
+    ended,
+    lowest_distinct,
+    site_documents,
+    unsettled,
+)
 from defectflow.flows.free_energy import FreeEnergyPlan, free_energy
 from defectflow.flows.gas import (
     GasJobs,
@@ -331,13 +338,12 @@ class AdsorptionMaker(Maker):
     def _best(self, scene: Scene, steps: dict[str, Any]) -> tuple[list[Any], str]:
         """Return what became of each placement, and the label of the one that counts."""
         clean: RelaxDocument = steps["clean"]
-        gas = [found["relaxed"] for _, found in scene.gas]
         references = scene.references(self._temperature_K)
         reservoir_eV = clean.energy_eV + sum(r.count * r.relaxed.energy_eV for r in references)
         sites = site_documents(scene, steps["relaxed"], steps["screened"], reservoir_eV)
-        settled = all(step.converged for step in (scene.host, clean, *gas))
-        best = best_site(sites, anywhere=self.site == "lowest") if settled else ""
-        return sites, best
+        if unsettled(scene.before(clean)):
+            return sites, ""
+        return sites, best_site(sites, anywhere=self.site == "lowest")
 
     @job(output_schema=AdsorptionDocument, metadata={"defectflow": "result"})
     def conclude(
@@ -355,7 +361,8 @@ class AdsorptionMaker(Maker):
         good = energy_eV is not None and not added.problem
         shaken = [found["vibrations"] for _, found in scene.gas if found["vibrations"]]
         shaken += [vibrations] if vibrations else []
-        notes = (*scene.about["notes"], *scene.remarks(sites, label, added.problem))
+        remarks = scene.remarks(sites, label, added.problem)
+        notes = (*scene.about["notes"], *unsettled(scene.before(clean)), *remarks)
         return AdsorptionDocument(
             **heading(self.engine, scene.provenance),
             **cost(*before, *relaxed, *steps["screened"].values(), *shaken),

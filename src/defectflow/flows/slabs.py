@@ -98,7 +98,7 @@ class SlabPlan(MSONable):
                 "`frozen_layers` that leaves some to move"
             )
             raise StructureError(message)
-        return check_slab(slab, self.frozen_layers)
+        return check_slab(slab, host)
 
     @property
     def repeats(self) -> bool:

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
 #: What tells inequivalent defects of one name apart.
 _NUMBER: Final = re.compile(r"_\d+$")
-#: Slabs of fewer layers have no middle that is like the bulk.
-FEWEST_LAYERS: Final = 3
+#: Neighbours are what lies within this many shortest distances of the crystal.
+_NEIGHBOURS: Final = 1.2
+#: Farther (Å) than the shortest distance in any crystal of atoms: 5.2 Å in caesium.
+_FAR_A: Final = 6.0
 #: Dipole per area (e/Å) of formal charges above which a slab counts as polar.
 _POLAR_E_PER_A: Final = 0.02
 
@@ -168,8 +170,8 @@ def _nearest_A(structure: Structure) -> float:
     return float(apart[apart > 1e-3].min())  # noqa: PLR2004 - itself
 
 
-def check_slab(slab: Slab, frozen_layers: int) -> list[str]:
-    """Return what a reader has to know about a slab.
+def check_slab(slab: Slab, host: Structure) -> list[str]:
+    """Return what a reader has to know about a slab of a crystal.
 
     Raises
     ------
@@ -184,13 +186,36 @@ def check_slab(slab: Slab, frozen_layers: int) -> list[str]:
             "surface or number of layers, or give a reconstructed slab as a file"
         )
         raise StructureError(message)
-    if frozen_layers and slab.layers < FEWEST_LAYERS:
-        note = (
-            f"the slab of {slab.layers} layers is thin: none of them is like the bulk; compare "
-            "with more layers"
-        )
-        return [note]
+    for symbol, number in _most_neighbours(host, host).items():
+        found = _most_neighbours(slab.structure, host).get(symbol, number)
+        if found < number:
+            note = (
+                f"the slab of {slab.layers} layers is thin: no {symbol} atom has the {number} "
+                f"neighbours of the bulk, at most {found}; compare with more layers"
+            )
+            return [note]
     return []
+
+
+def _most_neighbours(structure: Structure, host: Structure) -> dict[str, int]:
+    """Return the largest number of neighbours of an atom, by element.
+
+    Neighbours are within 1.2 times the shortest distance from an atom of that element in the host.
+    """
+    first, _, _, apart = host.get_neighbor_list(_FAR_A)
+    shortest: dict[str, float] = {}
+    for k, distance in zip(first, apart, strict=True):
+        symbol = host[int(k)].specie.symbol
+        shortest[symbol] = min(distance, shortest.get(symbol, distance))
+    if not shortest:
+        return {}
+    first, _, _, apart = structure.get_neighbor_list(_NEIGHBOURS * max(shortest.values()))
+    counts: dict[str, int] = {}
+    for k, site in enumerate(structure):
+        symbol = site.specie.symbol
+        near = apart[first == k] < _NEIGHBOURS * shortest[symbol]
+        counts[symbol] = max(counts.get(symbol, 0), int(np.count_nonzero(near)))
+    return counts
 
 
 def dipole_e_per_A(slab: Structure) -> float | None:

@@ -10,6 +10,7 @@ import numpy as np
 from defectflow.structures.adsorbates import bonds_between
 from defectflow.structures.adsorption import lateral_distance_A, top_height_A
 from defectflow.structures.layers import covalent_radius_A
+from defectflow.structures.poses import overlapping
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,12 +35,12 @@ class Whereabouts:
     Attributes
     ----------
     outcome
-        ``stays``, ``moved``, ``desorbed``, ``below the surface``, ``dissociated`` (a bond broke) or
-        ``rearranged`` (a bond formed).
+        ``stays``, ``moved``, ``desorbed``, ``below the surface`` (in the slab or on its lower
+        side), ``dissociated`` (a bond broke), ``rearranged`` (a bond formed) or ``atoms overlap``.
     where
         Label of the site nearest to the atom that binds; empty if it left the surface.
     height_A
-        Of that atom above the mean height of the top layer.
+        Of that atom above the mean height of the top layer; negative below it.
     """
 
     outcome: str
@@ -57,7 +58,8 @@ def whereabouts(
     """Tell what became of the adsorbate, the last atoms of a relaxed slab, that was put at `start`.
 
     Bonds decide, not distances moved. Bound to the surface is an adsorbate with an atom (hydrogen
-    counts only where there is nothing else) within 1.6 sums of covalent radii of the slab.
+    counts only where there is nothing else) within 1.6 sums of covalent radii of the slab. The
+    upper half of the vacuum belongs to the lower side of the slab's next image.
     """
     count = len(adsorbate.species)
     first = len(relaxed) - count
@@ -67,15 +69,26 @@ def whereabouts(
     heavy = [k for k, symbol in enumerate(adsorbate.species) if symbol != "H"] or [0]
     anchor = min(heavy, key=lambda k: bound[k])
     height = float(heights[anchor])
+    if overlapping(relaxed, count) is not None:
+        return Whereabouts("atoms overlap", "", height)
     changed = _changed_bonds(adsorbate, places)
     if changed:
         return Whereabouts(changed, "", height)
     if bound[anchor] > _LEFT:
         return Whereabouts("desorbed", "", height)
+    if height > _middle_of_vacuum_A(slab, relaxed):
+        return Whereabouts("below the surface", "", height - relaxed.lattice.c)
     nearest = min(sites, key=lambda site: lateral_distance_A(relaxed, site, places[anchor, :2]))
     if height < nearest.floor_A:
         return Whereabouts("below the surface", "", height)
     return Whereabouts("stays" if nearest.label == start else "moved", nearest.label, height)
+
+
+def _middle_of_vacuum_A(slab: Slab, relaxed: Structure) -> float:
+    """Return the height (Å) above the top layer that is as far from the slab's next image."""
+    lowest_A = float(relaxed.cart_coords[list(slab.bottom(1)), 2].mean())
+    thickness_A = top_height_A(slab, relaxed) - lowest_A
+    return float(relaxed.lattice.c - thickness_A) / 2
 
 
 def in_one_piece(structure: Structure, atoms: Sequence[int]) -> np.ndarray:
