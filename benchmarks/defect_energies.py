@@ -10,16 +10,17 @@ Written to results/defect_energies.json: the rows of `defectflow compare --forma
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
+
+from filed_rows import FiledRows
 
 from defectflow.launch import run
 from defectflow.recipes import build, load
 from defectflow.reference import compare
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "results" / "defect_energies.json"
+ROWS = FiledRows(ROOT / "results" / "defect_energies.json", ("recipe",))
 RECIPES = (
     "intercalation_voltage-mg-mn2o4-spinel",
     "intercalation_voltage-mg-cr2o4-spinel",
@@ -32,12 +33,6 @@ RECIPES = (
 )
 
 
-def rows() -> list[dict[str, Any]]:
-    """Return what is in results/."""
-    found: list[dict[str, Any]] = json.loads(TARGET.read_text()) if TARGET.is_file() else []
-    return found
-
-
 def computed(name: str) -> dict[str, Any]:
     """Return the row of one recipe."""
     recipe = load(ROOT / "workflows" / f"{name}.yaml")
@@ -45,21 +40,6 @@ def computed(name: str) -> dict[str, Any]:
     (compared,) = compare([document])
     published = compared.published
     return {**compared.row(), "condition": None if published is None else published.condition}
-
-
-def file_row(new: dict[str, Any]) -> None:
-    """Put a row into the file, in the place of an older one of the same recipe."""
-    kept = [row for row in rows() if row["recipe"] != new["recipe"]]
-    ordered = sorted([*kept, new], key=lambda row: row["recipe"])
-    TARGET.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
-
-
-def print_table() -> None:
-    """Print every row: ours, the published value, and the difference."""
-    for row in rows():
-        numbers = [row[key] for key in ("value", "published", "error")]
-        shown = "  ".join("   -  " if x is None else f"{x:+6.3f}" for x in numbers)
-        print(f"{row['recipe']:48} {shown} {row['unit']}")
 
 
 def main() -> None:
@@ -70,8 +50,8 @@ def main() -> None:
     asked = parser.parse_args()
     if not asked.table:
         for name in asked.recipes:
-            file_row(computed(name))
-    print_table()
+            ROWS.file(computed(name))
+    ROWS.print(48)
 
 
 if __name__ == "__main__":

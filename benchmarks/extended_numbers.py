@@ -13,10 +13,11 @@ model. None of these engines is density functional theory.
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
+
+from filed_rows import FiledRows
 
 from defectflow.documents import SurfaceEnergyDocument
 from defectflow.launch import run
@@ -25,7 +26,7 @@ from defectflow.recipes.parts import EngineChoice
 from defectflow.reference import compare
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "results" / "extended_numbers.json"
+ROWS = FiledRows(ROOT / "results" / "extended_numbers.json", ("recipe", "engine"))
 STORE = ROOT / ".defectflow" / "extended_numbers.sqlite"
 POTENTIALS = Path("/usr/share/lammps/potentials")
 #: Recipes of workflows/; after an @ the potential file for those that `eam` computes.
@@ -50,12 +51,6 @@ RUNS: Final = (
     "work_of_adhesion-mos2-graphene",
     "amorphous_surface_energy-cuzr@CuZr_mm.eam.fs",
 )
-
-
-def rows() -> list[dict[str, Any]]:
-    """Return what is in results/."""
-    found: list[dict[str, Any]] = json.loads(TARGET.read_text()) if TARGET.is_file() else []
-    return found
 
 
 def computed(name: str, potentials: Path) -> dict[str, Any]:
@@ -103,22 +98,6 @@ def _more(document: Any) -> dict[str, Any]:
     return told
 
 
-def file_row(new: dict[str, Any]) -> None:
-    """Put a row into the file, in the place of an older one of the same recipe and engine."""
-    key = new["recipe"], new["engine"]
-    kept = [row for row in rows() if (row["recipe"], row["engine"]) != key]
-    ordered = sorted([*kept, new], key=lambda row: (row["recipe"], row["engine"]))
-    TARGET.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
-
-
-def print_table() -> None:
-    """Print every row: ours, the published value, and the difference."""
-    for row in rows():
-        numbers = [row[key] for key in ("value", "published", "error")]
-        shown = "  ".join("   -  " if x is None else f"{x:+8.3f}" for x in numbers)
-        print(f"{row['recipe']:40} {row['engine']:9} {shown} {row['unit']}")
-
-
 def main() -> None:
     """Run what was asked for and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -128,8 +107,8 @@ def main() -> None:
     asked = parser.parse_args()
     if not asked.table:
         for name in asked.recipes:
-            file_row(computed(name, asked.potentials))
-    print_table()
+            ROWS.file(computed(name, asked.potentials))
+    ROWS.print(40, 9)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,10 @@ that `defectflow compare` uses. Written to results/vacancy_energies.json.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
+
+from filed_rows import FiledRows
 
 from defectflow import hosts
 from defectflow.engines.registry import engine
@@ -22,7 +23,7 @@ from defectflow.launch import run
 from defectflow.reference import compare
 
 ROOT = Path(__file__).resolve().parent.parent
-TARGET = ROOT / "results" / "vacancy_energies.json"
+ROWS = FiledRows(ROOT / "results" / "vacancy_energies.json", ("engine", "metal"))
 METALS = ("Al", "Cu", "Ni", "Pt", "Ag")
 ENGINES = ("sevennet:7net-0", "sevennet:7net-l3i5", "chgnet")
 THREE = [[3, 0, 0], [0, 3, 0], [0, 0, 3]]
@@ -52,23 +53,10 @@ def computed(label: str, metal: str) -> dict[str, Any]:
     }
 
 
-def rows() -> list[dict[str, Any]]:
-    """Return what is in results/."""
-    found: list[dict[str, Any]] = json.loads(TARGET.read_text()) if TARGET.is_file() else []
-    return found
-
-
-def file_row(new: dict[str, Any]) -> None:
-    """Put a row into the file, in the place of an older one of the same engine and metal."""
-    kept = [r for r in rows() if (r["engine"], r["metal"]) != (new["engine"], new["metal"])]
-    ordered = sorted([*kept, new], key=lambda r: (r["engine"], r["metal"]))
-    TARGET.write_text(json.dumps(ordered, indent=1) + "\n")
-
-
 def print_table() -> None:
     """Print every row, and the mean absolute error of each engine."""
-    for label in sorted({row["engine"] for row in rows()}):
-        mine = [row for row in rows() if row["engine"] == label]
+    for label in sorted({row["engine"] for row in ROWS.read()}):
+        mine = [row for row in ROWS.read() if row["engine"] == label]
         for row in mine:
             numbers = [row[key] for key in ("value_eV", "published_eV", "error_eV")]
             shown = "  ".join("   -  " if x is None else f"{x:+6.3f}" for x in numbers)
@@ -88,7 +76,7 @@ def main() -> None:
     if not asked.table:
         for label in asked.engine or ENGINES:
             for metal in asked.metals:
-                file_row(computed(label, metal))
+                ROWS.file(computed(label, metal))
     print_table()
 
 
