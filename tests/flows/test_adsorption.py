@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from defectflow import hosts
@@ -105,6 +107,44 @@ def test_a_screen_passes_on_all_that_it_cannot_tell_apart(hydrogen):
         assert document.value == pytest.approx(hydrogen.adsorption_energy_eV, abs=2e-3)
     assert counts[0] == 1
     assert counts[-1] == len(hydrogen.sites)
+
+
+UPWARD = """\
+from ase.calculators.emt import EMT
+
+
+class Upward(EMT):
+    \"\"\"EMT that finds H the better the higher it is, 2 eV/Å: it ranks the sites wrongly.\"\"\"
+
+    def calculate(self, atoms=None, *rest):
+        super().calculate(atoms, *rest)
+        for k, atom in enumerate(atoms):
+            if atom.symbol == "H":
+                self.results["energy"] -= 2.0 * atom.position[2]
+                self.results["forces"][k, 2] += 2.0
+"""
+
+
+def test_weighing_mends_what_a_screen_ranks_wrongly(hydrogen, tmp_path, monkeypatch):
+    (tmp_path / "upward_emt.py").write_text(UPWARD, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    wrong = engine("ase", calculator="upward_emt:Upward")
+    plain = AdsorptionMaker(EMT, PLAN, screen=wrong, keep=1)
+    weighing = replace(plain, weigh_within_eV=5.0)
+    store = str(tmp_path / "store.sqlite")
+    led_astray = run(plain.make(hosts.load("fcc-Pt"), "H"), store)
+    mended = run(weighing.make(hosts.load("fcc-Pt"), "H"), store)
+    assert led_astray.value > hydrogen.adsorption_energy_eV + 0.02
+    assert mended.value == pytest.approx(hydrogen.adsorption_energy_eV, abs=2e-3)
+    weighed = {one.label: one.weighed_eV for one in mended.sites if one.weighed_eV is not None}
+    assert len(weighed) > 1
+    assert min(weighed.values()) == 0.0
+    (chosen,) = [one for one in mended.sites if one.relaxed is not None]
+    assert weighed[chosen.label] == 0.0
+    (before,) = [one for one in led_astray.sites if one.relaxed is not None]
+    calls = mended.force_calls - chosen.relaxed.force_calls
+    assert calls == led_astray.force_calls - before.relaxed.force_calls + len(weighed)
 
 
 def test_the_clean_slab_begins_as_the_relaxed_one_of_a_single_cell(hydrogen):

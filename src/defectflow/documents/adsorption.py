@@ -41,6 +41,9 @@ class AdsorptionSite(Document):
         Adsorption energy at `where`, if it moved there and converged.
     screened_eV
         The same from the engine of the pre-screen, relative to its lowest site; None without one.
+    weighed_eV
+        Energy of the end of the pre-screen by one evaluation of the engine, relative to the lowest
+        of them; None where it was not asked for.
     relaxed
         None where the pre-screen left the site out.
     """
@@ -53,6 +56,7 @@ class AdsorptionSite(Document):
     energy_eV: float | None
     moved_eV: float | None = None
     screened_eV: float | None = None
+    weighed_eV: float | None = None
     relaxed: RelaxDocument | None = None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from monty.json import MSONable
 
@@ -16,16 +16,11 @@ from defectflow.structures.whereabouts import Whereabouts, whereabouts
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pymatgen.core import Structure
-
     from defectflow.documents import GasReference
     from defectflow.flows.provenance import Provenance
     from defectflow.structures.adsorbates import Adsorbate
     from defectflow.structures.poses import Placement
     from defectflow.structures.surfaces import Slab
-
-#: Ends of a screen within this energy (eV) at the same site are one.
-_SAME_EV: Final = 0.002
 
 
 @dataclass(frozen=True)
@@ -110,50 +105,23 @@ def unsettled(steps: Mapping[str, RelaxDocument]) -> list[str]:
     return [f"{name}: {_unconverged(one)}" for name, one in steps.items() if not one.converged]
 
 
-def lowest_distinct(
+def site_documents(
     scene: Scene,
-    screened: Mapping[str, RelaxDocument],
-    keep: int,
-    within_eV: float = 0.0,
-    *,
-    anywhere: bool,
-) -> dict[str, Structure] | None:
-    """Return the ends of a screen to go on with, by label; None to start from all placements.
-
-    Those that left the surface or fell apart are out, as are those that ended as another did.
+    steps: Mapping[str, Mapping[str, RelaxDocument]],
+    reservoir_eV: float,
+) -> list[AdsorptionSite]:
+    """Return what became of each placement that was relaxed.
 
     Parameters
     ----------
-    keep, within_eV
-        So many of the lowest, and all that are no more than this above the lowest one: as far as
-        the screen may be wrong about differences between sites.
-    anywhere
-        Whether those that moved to another site count.
+    steps
+        By placement: ``relaxed`` on the engine, ``screened`` and ``weighed`` where they were.
     """
-    fates = {label: scene.fate(label, step) for label, step in screened.items()}
-    fine = {"stays", "moved"} if anywhere else {"stays"}
-    ranked = sorted(
-        (step.energy_eV, fates[label].where, label)
-        for label, step in screened.items()
-        if fates[label].outcome in fine
+    relaxed, screened, weighed = steps["relaxed"], steps["screened"], steps["weighed"]
+    floor, lowest = (
+        min((step.energy_eV for step in found.values()), default=0.0)
+        for found in (screened, weighed)
     )
-    kept: list[tuple[float, str, str]] = []
-    for energy, where, label in ranked:
-        if not any(abs(energy - e) < _SAME_EV and where == w for e, w, _ in kept):
-            kept.append((energy, where, label))
-    near = sum(energy - kept[0][0] <= within_eV for energy, _, _ in kept)
-    count = max(keep, near)
-    return {label: screened[label].structure for _, _, label in kept[:count]} or None
-
-
-def site_documents(
-    scene: Scene,
-    relaxed: Mapping[str, RelaxDocument],
-    screened: Mapping[str, RelaxDocument],
-    reservoir_eV: float,
-) -> list[AdsorptionSite]:
-    """Return what became of each placement that was relaxed."""
-    floor = min((step.energy_eV for step in screened.values()), default=0.0)
     documents = []
     for placement in scene.placements:
         label = placement.label
@@ -172,6 +140,7 @@ def site_documents(
                 energy_eV=energy if found.outcome == "stays" else None,
                 moved_eV=energy if found.outcome == "moved" else None,
                 screened_eV=seen.energy_eV - floor if seen else None,
+                weighed_eV=weighed[label].energy_eV - lowest if label in weighed else None,
                 relaxed=step,
             )
         )

@@ -13,7 +13,6 @@ from defectflow.flows.adsorbed import (
     Scene,
     best_site,
     ended,
-    lowest_distinct,
     site_documents,
     unsettled,
 )
@@ -27,12 +26,12 @@ from defectflow.flows.gas import (
 from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
+from defectflow.flows.screening import distinct_ends, lowest, starts_of, weighings
 from defectflow.flows.slabs import SlabPlan
 from defectflow.structures.adsorbates import Adsorbate, adsorbate, adsorbates
 from defectflow.structures.adsorption import named_site, sites_near, surface_sites
-from defectflow.structures.handover import carried_over, spread
-from defectflow.structures.poses import AZIMUTH_STEP_DEG, placed, placements
-from defectflow.structures.symmetry import symmetrized
+from defectflow.structures.handover import spread
+from defectflow.structures.poses import AZIMUTH_STEP_DEG, placements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -62,7 +61,8 @@ class AdsorptionMaker(Maker):
     3. Put the adsorbate on every symmetry-distinct site of the relaxed slab, a molecule in every
        distinct orientation; with `screen`, relax these on a cheap engine first and go on with the
        `keep` lowest that differ. What passes from engine to engine is how far the adsorbate moved
-       the atoms of the slab, not where the cheap engine has them.
+       the atoms of the slab, not where the cheap engine has them. With `weigh_within_eV` one
+       evaluation of each end on the engine itself decides which are the lowest.
     4. Relax them. An adsorbate that desorbs, falls apart or goes below the surface gives no value.
     5. ΔE = E(slab + adsorbate) - E(slab) - Σ n_i E(gas i).
     6. For a free energy with vibrations: those of the adsorbate's atoms at the lowest site, and of
@@ -80,6 +80,8 @@ class AdsorptionMaker(Maker):
     screen, keep, keep_within_eV
         Engine of the pre-screen, how many of its ends are passed on, and up to which energy above
         the lowest one all are.
+    weigh_within_eV
+        Ends of the screen up to this above its lowest one are weighed; 0 for none.
     azimuth_step_deg
         Turns of a molecule about the surface normal.
 
@@ -102,6 +104,7 @@ class AdsorptionMaker(Maker):
     screen: Engine | None = None
     keep: int = 2
     keep_within_eV: float = 0.0
+    weigh_within_eV: float = 0.0
     azimuth_step_deg: float = AZIMUTH_STEP_DEG
     relax: dict[str, Any] = field(default_factory=dict)
 
@@ -251,9 +254,8 @@ class AdsorptionMaker(Maker):
         if self.screen is None:
             message = "a pre-screen needs an engine"
             raise RecipeError(message)
-        jobs = self._relaxations(self.screen, scene, clean)
-        for label, one in jobs.items():
-            one.name = f"screen {label}"
+        starts = starts_of(scene, clean, (), {}, None)
+        jobs = self._relaxations(self.screen, scene, starts, "screen")
         bare = self._relaxation(self.screen, scene.slab, clean.structure)
         bare.name = "screen clean slab"
         outputs = {label: one.output for label, one in jobs.items()}
@@ -268,30 +270,29 @@ class AdsorptionMaker(Maker):
         clean: RelaxDocument,
         screened: dict[str, RelaxDocument] | None = None,
         bare: RelaxDocument | None = None,
+        weighed: dict[str, RelaxDocument] | None = None,
     ) -> Response[Any]:
         """Relax the adsorbate in its placements, or in those that the pre-screen left."""
         seen = screened or {}
-        kept = (self.keep, self.keep_within_eV)
-        starts = lowest_distinct(scene, seen, *kept, anywhere=self.site == "lowest")
-        if starts and bare is not None:
-            starts = {
-                label: carried_over(end, bare.structure, clean.structure, scene.slab.top())
-                for label, end in starts.items()
-            }
-        jobs = self._relaxations(self.engine, scene, clean, starts)
-        for label, one in jobs.items():
-            one.name = f"relax {scene.adsorbate.name} at {label}"
-        steps = {"clean": clean, "screened": seen}
+        ends = distinct_ends(scene, seen, anywhere=self.site == "lowest")
+        near = lowest(ends, 1, self.weigh_within_eV)
+        if weighed is None and self.weigh_within_eV and len(near) > self.keep:
+            starts = starts_of(scene, clean, near, seen, bare)
+            asked = weighings(self.engine, starts, scene.slab.bottom(self.slab.frozen_layers))
+            found = {label: one.output for label, one in asked.items()}
+            after = self.relax_sites(scene, clean, seen, bare, found)
+            after.name = "relax sites"
+            return Response(replace=Flow([*asked.values(), after], output=after.output))
+        if weighed:
+            ends = {label: one.energy_eV for label, one in weighed.items()}
+        labels = lowest(ends, self.keep, self.keep_within_eV)
+        starts = starts_of(scene, clean, labels, seen, bare)
+        jobs = self._relaxations(self.engine, scene, starts, f"relax {scene.adsorbate.name} at")
+        steps = {"clean": clean, "screened": seen, "weighed": weighed or {}}
         steps["relaxed"] = {label: one.output for label, one in jobs.items()}
-        last = self._vibrate_or_conclude(scene, steps)
+        last = self.vibrate(scene, steps) if self.free.vibrating else self._last(scene, steps)
+        last.name = "vibrations" if self.free.vibrating else last.name
         return Response(replace=Flow([*jobs.values(), last], output=last.output))
-
-    def _vibrate_or_conclude(self, scene: Scene, steps: dict[str, Any]) -> Job:
-        if self.free.vibrating:
-            made: Job = self.vibrate(scene, steps)
-            made.name = "vibrations"
-            return made
-        return self._last(scene, steps)
 
     def _last(self, scene: Scene, steps: dict[str, Any], vibrations: Any = None) -> Job:
         last: Job = self.conclude(scene, steps, vibrations)
@@ -299,21 +300,13 @@ class AdsorptionMaker(Maker):
         return last
 
     def _relaxations(
-        self,
-        engine: Engine,
-        scene: Scene,
-        clean: RelaxDocument,
-        starts: Mapping[str, Structure] | None = None,
+        self, engine: Engine, scene: Scene, starts: Mapping[str, Structure], verb: str
     ) -> dict[str, Job]:
-        """Return a job for each placement, from there or from a start that is known."""
+        """Return a job for each start, by the label of its placement."""
         jobs = {}
-        for one in scene.placements:
-            if starts and one.label not in starts:
-                continue
-            structure = placed(scene.slab, clean.structure, scene.sites, scene.adsorbate, one)
-            if starts:
-                structure = symmetrized(starts[one.label], structure)
-            jobs[one.label] = self._relaxation(engine, scene.slab, structure)
+        for label, structure in starts.items():
+            jobs[label] = self._relaxation(engine, scene.slab, structure)
+            jobs[label].name = f"{verb} {label}"
         return jobs
 
     @job
@@ -340,7 +333,7 @@ class AdsorptionMaker(Maker):
         clean: RelaxDocument = steps["clean"]
         references = scene.references(self._temperature_K)
         reservoir_eV = clean.energy_eV + sum(r.count * r.relaxed.energy_eV for r in references)
-        sites = site_documents(scene, steps["relaxed"], steps["screened"], reservoir_eV)
+        sites = site_documents(scene, steps, reservoir_eV)
         if unsettled(scene.before(clean)):
             return sites, ""
         return sites, best_site(sites, anywhere=self.site == "lowest")
@@ -353,6 +346,7 @@ class AdsorptionMaker(Maker):
         clean: RelaxDocument = steps["clean"]
         references = scene.references(self._temperature_K)
         relaxed = [clean, *(r.relaxed for r in references), *steps["relaxed"].values()]
+        relaxed += steps["weighed"].values()
         one_engine(*relaxed)
         before = [scene.host, *([scene.small] if scene.small else [])]
         sites, label = self._best(scene, steps)

@@ -82,7 +82,16 @@ class SurfaceRecipe(QuantityRecipe):
         ge=0,
         description=(
             "all ends of the screen up to this above its lowest one go on too: how wrong it may be "
-            "about differences between sites; 0.1 for CO on platinum, eV"
+            "about differences between sites; 0.2 for CO on platinum with 7net-0, eV"
+        ),
+    )
+    weigh_within_eV: float = Field(
+        0.0,
+        ge=0,
+        description=(
+            "ends of the screen up to this above its lowest one are first weighed, by one "
+            "evaluation each on the engine itself, whose energies then say which `keep` are the "
+            "lowest; 0.2 where the screen may rank the sites wrongly, eV"
         ),
     )
     azimuth_step_deg: float = Field(
@@ -150,6 +159,7 @@ def adsorption(recipe: SurfaceRecipe, order: Order, host: Host) -> dict[str, Any
         "screen": order.other_engine(recipe.screen) if recipe.screen else None,
         "keep": recipe.keep,
         "keep_within_eV": recipe.keep_within_eV,
+        "weigh_within_eV": recipe.weigh_within_eV,
         "azimuth_step_deg": recipe.azimuth_step_deg,
     }
 
