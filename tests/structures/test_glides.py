@@ -99,6 +99,60 @@ def test_layers_stay_as_they_are(galleries, bonds_of, closest_A):
         assert closest_A(cell.structure, one, other) > usual - 1e-3, (one, other)
 
 
+def galleries_by_geometry(structure, bonds_of):
+    """O3, P3 or P2 for each gallery from below: straight lines through anions, and cobalt in line.
+
+    A prism has cobalt straight above or below on one side where the next layer has turned not at
+    all (P3), on both or neither where it has (P2); an octahedron of O3 has none.
+    """
+    shapes = polyhedra(structure, {"Na"}, bonds_of)
+    places, labels = structure.cart_coords, []
+    cobalt = structure.indices_from_symbol("Co")
+    sodium = sorted(structure.indices_from_symbol("Na"), key=lambda k: places[k][2])
+    for shape, atom in zip(shapes, sodium, strict=True):
+        vectors, owner = bonds_of(structure, atom, 4.0)
+        vectors = vectors[[int(k) in cobalt for k in owner]]
+        in_line = sum(np.linalg.norm(vectors[:, :2], axis=1) < 0.3)
+        labels.append(
+            {("o", 0): "O3", ("p", 1): "P3", ("p", 0): "P2", ("p", 2): "P2"}[shape, in_line]
+        )
+    return labels
+
+
+def turned_around(one, other):
+    """Whether two cyclic sequences are the same, from wherever one begins."""
+    return any(one == other[k:] + other[:k] for k in range(len(other)))
+
+
+@pytest.mark.parametrize("kinds", [("P2", "O3"), ("P2", "P3"), ("O3", "P3")])
+def test_every_intergrowth_of_up_to_five_layers_is_what_it_is_called(kinds, bonds_of):
+    """All sequences of two galleries; where layers of P2 are odd in number it does not close."""
+    made = 0
+    for count in range(1, 6):
+        for galleries in itertools.product(kinds, repeat=count):
+            if galleries.count("P2") % 2:
+                with pytest.raises(StructureError):
+                    next(layer_stackings(SODIUM, galleries, ["Na"]))
+                continue
+            (cell,) = layer_stackings(SODIUM, galleries, ["Na"])
+            found = galleries_by_geometry(cell.structure, bonds_of)
+            assert turned_around(found, list(galleries)), galleries
+            made += 1
+    assert made == (62 if "P2" not in kinds else 31)
+
+
+@pytest.mark.parametrize("kinds", [("P2", "P3"), ("O3", "P3"), ("P2", "O3", "P3")])
+def test_a_long_intergrowth_is_what_it_is_called(kinds, bonds_of):
+    """24 layers in a random order, as a disordered intergrowth has them."""
+    order = [str(kind) for kind in np.random.default_rng(5).choice(kinds, 24)]
+    if order.count("P2") % 2:
+        order[order.index("P2")] = "P3"
+    (cell,) = layer_stackings(SODIUM, order, ["Na"])
+    assert len(cell.structure) == 96
+    assert turned_around(galleries_by_geometry(cell.structure, bonds_of), order)
+    assert cell.structure.volume / 96 == pytest.approx(SODIUM.volume / len(SODIUM))
+
+
 def test_p2_turns_into_o2_and_back(bonds_of):
     crystal = hosts.load("P2-CoO2").structure
     (glided,) = layer_stackings(crystal, ["O2", "O2"])
