@@ -78,6 +78,7 @@ def test_oxygen_with_published_free_energies(monkeypatch):
     assert orr.limiting_step == "OH* + H⁺ + e⁻ -> H2O + *"
     assert orr.value == pytest.approx(1.23 - 0.75)
     assert orr.scaling_deviation_eV == pytest.approx(3.16 - 3.2)
+    assert orr.notes[-1].startswith("G(OOH*) - G(OH*) = 3.16 eV, -0.04 eV from the 3.2 eV")
     assert orr.states[-1].at_potential_eV == pytest.approx(0.0)
     oer = conclude("OER", potential_V=0.0)
     assert oer.value == pytest.approx(2.21 - 1.23)

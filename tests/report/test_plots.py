@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import html
+
+import matplotlib as mpl
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from pymatgen.core import Lattice, Structure
 
+from defectflow.cli import main
 from defectflow.documents import (
     AdsorptionDocument,
     AtomDos,
@@ -20,6 +25,7 @@ from defectflow.documents import (
 )
 from defectflow.errors import MissingData
 from defectflow.report import plots
+from defectflow.store import open_store
 
 STAMP = EngineStamp(name="gpaw", functional="RPBE", fidelity="dft", level="balanced")
 CRYSTAL = Structure(Lattice.cubic(4.0), ["Pt"], [[0, 0, 0]])
@@ -193,6 +199,45 @@ def test_correlation_pairs_the_same_surfaces():
     assert "slope 1.50, r = 1.00" in figure.axes[0].get_legend().get_texts()[0].get_text()
     with pytest.raises(MissingData, match="1 surfaces have"):
         plots.d_band_pairs([d_band("Pt", -2.5), adsorbed("Pt", -0.1)])
+
+
+#: Of each kind: more words, and what the picture has to say.
+PICTURES = {
+    "free-energy": ([], ["OOH*", "ORR on (111) (Pt, gpaw), 1.23 V"]),
+    "volcano": ([], ["Pt(111), gpaw", "log10 exchange current (A/cm²)"]),
+    "volcano of ORR": (["--reaction", "ORR"], ["Pt(111), gpaw", "ΔG of OH* (eV)"]),
+    "d-band": ([], ["Pt (111) surface atom: -2.50 eV", "d states (1/eV/atom)"]),
+    "strain": (["--species", "H"], ["ΔG H on Pt(111), gpaw", "strain in the plane (%)"]),
+    "correlation": ([], ["slope 1.50, r = 1.00", "Cu(111)"]),
+}
+
+
+@pytest.fixture(scope="module")
+def filed(tmp_path_factory):
+    """A store with results as runs would have filed them."""
+    results = [d_band("Pt", -2.5), d_band("Cu", -2.3), adsorbed("Cu", 0.2)]
+    results += [adsorbed("Pt", 0.1 * k - 0.1, 0.04 * k) for k in (0, 1, -1)]
+    results.append(reaction("Pt", "ORR", {"OOH*": 3.91, "O*": 1.7, "OH*": 0.75}))
+    path = tmp_path_factory.mktemp("filed") / "store.sqlite"
+    with open_store(path) as store:
+        for number, one in enumerate(results):
+            output = one.model_copy(update={"key": f"k{number}"}).model_dump(mode="json")
+            output |= {"@module": type(one).__module__, "@class": type(one).__name__}
+            store.file({"uuid": f"u{number}", "index": 1, "output": output, "name": "result"})
+    return path
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_every_picture_is_made_from_the_command_line(filed, tmp_path, monkeypatch, kind):
+    monkeypatch.setitem(mpl.rcParams, "svg.fonttype", "none")
+    words, says = PICTURES[kind]
+    target = tmp_path / "picture.svg"
+    asked = ["plot", kind.split()[0], "-o", str(target), "--store", str(filed), *words]
+    done = CliRunner().invoke(main, asked)
+    assert (done.exit_code, done.output.strip()) == (0, str(target))
+    written = html.unescape(target.read_text(encoding="utf-8"))
+    for text in says:
+        assert text in written
 
 
 def test_nothing_to_draw_is_said():

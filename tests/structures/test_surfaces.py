@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -85,6 +87,29 @@ def test_several_terminations_are_refused():
 def test_a_larger_cell_has_more_of_the_same_sites(platinum):
     found = {site.label: site.multiplicity for site in surface_sites(platinum, "H")}
     assert found == {"top": 4, "bridge": 12, "fcc": 4, "hcp": 4}
+
+
+@pytest.mark.parametrize("vacuum_A", [8.0, 15.0, 30.0])
+@pytest.mark.parametrize("name", ["fcc-Pt", "rocksalt-MgO"])
+def test_sites_know_nothing_of_vacuum_and_properties(name, vacuum_A):
+    """Both have changed the sites that others find, silently."""
+    host = hosts.load(name).structure
+    miller = (1, 1, 1) if name == "fcc-Pt" else (1, 0, 0)
+    plain = surface_sites(slab_of(host, miller, 3, 12.0, (2, 2)), "O")
+    slab = slab_of(host, miller, 3, vacuum_A, (2, 2))
+    marked = slab.structure.copy()
+    marked.add_site_property("surface_properties", ["subsurface"] * len(marked))
+    marked.add_site_property("magmom", [0.1 * k for k in range(len(marked))])
+    marked.add_site_property("bulk_wyckoff", ["a"] * len(marked))
+    for structure in (slab.structure, marked):
+        found = surface_sites(replace(slab, structure=structure), "O")
+        assert [site.label for site in found] == [site.label for site in plain]
+        for one, other in zip(found, plain, strict=True):
+            assert one.multiplicity == other.multiplicity
+            assert one.height_A == pytest.approx(other.height_A, abs=1e-6)
+            assert np.sort(one.places_A, axis=0) == pytest.approx(
+                np.sort(other.places_A, axis=0), abs=1e-4
+            )
 
 
 def test_hollows_are_told_apart_by_what_is_below(platinum):

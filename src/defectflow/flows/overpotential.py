@@ -197,7 +197,7 @@ class OverpotentialMaker(Maker):
             intermediates=tuple(_intermediate(name, one) for name, one in intermediates.items()),
             scaling_deviation_eV=_scaling(energies),
             **_cost(documents),
-            notes=_notes(path, documents),
+            notes=(*_notes(path, documents), *_scaling_notes(energies)),
         )
 
     def _limit(self, path: Pathway, states: Sequence[float | None]) -> dict[str, Any]:
@@ -320,6 +320,15 @@ def _intermediate(name: str, document: AdsorptionDocument) -> Intermediate:
 def _scaling(energies: Mapping[str, float | None]) -> float | None:
     one, other = energies.get("OOH*"), energies.get("OH*")
     return None if one is None or other is None else one - other - SCALING_OOH_OH_EV
+
+
+def _scaling_notes(energies: Mapping[str, float | None]) -> tuple[str, ...]:
+    away = _scaling(energies)
+    if away is None:
+        return ()
+    gap = away + SCALING_OOH_OH_EV
+    text = f"G(OOH*) - G(OH*) = {gap:.2f} eV, {away:+.2f} eV from the {SCALING_OOH_OH_EV:g} eV of "
+    return (text + "the scaling relation: I. C. Man et al., ChemCatChem 3, 1159 (2011)",)
 
 
 def _notes(path: Pathway, documents: Sequence[AdsorptionDocument]) -> tuple[str, ...]:
