@@ -11,7 +11,7 @@ from defectflow.engines import engine
 from defectflow.errors import RecipeError
 from defectflow.flows import AdsorptionMaker, SlabPlan
 from defectflow.flows.free_energy import FreeEnergyPlan, free_energy
-from defectflow.flows.gas import references_of
+from defectflow.flows.gas import gas_notes, references_of
 from defectflow.launch import run
 
 EMT = engine("emt")
@@ -120,6 +120,19 @@ def test_against_oxygen_the_value_is_shifted_by_the_measured_energy(oxygen):
 def test_references_that_do_not_fit_are_refused(species, chosen, says):
     with pytest.raises(RecipeError, match=says):
         references_of(species, chosen)
+
+
+def test_an_engine_whose_molecules_are_wrong_says_so():
+    """A potential for crystals; a functional only about the double bonds of CO2."""
+    references = references_of("COOH")
+    notes = gas_notes(engine("emt"), references)
+    assert len(notes) == sum(one.gas and one.count != 0 for one in references) == 2
+    for note, gas in zip(notes, ("CO2", "H2"), strict=True):
+        assert f"the energy of {gas} is that of emt, which was made for crystals" in note
+    (only,) = gas_notes(engine("gpaw"), references)
+    assert only.startswith("density functionals get CO2 wrong")
+    assert gas_notes(engine("gpaw"), references_of("OH")) == []
+    assert gas_notes(engine("sevennet"), references_of("Li")) == [], "a crystal, not a molecule"
 
 
 def test_carbon_against_either_oxide():

@@ -10,6 +10,7 @@ from defectflow.engines import engine
 from defectflow.errors import RecipeError
 from defectflow.flows import AdsorptionMaker, OverpotentialMaker, SlabPlan
 from defectflow.flows.free_energy import FreeEnergyPlan
+from defectflow.flows.gas import Reference
 from defectflow.launch import run
 
 EMT = engine("emt")
@@ -42,7 +43,7 @@ def test_hydrogen_evolution_is_limited_by_the_size_of_the_free_energy(tmp_path, 
     assert load_result(found.model_dump(mode="json")) == found
 
 
-def made(monkeypatch, values: dict[str, float | None]):
+def made(monkeypatch, values: dict[str, float | None], gases=()):
     """Conclude a reaction from made-up free energies, without calculations."""
     from defectflow.flows.provenance import Provenance
 
@@ -63,7 +64,7 @@ def made(monkeypatch, values: dict[str, float | None]):
     def conclude(reaction: str, **changes):
         maker = OverpotentialMaker(adsorption(), reaction, **changes)
         function = type(maker).conclude.original
-        return function(maker, documents, [], about, Provenance("r", "0"))
+        return function(maker, documents, list(gases), about, Provenance("r", "0"))
 
     return conclude
 
@@ -84,6 +85,28 @@ def test_oxygen_with_published_free_energies(monkeypatch):
     assert oer.value == pytest.approx(2.21 - 1.23)
     assert oer.limiting_step == "O* + H2O -> OOH* + H⁺ + e⁻"
     assert sum(step.free_energy_eV for step in oer.steps) == pytest.approx(4.92)
+
+
+def test_the_first_steps_of_carbon_dioxide_by_hand(monkeypatch):
+    """COOH* 0.6, CO* 0.1, CHO* 0.9 eV against CO2, H2 and H2O: 0.6, -0.5, 0.8 eV per step."""
+    found = made(monkeypatch, {"COOH": 0.6, "CO": 0.1, "CHO": 0.9})("CO2RR-CHO")
+    assert [step.free_energy_eV for step in found.steps] == pytest.approx([0.6, -0.5, 0.8])
+    assert [step.pairs for step in found.steps] == [1, 1, 1]
+    assert found.limiting_potential_V == pytest.approx(-0.8)
+    assert found.limiting_step == "CO* + H⁺ + e⁻ -> CHO*"
+    assert found.value == pytest.approx(0.169 + 0.8)
+
+
+def test_carbon_monoxide_that_leaves_is_counted_from_its_own_energy(monkeypatch):
+    """CO = CO2 + H2 - H2O: -11.8 eV against -20 - 6 + 14 = -12 eV; desorption has no electron."""
+    total_eV = {"CO": -11.8, "CO2": -20.0, "H2": -6.0, "H2O": -14.0}
+    monkeypatch.setattr(OverpotentialMaker, "_gas_eV", lambda _, one, __: total_eV[one.name])
+    gas = [(Reference(name, 1.0, gas=True), {}) for name in total_eV]
+    found = made(monkeypatch, {"COOH": 0.6, "CO": 0.1}, gas)("CO2RR-CO")
+    assert [step.free_energy_eV for step in found.steps] == pytest.approx([0.6, -0.5, 0.1])
+    assert [step.pairs for step in found.steps] == [1, 1, 0]
+    assert found.limiting_potential_V == pytest.approx(-0.6)
+    assert found.value == pytest.approx(0.6 - 0.104)
 
 
 def test_an_intermediate_without_a_value_leaves_none(monkeypatch):
