@@ -134,6 +134,7 @@ def peers(
         "barrier_eV": max(energies) - min(energies),
         "calls": count[0],
         "images": images,
+        "energies_eV": list(energies),
         "seconds": time.perf_counter() - started,
     }
 

@@ -95,6 +95,7 @@ def guided(hop: dict[str, Any], path: Any, folder: Path, dear: Engine) -> dict[s
         "calls": document.force_calls,
         "guide_calls": band.guidance.guide_calls,
         "images": len(band.images) - 2,
+        "energies_eV": [image.energy_eV for image in band.images],
         "error_estimate_eV": document.error_eV,
         "seconds": document.wall_time_s,
     }
