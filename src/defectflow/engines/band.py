@@ -218,6 +218,13 @@ class Band:
         self._projected = None
         self._mirror()
 
+    def restore(self, path: Array) -> None:
+        """Put all images back to where they were."""
+        self.path[:] = path
+        self._stale = set(self.free)
+        self._projected = None
+        self._mirror()
+
     def minimise(
         self,
         method: Literal["bfgs", "fire"],

@@ -27,6 +27,7 @@ from defectflow.engines.deadline import Deadline
 from defectflow.engines.guided_points import NEAR_A, KnownPoints, measured_of, moved_A
 from defectflow.engines.guided_relax import TIGHTER, downhill_eV, placed
 from defectflow.engines.guided_surface import GuidedSurface, Measured
+from defectflow.engines.steady_band import settle
 from defectflow.structures.bands import exchange_of, exchanges
 
 if TYPE_CHECKING:
@@ -131,6 +132,8 @@ class GuidedBand:
                 return True
             if deadline.near():
                 raise deadline.stop()
+            if all(self._is_known(place) for place in wanted):
+                return False
             for place in wanted:
                 self.points.measure(place)
             self.rounds += 1
@@ -151,6 +154,10 @@ class GuidedBand:
     def _is_stationary(self, place: Array) -> bool:
         point = self.points.nearest(place)
         return point is not None and largest_force(point.forces) < self.settings.fmax_eV_per_A
+
+    def _is_known(self, place: Array) -> bool:
+        point = self.points.nearest(place)
+        return point is not None and moved_A(point.positions, place) <= _UNMOVED_A
 
     def _decisive(self) -> list[Measured]:
         """Return the measured points at the decisive places, in the order along the path."""
@@ -195,10 +202,8 @@ class GuidedBand:
         measured: dict[int, Measured] = {}
         for index in self.band.free:
             place = self.band.path[index]
-            known = self.points.nearest(place)
-            if known is None or moved_A(known.positions, place) > _UNMOVED_A:
-                known = self.points.measure(place)
-            measured[index] = known
+            known = self.points.nearest(place) if self._is_known(place) else None
+            measured[index] = known or self.points.measure(place)
         band = self._new_band(self.band.path.copy())
         band.evaluate = lambda index, _: (measured[index].energy, measured[index].forces)
         band.start_climbing()
@@ -239,7 +244,7 @@ class GuidedBand:
         band.pinned = set(start.pinned)
         band.tightness = TIGHTER
         band.start_climbing()
-        band.minimise("bfgs", _SURFACE_STEPS)
+        settle(band, _SURFACE_STEPS)
         band.refresh()
         return band
 

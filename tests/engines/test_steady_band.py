@@ -1,0 +1,102 @@
+"""Bands on surfaces with holes and roughness: they come back, and end where forces were least."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from defectflow.engines.band import Band, BandSettings
+from defectflow.engines.steady_band import settle
+
+WELL_A, DEPTH_EV, STIFF_EV_PER_A2 = 1.0, 0.5, 8.0
+
+
+def double_well(_: int, positions: np.ndarray) -> tuple[float, np.ndarray]:
+    """Two wells at x = ±1 Å along a valley y = 0.3 (1 - x²); the second atom stands still."""
+    x, y, z = positions[0]
+    off = y - 0.3 * (1 - x**2)
+    energy = DEPTH_EV * (x**2 - 1) ** 2 + STIFF_EV_PER_A2 / 2 * (off**2 + z**2)
+    slope = np.array(
+        [
+            4 * DEPTH_EV * x * (x**2 - 1) + STIFF_EV_PER_A2 * off * 0.6 * x,
+            STIFF_EV_PER_A2 * off,
+            STIFF_EV_PER_A2 * z,
+        ]
+    )
+    return energy, np.array([-slope, np.zeros(3)])
+
+
+def band_on(surface, **changed: float) -> Band:
+    path = np.zeros((6, 2, 3))
+    path[:, 0, 0] = np.linspace(-WELL_A, WELL_A, 6)
+    path[:, 1] = [0.0, 5.0, 5.0]
+    made = Band(
+        path=path,
+        energies=np.zeros(6),
+        forces=np.zeros_like(path),
+        evaluate=surface,
+        frozen=np.array([False, True]),
+        settings=BandSettings(**changed),
+    )
+    made.start_climbing()
+    return made
+
+
+class Thrown(Band):
+    """A band that quasi-Newton throws off its valley."""
+
+    def minimise(self, method, steps, observe=None):
+        self.asked = [*getattr(self, "asked", []), (method, steps)]
+        if method == "fire":
+            super().minimise(method, steps, observe)
+            return
+        self.strides = 0
+        for _ in range(steps):
+            self.strides += 1
+            self.move(self.path[self.free].ravel() + 0.2)
+            observe()
+
+
+def test_a_smooth_surface_takes_quasi_newton_alone():
+    band = band_on(double_well)
+    before = band.path.copy()
+    settle(band, 150)
+    assert band.done()
+    top = band.climbing
+    assert band.energies[top] == pytest.approx(DEPTH_EV, abs=1e-3)
+    assert np.abs(band.path - before).max() > 0.2
+
+
+def test_a_band_that_is_thrown_off_its_valley_goes_on_from_the_best():
+    band = band_on(double_well)
+    band.__class__ = Thrown
+    settle(band, 150)
+    assert [method for method, _ in band.asked] == ["bfgs", "fire"]
+    assert band.strides < 10, "stopped long before its 100 steps"
+    assert band.done()
+    assert band.energies[band.climbing] == pytest.approx(DEPTH_EV, abs=1e-3)
+
+
+def test_a_band_that_never_rests_ends_where_its_forces_were_least():
+    seen = []
+
+    def rough(index, positions):
+        energy, forces = double_well(index, positions)
+        forces = forces.copy()
+        forces[0] += 0.4 * np.sin(3000 * positions[0])
+        return energy, forces
+
+    class Watched(Band):
+        def minimise(self, method, steps, observe=None):
+            def both():
+                seen.append(self.fmax())
+                observe()
+
+            super().minimise(method, steps, both)
+
+    band = band_on(rough)
+    band.__class__ = Watched
+    settle(band, 60)
+    assert not band.done()
+    assert len(seen) <= 62
+    assert band.fmax() == pytest.approx(min(seen), rel=1e-6)
