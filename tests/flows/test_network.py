@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from defectflow.errors import StructureError
 from defectflow.flows import network
-from defectflow.flows.network import Scene, Site, distinct_sites, hops_between, stays
+from defectflow.flows.barrier import heights_eV
+from defectflow.flows.network import (
+    Scene,
+    Site,
+    distinct_sites,
+    hops_among,
+    hops_between,
+    settled_sites,
+    sites_near_defect,
+    stays,
+)
+from defectflow.recipes.kinds.planes import GrainBoundary
 from defectflow.structures import hosts, supercell_matrix
 
 
@@ -93,3 +106,78 @@ def test_equivalent_states_share_one_relaxation() -> None:
         sorted(np.linalg.norm(forces, axis=1))
     )
     assert first.species == last.species
+
+
+def test_a_network_joins_sites_of_several_kinds() -> None:
+    """Octahedral and tetrahedral voids of fcc: 8 hops of a sqrt(3) / 4 from each of 4 voids."""
+    stage = scene("fcc-Cu", "H")
+    sites = distinct_sites(stage.host, "H", "charged")
+    counts = {len(stage.orbit(site)): site.label for site in sites}
+    assert sorted(counts) == [4, 8]
+    (hop,) = hops_among(stage, sites, None)
+    assert hop.distance_A == pytest.approx(3.615 * np.sqrt(3) / 4, abs=1e-3)
+    assert hop.multiplicity == 32
+    owners = [site.label for site in sites for _ in stage.orbit(site)]
+    assert {owners[place] for place in hop.edges[0][:2]} == set(counts.values())
+
+
+def test_saddles_between_unlike_sites_count_from_the_lowest_of_all() -> None:
+    def hop(start: str, end: str, *energies: float) -> SimpleNamespace:
+        band = SimpleNamespace(images=[SimpleNamespace(energy_eV=one) for one in energies])
+        return SimpleNamespace(
+            start=start, end=end, span_eV=max(energies) - min(energies), band=band
+        )
+
+    # From A (0) over 0.5 to B (0.3), from there over 0.6 to C (0.4): 0.6 above A, not 0.3 above B.
+    hops = [hop("A", "B", 0.0, 0.5, 0.3), hop("B", "C", 0.3, 0.6, 0.4)]
+    assert heights_eV(hops, 0.0) == pytest.approx([0.5, 0.6])
+    # A way over B alone: the ion is at A, which is off the way, most of its time.
+    assert heights_eV([hop("B", "B", 0.3, 0.6, 0.3)], 0.0) == pytest.approx([0.6])
+    alike = [hop("A", "A", 0.0, 0.5, 0.0), hop("A", "A", 0.1, 0.4, 0.0)]
+    assert heights_eV(alike) == pytest.approx([0.5, 0.4])
+
+
+def test_sites_near_a_boundary_are_its_own() -> None:
+    """The boundaries of this cell are at 1/4 and 3/4 of its height."""
+    crystal = hosts.load("rocksalt-MgO")
+    kind = GrainBoundary(sigma=5, miller=(3, 1, 0), shifts=(1, 1), min_thickness_A=14)
+    host = crystal.with_cell(next(iter(kind.cells(crystal.structure))))
+    sites = distinct_sites(host.structure, "Mg", "discharged")
+    near = sites_near_defect(host, sites, 0.5)
+    assert 0 < len(near) < len(sites) / 2
+    for site in sites:
+        away = min(abs(site.frac_coords[2] % 1.0 - plane) for plane in (0.25, 0.75))
+        away_A = away * host.structure.lattice.c
+        assert away_A < 3.5 if site in near else away_A > 2.5
+    assert sites_near_defect(host, sites, 0.0) == sites
+    assert sites_near_defect(host, sites, 99.0) == sites
+    with pytest.raises(
+        StructureError, match=r"leave out `near_defect_A`, or give the host a `cell`"
+    ):
+        sites_near_defect(crystal, sites, 1.0)
+    far = [site for site in sites if site not in near]
+    with pytest.raises(StructureError, match=r"no site within 0.1 Å of its defect; the nearest is"):
+        sites_near_defect(host, far, 0.1)
+
+
+def test_a_vacancy_is_carried_in_a_host_whose_ions_have_moved() -> None:
+    """Lithium 0.4 Å off its place along z, everywhere alike, as ions of a boundary relax."""
+    host = hosts.load("O3-LiCoO2").structure
+    (site,) = distinct_sites(host, "Li", "discharged")
+    polar = host.copy()
+    lithium = polar.indices_from_symbol("Li")
+    polar.translate_sites(lithium, [0, 0, 0.4], frac_coords=False)
+    stage = Scene(polar, np.diag([3, 3, 1]).tolist(), "Li", "discharged")
+    (moved,) = settled_sites(stage, [site])
+    assert polar.lattice.get_all_distances(moved.frac_coords, polar.frac_coords).min() < 1e-6
+    (hop,) = hops_between(stage, moved, 3.0)
+    ends = stage.stage().ends(stage.cartesian(hop.start), stage.cartesian(hop.end))
+    ideal = stage.stage().state(stage.cartesian(moved.frac_coords))
+    for end in ends:
+        carried, _ = stage.stage().carried(end, ideal, ideal, np.zeros((len(ideal), 3)))
+        gaps = polar.lattice.get_all_distances(carried.frac_coords * [3, 3, 1], polar.frac_coords)
+        assert gaps.min(axis=1).max() < 1e-6
+    stale = hops_between(stage, site, 3.0)[0]
+    like = stage.stage().ends(stage.cartesian(stale.start), stage.cartesian(stale.end))[0]
+    with pytest.raises(StructureError, match="lacks an operation"):
+        stage.stage().carried(like, ideal, ideal, np.zeros((len(ideal), 3)))

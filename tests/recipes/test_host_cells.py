@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from ase.calculators.emt import EMT
 from jobflow import run_locally
 from monty.json import MontyDecoder
 from pymatgen.core import Lattice
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from defectflow.documents import ResultDocument
 from defectflow.errors import RecipeError, StructureError
+from defectflow.flows.formation import Scene
 from defectflow.recipes import build, load, result_key
 from defectflow.reference.matching import match
 
@@ -221,3 +224,56 @@ def test_a_slab_as_host_keeps_its_vacuum(tmp_path, host_cell):
     # A vacancy in the face costs less than one below it: fewer bonds are cut.
     assert len(document.defects) > 1
     assert document.value > 0
+
+
+def test_the_barrier_of_a_network_along_a_boundary_is_what_emt_alone_gives(tmp_path):
+    """The highest image on the way above the lowest, from the structures of the images."""
+    boundary = "{kind: grain_boundary, sigma: 5, miller: [3, 1, 0], shifts: [2, 1]}"
+    text = f"""
+quantity: migration_barrier
+host: {{prototype: fcc-Cu, name: "Σ5(310)[001]_1", cell: {boundary}}}
+species: Cu
+limit: discharged
+sites: all
+near_defect_A: 0.5
+explore: false
+supercell: [3, 1, 1]
+host_cell: keep
+engine: emt
+level: fast
+"""
+    document = result(build(recipe(tmp_path, text)))
+    assert document.converged
+    assert len(document.sites) > 1
+
+    def energy_eV(image):
+        atoms = AseAtomsAdaptor.get_atoms(image.structure)
+        atoms.calc = EMT()
+        return atoms.get_potential_energy()
+
+    energies = {hop.label: [energy_eV(one) for one in hop.band.images] for hop in document.hops}
+    lowest = min(energy_eV(site.relaxed) for site in document.sites)
+    lowest = min(lowest, *(min(found) for found in energies.values()))
+    saddles = [max(found) - lowest for found in energies.values()]
+    # The shortest hops that cross the cell: the last of them closes the way.
+    assert document.value == pytest.approx(max(saddles), abs=1e-3)
+    assert 0.01 < document.value < 1.5
+
+
+def test_only_sites_near_the_defect_of_the_host(tmp_path):
+    """The boundaries of this cell are at 1/4 and 3/4 of its height."""
+    cell = "{kind: grain_boundary, sigma: 5, miller: [3, 1, 0], shifts: [1, 1]}"
+    text = formation(f"{{prototype: fcc-Cu, cell: {cell}}}", more="supercell: [2, 1, 1]")
+    text = text.replace("defect_formation_energy", "segregation_energy")
+
+    def sites(text):
+        flow = build(recipe(tmp_path, text))
+        (scene,) = [one for one in flow.jobs[0].jobs[-1].function_args if isinstance(one, Scene)]
+        return {plan.name: plan.changes[0]["frac_coords"][2] % 1.0 for plan in scene.plans}
+
+    every, near = sites(text), sites(text + "near_defect_A: 0.1")
+    assert near.items() < every.items()
+    away = {name: min(abs(z - 0.25), abs(z - 0.75)) for name, z in every.items()}
+    assert max(away[name] for name in near) < min(away[name] for name in every if name not in near)
+    with pytest.raises(StructureError, match="leave out `near_defect_A`"):
+        build(recipe(tmp_path, formation("{prototype: fcc-Cu}", more="near_defect_A: 2")))

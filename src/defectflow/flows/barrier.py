@@ -31,6 +31,8 @@ class HopPlan(MSONable):
 
     Attributes
     ----------
+    start, end
+        Labels of the sites between which it leads.
     edges
         All directed hops of the orbit, as ``[i, j, [a, b, c]]``, once per direction.
     per_site
@@ -46,16 +48,17 @@ class HopPlan(MSONable):
     per_site: int
 
     @classmethod
-    def from_hop(cls, hop: Hop, site_label: str, sites: int) -> HopPlan:
-        """Describe a hop between `sites` equivalent sites called `site_label`."""
+    def from_hop(cls, hop: Hop, labels: Sequence[str]) -> HopPlan:
+        """Describe a hop between places of which `labels` name the sites that they belong to."""
+        first, last = (labels[place] for place in hop.edges[0][:2])
         return cls(
-            label=f"{site_label} to {site_label}, {hop.distance_A:.2f} Å",
-            start=site_label,
-            end=site_label,
+            label=f"{first} to {last}, {hop.distance_A:.2f} Å",
+            start=first,
+            end=last,
             distance_A=hop.distance_A,
             multiplicity=hop.multiplicity,
             edges=[[i, j, list(image)] for i, j, image in hop.edges],
-            per_site=len(hop.edges) // sites,
+            per_site=len(hop.edges) // len(labels),
         )
 
 
@@ -136,6 +139,23 @@ def bottleneck(
     return percolation(edges, sites)
 
 
+def heights_eV(hops: Sequence[HopDocument], lowest_eV: float | None = None) -> list[float]:
+    """Return the saddle energies of hops on one scale.
+
+    Parameters
+    ----------
+    lowest_eV
+        Energy of the lowest of all sites, where an ion spends its time: saddles count from there,
+        or from an image that is lower still. None for sites of one kind: each saddle counts from
+        the lowest image of its own band.
+    """
+    if lowest_eV is None:
+        return [hop.span_eV for hop in hops]
+    bands = [[image.energy_eV for image in hop.band.images] for hop in hops]
+    lowest = min(lowest_eV, *map(min, bands))
+    return [max(band) - lowest for band in bands]
+
+
 @dataclass(frozen=True)
 class Walk(MSONable):
     """What turns a barrier into diffusion coefficients."""
@@ -146,8 +166,8 @@ class Walk(MSONable):
     def document(
         self, plan: HopPlan, barrier_eV: float | None, dimensions: int
     ) -> Diffusion | None:
-        """Return the coefficients of a random walk of equal jumps; None without a barrier."""
-        if barrier_eV is None:
+        """Return the coefficients of a random walk of equal jumps; None for other walks."""
+        if barrier_eV is None or plan.start != plan.end:
             return None
         hop = HopDiffusion(
             geometric_factor=plan.per_site / (2 * dimensions),
@@ -192,11 +212,17 @@ class Outcome:
 
     @classmethod
     def of(
-        cls, plans: Sequence[HopPlan], hops: Sequence[HopDocument], *, steps_converged: bool
+        cls,
+        plans: Sequence[HopPlan],
+        hops: Sequence[HopDocument],
+        *,
+        steps_converged: bool,
+        lowest_eV: float | None = None,
     ) -> Outcome:
-        """Find the easiest way across the crystal and its bottleneck."""
+        """Find the easiest way across the crystal and its bottleneck; see `heights_eV`."""
         sites = 1 + max(int(site) for plan in plans for edge in plan.edges for site in edge[:2])
-        across = bottleneck(plans, [hop.span_eV for hop in hops], sites)
+        heights = heights_eV(hops, lowest_eV)
+        across = bottleneck(plans, heights, sites)
         if across is None:
             return cls(
                 converged=False,
@@ -208,11 +234,13 @@ class Outcome:
             )
         used = [hop for hop in hops if hop.label in across.kinds]
         converged = steps_converged and all(hop.converged for hop in used)
-        limiting = next(i for i, hop in enumerate(hops) if hop.span_eV == across.saddle_eV)
+        limiting = heights.index(across.saddle_eV)
+        # The fitted curve counts from where the raw one does.
+        fitted_eV = hops[limiting].spline_forward_eV - hops[limiting].forward_eV
         return cls(
             converged=converged,
             value_eV=across.saddle_eV if converged else None,
-            spline_eV=spline_span_eV(hops[limiting]) if converged else None,
+            spline_eV=across.saddle_eV + fitted_eV if converged else None,
             dimensions=across.dimensions,
             limiting=limiting,
             notes=(),

@@ -11,9 +11,13 @@ from monty.json import MSONable
 from defectflow.errors import StructureError
 from defectflow.structures.cells import Cell, Change
 from defectflow.structures.distortions import distorted
+from defectflow.structures.surroundings import distances_from_defect_A
 
 if TYPE_CHECKING:
+    import numpy as np
     from pymatgen.core import Structure
+
+    from defectflow.structures.hosts import Host
 
 #: Yields the distinct defects of one kind in a crystal; refuses what the crystal cannot have.
 DefectsIn = Callable[["Structure"], Iterable[Cell]]
@@ -91,6 +95,51 @@ def plans_in(whole: Structure, defects: DefectsIn) -> list[DefectPlan]:
             )
             raise StructureError(message)
     return [DefectPlan.of(cell) for cell in cells]
+
+
+def distances_from_defect(host: Host, points: np.ndarray) -> np.ndarray:
+    """Return how far Cartesian points are from the defect of a generated host, Å.
+
+    Raises
+    ------
+    StructureError
+        If the host is a perfect crystal.
+    """
+    if host.parent is None:
+        message = (
+            f"host {host.name}: has no defect to be near to; leave out `near_defect_A`, or give "
+            "the host a `cell`"
+        )
+        raise StructureError(message)
+    return distances_from_defect_A(points, host.structure, host.parent.structure)
+
+
+def none_near(host: Host, nearest_A: float, within_A: float) -> str:
+    """Return what to say where nothing is near the defect of a host."""
+    return (
+        f"host {host.name}: no site within {within_A:g} Å of its defect; the nearest is at "
+        f"{nearest_A:.2f} Å: make `near_defect_A` larger"
+    )
+
+
+def near_defect(defects: DefectsIn, host: Host, within_A: float) -> DefectsIn:
+    """Return the defects of a supercell that are near the one that the host holds.
+
+    What a defect changes first says where it is; 0 Å stands for all of them.
+    """
+
+    def found(whole: Structure) -> list[Cell]:
+        cells = list(defects(whole))
+        places = [cell.changed[0].frac_coords for cell in cells if cell.changed]
+        if len(places) < len(cells) or not cells:
+            return cells
+        away_A = distances_from_defect(host, whole.lattice.get_cartesian_coords(places))
+        near = [cell for cell, far in zip(cells, away_A, strict=True) if far <= within_A]
+        if not near:
+            raise StructureError(none_near(host, float(away_A.min()), within_A))
+        return near
+
+    return found if within_A else defects
 
 
 def starts(cell: Cell, *, distort: bool) -> list[Cell]:

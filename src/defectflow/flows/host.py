@@ -13,6 +13,7 @@ from defectflow.errors import EngineError
 from defectflow.structures.hosts import Host
 from defectflow.structures.layers import is_layered
 from defectflow.structures.supercells import nearest_image_distance_A, supercell_matrix
+from defectflow.structures.surroundings import has_healed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,6 +100,28 @@ def cautions(engine: Engine, host: Structure) -> tuple[str, ...]:
             "correction: the distance of its layers, and what depends on it, is unreliable"
         )
     return tuple(notes)
+
+
+def with_defect(host: Host) -> list[Structure]:
+    """Return the cell of a generated host and its perfect crystal; nothing for a crystal."""
+    return [host.structure, host.parent.structure] if host.parent else []
+
+
+def healed_note(name: str, generated: Sequence[Structure], relaxed: Structure) -> tuple[str, ...]:
+    """Return what to say if the defect of a host is gone after relaxing.
+
+    Parameters
+    ----------
+    generated
+        As `with_defect` returns them.
+    """
+    if not generated or not has_healed(generated[0], relaxed, generated[1]):
+        return ()
+    note = (
+        f"{name}: relaxing made a perfect crystal of it; nothing is left of its defect, and the "
+        "numbers are those of the crystal: take a larger cell or another engine"
+    )
+    return (note,)
 
 
 def molecule_cautions(engine: Engine, molecule: str, *, magnetic: bool) -> tuple[str, ...]:

@@ -30,7 +30,9 @@ from defectflow.flows.network import (
     Scene,
     Site,
     distinct_sites,
-    hops_between,
+    hops_among,
+    settled_sites,
+    sites_near_defect,
     stays,
     waypoints,
 )
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from defectflow.engines.contract import Engine
+    from defectflow.structures.hops import Hop
 
 HostCell = Literal["keep", "relax", "scale"]
 
@@ -54,7 +57,8 @@ class MigrationBarrierMaker(Maker):
     1. Relax the host: atoms only (``keep``), or atoms and cell (``relax``), or atoms and volume
        (``scale``). In layered hosts this choice alone moves the barrier by 0.3 eV.
     2. Make the supercell and relax the ion at each symmetry-distinct site, once.
-    3. Take the lowest site; find the distinct hops between its equivalents.
+    3. Take the lowest site; find the distinct hops between its equivalents. Or, with ``sites:
+       all``, those between all sites, as along a grain boundary, where no two are alike.
     4. Relax the band of each hop, straight and through the interstitial sites beside it.
     5. Find the easiest way across the crystal; its bottleneck is the barrier.
 
@@ -74,6 +78,10 @@ class MigrationBarrierMaker(Maker):
         Longest hop; None to take the shortest hops that together cross the crystal.
     images
         Moving images of a band; 0 to take the engine's images per Å.
+    sites
+        ``lowest`` or ``all``: see 3.
+    near_defect_A
+        Of a generated host only sites this near to its defect are looked at; 0 for all.
     explore
         Send bands through interstitial sites, not only straight.
     temperatures_K, attempt_frequency_Hz
@@ -96,6 +104,8 @@ class MigrationBarrierMaker(Maker):
     supercell: tuple[tuple[int, int, int], ...] | None = None
     cutoff_A: float | None = None
     images: int = 0
+    sites: Literal["lowest", "all"] = "lowest"
+    near_defect_A: float = 0.0
     explore: bool = True
     temperatures_K: tuple[float, ...] = (300.0,)
     attempt_frequency_Hz: float = 1.0e13
@@ -124,6 +134,7 @@ class MigrationBarrierMaker(Maker):
         host = host if isinstance(host, Host) else _unnamed(host)
         _check_species(species)
         sites = distinct_sites(host.structure, species, self.limit, host.sites)
+        sites = sites_near_defect(host, sites, self.near_defect_A)
         self.engine.check({*(e.symbol for e in host.structure.elements), species})
         self._band_maker()
         origin = provenance or Provenance.of(
@@ -156,6 +167,7 @@ class MigrationBarrierMaker(Maker):
             else np.array(self.supercell)
         )
         scene = Scene(host.structure, matrix.tolist(), species, self.limit)
+        sites = settled_sites(scene, sites)
         stage = scene.stage()
         maker = self.engine.relax_maker("fixed", **self.relax)
         jobs = []
@@ -194,15 +206,17 @@ class MigrationBarrierMaker(Maker):
             )
             raise StructureError(message)
         stage, maker = scene.stage(), self._band_maker()
-        site, count = sites[best], sites[best].multiplicity
-        ideal = stage.state(scene.cartesian(site.frac_coords))
+        whole = self.sites == "all"
+        nodes = [k for k, d in enumerate(documents) if d.stays] if whole else [best]
+        owners = [k for k in nodes for _ in scene.orbit(sites[k])]
         plans, jobs = [], []
-        for hop in hops_between(scene, site, self.cutoff_A):
-            ends = stage.ends(scene.cartesian(hop.start), scene.cartesian(hop.end))
-            images = [_carried(stage, end, ideal, relaxed[best]) for end in ends]
-            through = waypoints(scene, site, sites, relaxed, hop) if self.explore else {}
+        for hop in hops_among(scene, [sites[k] for k in nodes], self.cutoff_A):
+            kinds = [owners[place] for place in hop.edges[0][:2]]
+            images = _ends(scene, stage, hop, [(sites[k], relaxed[k]) for k in kinds])
+            between = self.explore and not (whole and self.limit == "charged")
+            through = waypoints(scene, sites[best], sites, relaxed, hop) if between else {}
             band = maker.make(images[0], images[1], through)
-            plans.append(HopPlan.from_hop(hop, site.label, count))
+            plans.append(HopPlan.from_hop(hop, [sites[k].label for k in owners]))
             band.name = plans[-1].label
             jobs.append(band)
         outputs = [band.output for band in jobs]
@@ -224,9 +238,9 @@ class MigrationBarrierMaker(Maker):
         """Reduce the bands to the barrier of the easiest way across the crystal."""
         relaxed = [site.relaxed for site in sites]
         hops = tuple(hop_document(plan, band) for plan, band in zip(plans, bands, strict=True))
-        outcome = Outcome.of(
-            plans, hops, steps_converged=all(step.converged for step in (host, *relaxed))
-        )
+        settled = all(step.converged for step in (host, *relaxed))
+        lowest = min(one.energy_eV for one in relaxed) if self.sites == "all" else None
+        outcome = Outcome.of(plans, hops, steps_converged=settled, lowest_eV=lowest)
         walk = Walk(self.attempt_frequency_Hz, self.temperatures_K)
         lattice = host.structure.lattice.matrix
         return MigrationBarrierDocument(
@@ -283,6 +297,21 @@ def _site_documents(
             stays=stays(scene, site, document.structure),
         )
         for site, document in zip(sites, relaxed, strict=True)
+    ]
+
+
+def _ends(
+    scene: Scene, stage: Any, hop: Hop, kinds: Sequence[tuple[Site, RelaxDocument]]
+) -> list[Image]:
+    """Return both ends of a hop, as relaxed at the sites of their kinds.
+
+    A vacancy goes from start to end, hence the ion that is followed the other way.
+    """
+    ends = stage.ends(scene.cartesian(hop.start), scene.cartesian(hop.end))
+    order = kinds if scene.limit == "charged" else kinds[::-1]
+    return [
+        _carried(stage, end, stage.state(scene.cartesian(site.frac_coords)), relaxed)
+        for end, (site, relaxed) in zip(ends, order, strict=True)
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from monty.json import MSONable
 
 from defectflow.analysis.percolation import Edge, percolation
 from defectflow.errors import StructureError
+from defectflow.flows.defect_cells import distances_from_defect, none_near
 from defectflow.structures.bands import waypoint_at
 from defectflow.structures.endpoints import Stage, detours, displacement_from_A
 from defectflow.structures.hops import Hop, distinct_hops
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from defectflow.documents.migration import Limit
     from defectflow.documents.steps import RelaxDocument
+    from defectflow.structures.hosts import Host
 
 #: Longest hop that is looked at when no cut-off is given, Å.
 LONGEST_HOP_A = 8.0
@@ -124,6 +126,23 @@ def _occupied_sites(host: Structure, species: str) -> tuple[Site, ...]:
     return tuple(sites)
 
 
+def settled_sites(scene: Scene, sites: Sequence[Site]) -> list[Site]:
+    """Return sites where their ions are in the relaxed host; voids stay where they are.
+
+    At a grain boundary an ion moves by half an Å when the host relaxes: the places of before are
+    then no places of ions, and no operation of the host leads from one to another.
+    """
+    if scene.limit != "discharged":
+        return list(sites)
+    ions = np.array([one.frac_coords for one in scene.host if one.species_string == scene.species])
+    found = []
+    for site in sites:
+        nearest = scene.host.lattice.get_all_distances(site.frac_coords, ions)[0].argmin()
+        moved = replace(site, frac_coords=[float(x) for x in ions[nearest]])
+        found.append(replace(moved, multiplicity=len(scene.orbit(moved))))
+    return found
+
+
 def stays(scene: Scene, site: Site, relaxed: Structure) -> bool:
     """Tell whether a relaxed ion is still at the site where it was put; a vacancy always is."""
     if scene.limit == "discharged":
@@ -131,8 +150,31 @@ def stays(scene: Scene, site: Site, relaxed: Structure) -> bool:
     return displacement_from_A(relaxed, scene.cartesian(site.frac_coords)) < LEFT_SITE_A
 
 
+def sites_near_defect(host: Host, sites: Sequence[Site], within_A: float) -> tuple[Site, ...]:
+    """Return the sites near the defect of a generated host; all of them for 0 Å.
+
+    Raises
+    ------
+    StructureError
+        If the host is a perfect crystal, or no site is that near.
+    """
+    if not within_A:
+        return tuple(sites)
+    points = host.structure.lattice.get_cartesian_coords([site.frac_coords for site in sites])
+    away_A = distances_from_defect(host, points)
+    near = tuple(site for site, far in zip(sites, away_A, strict=True) if far <= within_A)
+    if not near:
+        raise StructureError(none_near(host, float(away_A.min()), within_A))
+    return near
+
+
 def hops_between(scene: Scene, site: Site, cutoff_A: float | None) -> tuple[Hop, ...]:
-    """Return the distinct hops between the sites of one orbit.
+    """Return the distinct hops between the sites of one orbit, as `hops_among` does of several."""
+    return hops_among(scene, [site], cutoff_A)
+
+
+def hops_among(scene: Scene, sites: Sequence[Site], cutoff_A: float | None) -> tuple[Hop, ...]:
+    """Return the distinct hops between sites, whose orbits are numbered one after the other.
 
     Up to `cutoff_A`, or without one the shortest that together lead across the crystal.
 
@@ -141,11 +183,12 @@ def hops_between(scene: Scene, site: Site, cutoff_A: float | None) -> tuple[Hop,
     StructureError
         If no hop is short enough.
     """
-    places = scene.orbit(site)
+    places = np.vstack([scene.orbit(site) for site in sites])
+    labels = " and ".join(site.label for site in sites)
     hops = distinct_hops(scene.host, places, cutoff_A or LONGEST_HOP_A)
     if not hops:
         message = (
-            f"no two {site.label} sites of {scene.host.reduced_formula} are within "
+            f"no two {labels} sites of {scene.host.reduced_formula} are within "
             f"{cutoff_A or LONGEST_HOP_A:g} Å; give a larger cutoff_A"
         )
         raise StructureError(message)

@@ -10,6 +10,7 @@ from defectflow.recipes.defects import Defect, spelled_out
 from defectflow.recipes.kinds.points import Vacancy
 from defectflow.recipes.parts import (
     HOST_CELL,
+    NEAR_DEFECT,
     SUPERCELL,
     HostCell,
     HostChoice,
@@ -87,6 +88,7 @@ class DefectFormationEnergyRecipe(QuantityRecipe):
     limit: str = Field(
         "", description="with `competing_phases`: `O-rich` or `O-poor`, for any element"
     )
+    near_defect_A: float = Field(0.0, ge=0, description=NEAR_DEFECT)
     host_cell: HostCell = Field("relax", description=HOST_CELL)
     supercell: Supercell | None = Field(None, description=SUPERCELL)
     min_image_distance_A: float = Field(
@@ -122,6 +124,7 @@ class DefectFormationEnergyRecipe(QuantityRecipe):
 def build(recipe: DefectFormationEnergyRecipe, order: Order) -> Flow:
     """Return the flow of a formation energy."""
     from defectflow.flows import ChargePlan, DefectFormationEnergyMaker
+    from defectflow.flows.defect_cells import near_defect
 
     maker = DefectFormationEnergyMaker(
         engine=order.engine,
@@ -136,12 +139,13 @@ def build(recipe: DefectFormationEnergyRecipe, order: Order) -> Flow:
         ),
         distort=recipe.starts == "distorted",
     )
+    host = order.host(recipe.host)
     return maker.make(
-        order.host(recipe.host),
+        host,
         recipe.species or "",
         _reservoirs(recipe, order),
         order.provenance,
-        recipe.defect.cells,
+        near_defect(recipe.defect.cells, host, recipe.near_defect_A),
     )
 
 

@@ -10,6 +10,7 @@ from defectflow.errors import RecipeError
 from defectflow.recipes.parts import (
     DEFAULT_ENGINE,
     HOST_CELL,
+    NEAR_DEFECT,
     SUPERCELL,
     EndpointChoice,
     EngineChoice,
@@ -56,6 +57,14 @@ class MigrationBarrierRecipe(QuantityRecipe):
     images: int = Field(
         0, ge=0, description="moving images of a band; 0: as many as the level asks for"
     )
+    sites: Literal["lowest", "all"] = Field(
+        "lowest",
+        description=(
+            "lowest: hops between sites like the most stable one; all: between all, for hosts "
+            "where the way leads over unlike sites, e.g. along a grain boundary"
+        ),
+    )
+    near_defect_A: float = Field(0.0, ge=0, description=NEAR_DEFECT)
     explore: bool = Field(
         True, description="send bands through interstitial sites too and keep the lowest"
     )
@@ -149,6 +158,8 @@ def build(recipe: MigrationBarrierRecipe, order: Order) -> Flow:
         min_image_distance_A=recipe.min_image_distance_A,
         supercell=recipe.supercell,
         cutoff_A=recipe.cutoff_A,
+        sites=recipe.sites,
+        near_defect_A=recipe.near_defect_A,
     )
     host = order.host(recipe.host)
     return maker.make(host, recipe.species or "", provenance=order.provenance)

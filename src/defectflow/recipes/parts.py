@@ -51,6 +51,10 @@ HOST_CELL = (
     "cell of the host: as given, relaxed by the engine, or relaxed in volume only; a vacuum is "
     "kept, so that a slab relaxes in its plane, as a free film does"
 )
+NEAR_DEFECT = (
+    "of a host with `cell`: only sites this near to its defect, e.g. to the core of its "
+    "dislocation; 0 for all, Å"
+)
 SUPERCELL = (
     "supercell of the host: three repetitions, e.g. `[2, 2, 2]`, or three rows of a matrix; "
     "chosen by `min_image_distance_A` if left out"

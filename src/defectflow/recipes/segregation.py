@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from defectflow.recipes.defects import Defect, spelled_out
 from defectflow.recipes.parts import (
     HOST_CELL,
+    NEAR_DEFECT,
     SUPERCELL,
     HostCell,
     HostChoice,
@@ -42,6 +43,7 @@ class SegregationEnergyRecipe(QuantityRecipe):
         default_factory=dict,
         description="reservoirs of elements, by symbol; they do not change the value",
     )
+    near_defect_A: float = Field(0.0, ge=0, description=NEAR_DEFECT)
     host_cell: HostCell = Field("relax", description=HOST_CELL)
     supercell: Supercell | None = Field(None, description=f"of the cell: {SUPERCELL}")
     min_image_distance_A: float = Field(
@@ -70,15 +72,18 @@ class SegregationEnergyRecipe(QuantityRecipe):
 
 def build(recipe: SegregationEnergyRecipe, order: Order) -> Flow:
     """Return the flow of a segregation energy."""
+    from defectflow.flows.defect_cells import near_defect
     from defectflow.flows.segregation import SegregationMaker, places
 
     crystal = recipe.host.model_copy(update={"cell": None, "name": None})
+    cell = order.host(recipe.host)
     at_defect = _formation(recipe, order, recipe.host, recipe.supercell)
-    away = _formation(recipe, order, crystal, None)
+    alone = recipe.model_copy(update={"near_defect_A": 0.0})
+    away = _formation(alone, order, crystal, None)
     found = places(
-        order.host(recipe.host).structure,
+        cell.structure,
         order.host(crystal).structure,
-        recipe.defect.cells,
+        near_defect(recipe.defect.cells, cell, recipe.near_defect_A),
         recipe.supercell,
         recipe.min_image_distance_A,
     )
@@ -98,6 +103,7 @@ def _formation(
         host=host,
         defect=recipe.defect,
         references=recipe.references,
+        near_defect_A=recipe.near_defect_A,
         host_cell=recipe.host_cell,
         supercell=supercell,
         min_image_distance_A=recipe.min_image_distance_A,

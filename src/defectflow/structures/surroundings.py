@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from defectflow.errors import StructureError
+
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
@@ -34,22 +36,81 @@ def strange_atoms(structure: Structure, crystal: Structure) -> np.ndarray:
     >>> len(strange_atoms(next(named_faults(copper, "intrinsic")).structure, copper))
     4
     """
+    return np.flatnonzero(strangeness(structure, crystal) >= _OTHER)
+
+
+def strangeness(structure: Structure, crystal: Structure, *, first: bool = False) -> np.ndarray:
+    """Return for each atom by how much its neighbours lie otherwise than in a perfect crystal.
+
+    The largest relative difference of the distances that `strange_atoms` compares, or of those to
+    the `first` neighbours only, against the atom of that element of the crystal to which it is
+    most alike; infinite for an element that the crystal has not.
+    """
     reach_A = _REACH * float(crystal.get_neighbor_list(6.0)[3].min())
-    known = [
-        (site.specie.symbol, shells)
-        for site, shells in zip(crystal, _shells(crystal, reach_A), strict=True)
-    ]
+    usual: dict[str, list[dict[str, np.ndarray]]] = {}
+    for site, shells in zip(crystal, _shells(crystal, reach_A), strict=True):
+        usual.setdefault(site.specie.symbol, []).append(shells)
     found = _shells(structure, 1.4 * reach_A)
     return np.array(
         [
-            k
-            for k, (site, shells) in enumerate(zip(structure, found, strict=True))
-            if not any(
-                symbol == site.specie.symbol and _alike(shells, usual) for symbol, usual in known
+            min(
+                (
+                    _difference(shells, one, first=first)
+                    for one in usual.get(site.specie.symbol, [])
+                ),
+                default=np.inf,
             )
-        ],
-        dtype=int,
+            for site, shells in zip(structure, found, strict=True)
+        ]
     )
+
+
+def has_healed(before: Structure, after: Structure, crystal: Structure) -> bool:
+    """Tell whether a cell with a defect has become the perfect crystal, e.g. by relaxing.
+
+    Lengths are compared after both cells are scaled to the volume per atom of the crystal, whose
+    constants may be others with the engine that relaxed.
+    """
+    if not len(strange_atoms(before, crystal)):
+        return False
+    scaled = after.copy()
+    scaled.scale_lattice(len(after) * crystal.volume / len(crystal))
+    return not len(strange_atoms(scaled, crystal))
+
+
+def distances_from_defect_A(
+    points: np.ndarray, structure: Structure, crystal: Structure
+) -> np.ndarray:
+    """Return how far points are from where a cell is least like the perfect crystal, Å.
+
+    That is at the atoms whose first neighbours are at least half as far from usual as those of
+    the strangest: the core of a dislocation and the planes of a boundary, not all that these
+    strain. Where first neighbours are as usual, as at a stacking fault, all strange atoms count.
+
+    Parameters
+    ----------
+    points
+        Cartesian, shape (n, 3), in the frame of `structure`.
+
+    Raises
+    ------
+    StructureError
+        If the cell is a perfect crystal.
+    """
+    strange = np.minimum(strangeness(structure, crystal, first=True), 1.0)
+    if strange.max() < _OTHER:
+        strange = 1.0 * (strangeness(structure, crystal) >= _OTHER)
+    if strange.max() < _OTHER:
+        message = (
+            f"{structure.composition.reduced_formula}: all atoms are surrounded as in the crystal; "
+            "leave out the distance from its defect"
+        )
+        raise StructureError(message)
+    core = structure.frac_coords[strange >= strange.max() / 2]
+    lattice = structure.lattice
+    inside = lattice.get_fractional_coords(np.reshape(points, (-1, 3)))
+    nearest: np.ndarray = lattice.get_all_distances(inside, core).min(axis=1)
+    return nearest
 
 
 def _shells(structure: Structure, reach_A: float) -> list[dict[str, np.ndarray]]:
@@ -67,19 +128,22 @@ def _shells(structure: Structure, reach_A: float) -> list[dict[str, np.ndarray]]
     return shells
 
 
-def _alike(found: dict[str, np.ndarray], usual: dict[str, np.ndarray]) -> bool:
-    """Tell whether the neighbours of each element lie as usual."""
+def _difference(
+    found: dict[str, np.ndarray], usual: dict[str, np.ndarray], *, first: bool
+) -> float:
+    """Return the largest relative difference of the distances to neighbours, and among these."""
+    largest = 0.0
     for symbol, vectors in usual.items():
         here = found.get(symbol, np.empty((0, 3)))[: len(vectors)]
         if len(here) < len(vectors):
-            return False
+            return 1.0
         lengths = np.linalg.norm(vectors, axis=1)
-        if not _close(np.linalg.norm(here, axis=1), lengths):
-            return False
         near = int(np.sum(lengths < _FIRST * lengths[0]))
-        if not _close(_mutual(here[:near]), _mutual(vectors[:near])):
-            return False
-    return True
+        seen = near if first else len(lengths)
+        away = _relative(np.linalg.norm(here[:seen], axis=1), lengths[:seen])
+        mutual = 0.0 if first else _relative(_mutual(here[:near]), _mutual(vectors[:near]))
+        largest = max(largest, away, mutual)
+    return largest
 
 
 def _mutual(vectors: np.ndarray) -> np.ndarray:
@@ -89,5 +153,5 @@ def _mutual(vectors: np.ndarray) -> np.ndarray:
     return mutual
 
 
-def _close(lengths: np.ndarray, usual: np.ndarray) -> bool:
-    return not len(usual) or bool(np.max(np.abs(lengths / usual - 1)) < _OTHER)
+def _relative(lengths: np.ndarray, usual: np.ndarray) -> float:
+    return float(np.abs(lengths / usual - 1).max()) if len(usual) else 0.0
