@@ -49,9 +49,10 @@ def test_the_d_band_of_a_surface_atom(metal, computed):
     assert row.document.value == pytest.approx(row.published.value, abs=0.35)
 
 
-def test_hydrogen_on_copper(computed):
+@pytest.mark.parametrize("metal", ["cu", "pt"])
+def test_hydrogen(metal, computed):
     """Three layers instead of four or five, and another code: worth up to 0.1 eV."""
-    row = computed("adsorption_free_energy-h-cu111")
+    row = computed(f"adsorption_free_energy-h-{metal}111")
     assert row.document.engine.functional == "RPBE"
     assert row.document.converged
     assert row.document.value == pytest.approx(row.published.value, abs=0.10)
