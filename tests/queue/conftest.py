@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -51,13 +54,31 @@ jobs: 2
 
 
 def free_port(count=1):
-    """Return the first of `count` neighbouring ports that nobody listens on."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        if count == 1 or port < 60000:
-            return port
+    """Return the first of `count` neighbouring ports that nobody listens on.
+
+    They lie below those that the system gives to whoever asks for any, which may go to another
+    program before ours has begun to listen.
+    """
+    for _ in range(200):
+        first = 20000 + secrets.randbelow(10000)
+        with contextlib.ExitStack() as stack:
+            try:
+                for port in range(first, first + count):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return first
+    pytest.fail(f"no {count} free ports between 20000 and 30000")
+
+
+@contextlib.contextmanager
+def loggers_kept():
+    """Undo that jobflow-remote's runner disables all loggers that there are."""
+    known = [one for one in logging.root.manager.loggerDict.values() if hasattr(one, "disabled")]
+    before = {one: one.disabled for one in known}
+    yield
+    for one, disabled in before.items():
+        one.disabled = disabled
 
 
 class Server:
@@ -205,7 +226,8 @@ def runner(url, folder, monkeypatch):
     worker.update(scheduler_type="shell", resources=None, pre_run="")
     manager.file.write_text(yaml.safe_dump(content))
     monkeypatch.setattr(SETTINGS, "projects_folder", str(manager.file.parent))
-    return manager, Runner(project_name=PROJECT)
+    with loggers_kept():
+        return manager, Runner(project_name=PROJECT)
 
 
 @pytest.fixture
