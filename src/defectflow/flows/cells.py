@@ -34,6 +34,27 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Cut(MSONable):
+    """A cell that was cut out of a host.
+
+    Attributes
+    ----------
+    frozen, surface
+        Indices of the atoms that keep their places, and of those of the upper surface.
+    name
+        Of the defect in it.
+    matrix
+        Supercell of the host, where it is one.
+    """
+
+    structure: Structure
+    frozen: Sequence[int] = ()
+    surface: Sequence[int] = ()
+    name: str = ""
+    matrix: Sequence[Sequence[int]] | None = None
+
+
+@dataclass(frozen=True)
 class CellPlan(MSONable):
     """Which cell is looked at: the host itself, a slab of it, or a supercell with a vacancy.
 
@@ -58,26 +79,25 @@ class CellPlan(MSONable):
         """``slab``, ``defect`` or ``bulk``."""
         return "slab" if self.slab else "defect" if self.vacancy else "bulk"
 
-    def check(self, host: Structure) -> None:
-        """Raise `StructureError` or `RecipeError` if the host has no such cell."""
+    def cut(self, host: Structure) -> Cut:
+        """Return the cell.
+
+        Raises
+        ------
+        RecipeError
+            If both a slab and a vacancy are asked for.
+        StructureError
+            If the host has no such surface or defect.
+        """
         if self.slab and self.vacancy:
             message = "a vacancy in a slab is not built yet; leave out the slab or the vacancy"
             raise RecipeError(message)
-        self.cut(host)
-
-    def cut(self, host: Structure) -> dict[str, Any]:
-        """Return the cell, what is frozen in it and what it is called."""
         if self.slab is not None:
             slab = self.slab.cut(host)
-            return {
-                "structure": slab.structure,
-                "frozen": list(slab.bottom(self.slab.frozen_layers)),
-                "surface": list(slab.top()),
-                "name": "",
-                "matrix": None,
-            }
+            bottom = slab.bottom(self.slab.frozen_layers)
+            return Cut(slab.structure, frozen=list(bottom), surface=list(slab.top()))
         if self.vacancy is None:
-            return {"structure": host, "frozen": [], "surface": [], "name": "", "matrix": None}
+            return Cut(host)
         matrix = chosen_supercell(host, self.matrix, self.min_image_distance_A)
         cells = {cell.name: cell for cell in vacancies(supercell(host, matrix), self.vacancy)}
         if self.label is None and len(cells) > 1:
@@ -87,14 +107,25 @@ class CellPlan(MSONable):
         if label not in cells:
             message = f"{host.reduced_formula} has no {label}; {did_you_mean(label, cells)}"
             raise StructureError(message)
-        structure = cells[label].structure
-        return {
-            "structure": structure,
-            "frozen": [],
-            "surface": [],
-            "name": label,
-            "matrix": matrix,
-        }
+        return Cut(cells[label].structure, name=label, matrix=matrix)
+
+
+@dataclass(frozen=True)
+class CellScene(MSONable):
+    """What the steps after the host share.
+
+    Attributes
+    ----------
+    host
+        Relaxed.
+    about
+        Fields of the document.
+    """
+
+    host: RelaxDocument
+    cut: Cut
+    about: dict[str, Any]
+    provenance: Provenance
 
 
 @dataclass
@@ -133,9 +164,8 @@ class CellMaker(Maker):
         """
         self.engine.require(self.capability)
         host = checked_host(self.engine, host)
-        self.cell.check(host.structure)
+        symbols = {site.specie.symbol for site in self.built(host.structure).structure}
         self.check_host(host.structure)
-        symbols = {site.specie.symbol for site in self.built(host.structure)["structure"]}
         for one in (self.engine, self._mover()):
             one.check(symbols | {element.symbol for element in host.structure.elements})
         origin = provenance or Provenance.of(
@@ -150,8 +180,8 @@ class CellMaker(Maker):
     def check_host(self, host: Structure) -> None:
         """Refuse a host that the quantity makes no sense for."""
 
-    def built(self, host: Structure) -> dict[str, Any]:
-        """Return the cell before it is relaxed, with `frozen`, `surface`, `name` and `matrix`."""
+    def built(self, host: Structure) -> Cut:
+        """Return the cell before it is relaxed."""
         return self.cell.cut(host)
 
     def _mover(self) -> Engine:
@@ -162,65 +192,53 @@ class CellMaker(Maker):
         self, host: RelaxDocument, about: dict[str, Any], provenance: Provenance
     ) -> Response[Any]:
         """Cut the cell out of the relaxed host, relax it and go on with its electrons."""
-        cut = self.built(host.structure)
-        structure: Any = cut.pop("structure")
+        scene = CellScene(host, self.built(host.structure), about, provenance)
+        structure: Any = scene.cut.structure
         jobs: list[Any] = []
         relaxed = None
         if self.relax_atoms and self.cell.kind != "bulk":
             maker = self._mover().relax_maker("fixed", **self.relax)
-            jobs.append(maker.make(structure, frozen=cut["frozen"]))
+            jobs.append(maker.make(structure, frozen=scene.cut.frozen))
             jobs[-1].name = f"relax {self.cell.kind} cell"
             relaxed = jobs[-1].output
             structure = relaxed.structure
-        jobs += self.electrons(structure, [host, relaxed], cut, about, provenance)
+        jobs += self.electrons(structure, scene, relaxed)
         return Response(replace=Flow(jobs, output=jobs[-1].output))
 
-    def electrons(
-        self,
-        structure: Structure,
-        steps: list[Any],
-        cut: dict[str, Any],
-        about: dict[str, Any],
-        provenance: Provenance,
-    ) -> list[Job]:
+    def electrons(self, structure: Structure, scene: CellScene, relaxed: Any) -> list[Job]:
         """Return the jobs that follow; the output of the last is the result.
 
         Parameters
         ----------
         structure
             Of the relaxed cell, or a reference to it.
-        steps
-            The relaxed host; the relaxed cell or None.
+        relaxed
+            Reference to the relaxation of the cell; None where it was not relaxed.
         """
         raise NotImplementedError
 
     def fields(
-        self,
-        steps: Sequence[RelaxDocument | None],
-        found: Sequence[Any],
-        cut: dict[str, Any],
-        about: dict[str, Any],
-        provenance: Provenance,
+        self, scene: CellScene, relaxed: RelaxDocument | None, found: Sequence[Any]
     ) -> dict[str, Any]:
         """Return the fields of the result that all quantities have; `found` are the electrons."""
-        done = [step for step in steps if step is not None]
-        notes = list(about["notes"])
+        done = [scene.host, *([relaxed] if relaxed else [])]
+        notes = list(scene.about["notes"])
         if self.geometry is not None:
             stamp = self.geometry.stamp()
             notes.append(f"the atoms were relaxed with {stamp.name} ({stamp.fidelity})")
-        matrix = cut["matrix"]
+        matrix, slab = scene.cut.matrix, self.cell.slab
         return {
-            **heading(self.engine, provenance),
+            **heading(self.engine, scene.provenance),
             **cost(*done, *found),
-            **about,
+            **scene.about,
             "notes": tuple(notes),
             "converged": all(step.converged for step in done),
             "host_cell": self.host_cell,
             "cell": self.cell.kind,
-            "facet": self.cell.slab.facet if self.cell.slab else "",
-            "surface": self.cell.slab.surface if self.cell.slab else "",
-            "strain": self.cell.slab.strain if self.cell.slab else 0.0,
+            "facet": slab.facet if slab else "",
+            "surface": slab.surface if slab else "",
+            "strain": slab.strain if slab else 0.0,
             "supercell_matrix": None if matrix is None else tuple(map(tuple, matrix)),
-            "relaxed_host": steps[0],
-            "geometry": steps[1],
+            "relaxed_host": scene.host,
+            "geometry": relaxed,
         }

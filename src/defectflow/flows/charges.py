@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,15 +12,13 @@ from defectflow.documents import BaderChargeDocument, ChargesDocument, RelaxDocu
 from defectflow.engines.charges import ChargesMaker, base_area_A2
 from defectflow.engines.contract import Capability
 from defectflow.errors import RecipeError, StructureError, did_you_mean
-from defectflow.flows.cells import CellMaker
+from defectflow.flows.cells import CellMaker, CellScene, Cut
 from defectflow.structures.adsorbates import adsorbate, adsorbates
 from defectflow.structures.adsorption import named_site, surface_sites
 from defectflow.structures.poses import placed, placements
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
-
-    from defectflow.flows.provenance import Provenance
 
 
 @dataclass
@@ -67,7 +65,7 @@ class BaderChargeMaker(CellMaker):
             message = f"{host.reduced_formula} has no {self.element}; {near}"
             raise RecipeError(message)
 
-    def built(self, host: Structure) -> dict[str, Any]:
+    def built(self, host: Structure) -> Cut:
         """Return the cell before it is relaxed, with its adsorbate."""
         cut = super().built(host)
         if not self.adsorbate:
@@ -82,29 +80,17 @@ class BaderChargeMaker(CellMaker):
         slab, one = self.cell.slab.cut(host), adsorbate(self.adsorbate)
         sites = surface_sites(slab, one.species[0])
         first = placements(slab, [named_site(sites, self.site)], one)[0]
-        return {**cut, "structure": placed(slab, slab.structure, sites, one, first)}
+        return replace(cut, structure=placed(slab, slab.structure, sites, one, first))
 
-    def electrons(
-        self,
-        structure: Structure,
-        steps: list[Any],
-        cut: dict[str, Any],
-        about: dict[str, Any],
-        provenance: Provenance,
-    ) -> list[Job]:
+    def electrons(self, structure: Structure, scene: CellScene, relaxed: Any) -> list[Job]:
         """Return the job that divides the density."""
-        last: Job = self.divide(structure, steps, cut, about, provenance)
+        last: Job = self.divide(structure, scene, relaxed)
         last.name = "density"
         return [last]
 
     @job
     def divide(
-        self,
-        structure: Structure,
-        steps: list[Any],
-        cut: dict[str, Any],
-        about: dict[str, Any],
-        provenance: Provenance,
+        self, structure: Structure, scene: CellScene, relaxed: RelaxDocument | None
     ) -> Response[Any]:
         """Compute the density of the whole, and of its parts where there are two."""
         pieces = {"whole": structure}
@@ -118,25 +104,20 @@ class BaderChargeMaker(CellMaker):
         for name, piece in pieces.items():
             jobs.append(ChargesMaker(self.engine).make(piece))
             jobs[-1].name = f"charges of {name}"
-        last = self.conclude(steps, [one.output for one in jobs], cut, about, provenance)
+        last = self.conclude(scene, relaxed, [one.output for one in jobs])
         last.name = self.name
         return Response(replace=Flow([*jobs, last], output=last.output))
 
     @job(output_schema=BaderChargeDocument, metadata={"defectflow": "result"})
     def conclude(
-        self,
-        steps: list[RelaxDocument | None],
-        found: list[ChargesDocument],
-        cut: dict[str, Any],
-        about: dict[str, Any],
-        provenance: Provenance,
+        self, scene: CellScene, relaxed: RelaxDocument | None, found: list[ChargesDocument]
     ) -> BaderChargeDocument:
         """Take the charges that were asked for."""
         whole, slab = found[0], self.cell.slab
         value, what = self._value(whole)
-        shared = self.fields(steps, found, cut, about, provenance)
+        shared = self.fields(scene, relaxed, found)
         said = dict.fromkeys(note for one in found for note in one.notes)
-        where = f" beside {cut['name']}" if cut["name"] else ""
+        where = f" beside {scene.cut.name}" if scene.cut.name else ""
         if slab is not None:
             where = f" on {slab.title}, {self.site}" if self.adsorbate else f" in {slab.title} slab"
         return BaderChargeDocument(

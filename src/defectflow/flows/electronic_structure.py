@@ -20,14 +20,13 @@ from defectflow.documents import (
 from defectflow.documents.electronic_structure import D_BAND_WINDOW_EV
 from defectflow.engines.contract import Capability
 from defectflow.errors import RecipeError, StructureError, did_you_mean
-from defectflow.flows.cells import CellMaker
+from defectflow.flows.cells import CellMaker, CellScene
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pymatgen.core import Structure
 
-    from defectflow.flows.provenance import Provenance
 
 #: A band whose density at an end of the window exceeds this share of its largest one is cut.
 _CUT = 0.1
@@ -41,18 +40,11 @@ class _DosMaker(CellMaker):
 
     capability: ClassVar[Capability] = Capability.DOS
 
-    def electrons(
-        self,
-        structure: Structure,
-        steps: list[Any],
-        cut: dict[str, Any],
-        about: dict[str, Any],
-        provenance: Provenance,
-    ) -> list[Job]:
+    def electrons(self, structure: Structure, scene: CellScene, relaxed: Any) -> list[Job]:
         """Return the density of states, and what is read off it."""
         dos = self.engine.dos_maker().make(structure)
         dos.name = "density of states"
-        last: Job = self.conclude(steps, dos.output, cut, about, provenance)  # type: ignore[attr-defined]
+        last: Job = self.conclude(scene, relaxed, dos.output)  # type: ignore[attr-defined]
         last.name = self.title
         return [dos, last]
 
@@ -72,20 +64,15 @@ class BandGapMaker(_DosMaker):
 
     @job(output_schema=BandGapDocument, metadata={"defectflow": "result"})
     def conclude(
-        self,
-        steps: Sequence[RelaxDocument | None],
-        dos: DosDocument,
-        cut: dict[str, Any],
-        about: dict[str, Any],
-        provenance: Provenance,
+        self, scene: CellScene, relaxed: RelaxDocument | None, dos: DosDocument
     ) -> BandGapDocument:
         """Read the gap off the levels."""
-        shared = self.fields(steps, [dos], cut, about, provenance)
+        shared = self.fields(scene, relaxed, [dos])
         surface = f"({self.cell.slab.facet}) slab" if self.cell.slab else ""
         return BandGapDocument(
             **shared,
             dos=dos,
-            defect=cut["name"] or surface,
+            defect=scene.cut.name or surface,
             species=self.cell.vacancy or "",
             value=dos.gap_eV if shared["converged"] else None,
             direct=dos.direct,
@@ -113,15 +100,10 @@ class WorkFunctionMaker(_DosMaker):
 
     @job(output_schema=WorkFunctionDocument, metadata={"defectflow": "result"})
     def conclude(
-        self,
-        steps: Sequence[RelaxDocument | None],
-        dos: DosDocument,
-        cut: dict[str, Any],
-        about: dict[str, Any],
-        provenance: Provenance,
+        self, scene: CellScene, relaxed: RelaxDocument | None, dos: DosDocument
     ) -> WorkFunctionDocument:
         """Read the vacuum level off the potential."""
-        shared = self.fields(steps, [dos], cut, about, provenance)
+        shared = self.fields(scene, relaxed, [dos])
         vacuum = dos.vacuum
         if vacuum is not None and vacuum.ripple_eV > _RIPPLE_EV:
             note = (
@@ -179,16 +161,11 @@ class DBandCenterMaker(_DosMaker):
 
     @job(output_schema=DBandCenterDocument, metadata={"defectflow": "result"})
     def conclude(
-        self,
-        steps: Sequence[RelaxDocument | None],
-        dos: DosDocument,
-        cut: dict[str, Any],
-        about: dict[str, Any],
-        provenance: Provenance,
+        self, scene: CellScene, relaxed: RelaxDocument | None, dos: DosDocument
     ) -> DBandCenterDocument:
         """Take the moments of the d-projected density of states."""
-        shared = self.fields(steps, [dos], cut, about, provenance)
-        element, atoms = _chosen(dos, self.element, cut["surface"])
+        shared = self.fields(scene, relaxed, [dos])
+        element, atoms = _chosen(dos, self.element, scene.cut.surface)
         curves = _mean_d_band(dos, atoms)
         whole = band_moments(dos.energies_eV, curves.sum(axis=0), self.window_eV)
         spins = [band_moments(dos.energies_eV, one, self.window_eV) for one in curves]
