@@ -276,14 +276,22 @@ def vacuum_axes(structure: Structure) -> tuple[int, ...]:
         if not structure.lattice.pbc[axis]:
             axes.append(axis)
             continue
-        height_A = structure.volume / np.linalg.norm(
-            np.cross(*np.delete(structure.lattice.matrix, axis, axis=0))
-        )
-        places = np.sort(structure.frac_coords[:, axis] % 1.0)
-        gaps = np.diff(np.append(places, places[0] + 1.0))
-        if gaps.max() * height_A >= VACUUM_A:
+        gap, height_A = widest_gap(structure, axis)
+        if gap * height_A >= VACUUM_A:
             axes.append(axis)
     return tuple(axes)
+
+
+def widest_gap(structure: Structure, axis: int) -> tuple[float, float]:
+    """Return the widest gap between atoms along a lattice vector, and the cell's height there.
+
+    The gap as a share of the height; the height (Å) at right angles to the other two vectors.
+    """
+    others = np.delete(structure.lattice.matrix, axis, axis=0)
+    height_A = structure.volume / np.linalg.norm(np.cross(*others))
+    places = np.sort(structure.frac_coords[:, axis] % 1.0)
+    gaps = np.diff(np.append(places, places[0] + 1.0))
+    return float(gaps.max()), float(height_A)
 
 
 def hubbard_U_eV(structure: Structure, choice: str | dict[str, float]) -> dict[str, float]:

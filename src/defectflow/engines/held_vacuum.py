@@ -7,17 +7,24 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from ase.filters import FrechetCellFilter
 
-from defectflow.engines.electrons import vacuum_axes
+from defectflow.engines.electrons import vacuum_axes, widest_gap
 
 if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
     from pymatgen.core.structure import Structure
 
+    from defectflow.engines.contract import FreeCell
+
     Array = NDArray[np.float64]
 
 #: What one sheet of atoms counts as, about twice a van der Waals radius.
 _SHEET_A: Final = 3.4
+
+
+def holds_vacuum(structure: Structure, cell: FreeCell) -> bool:
+    """Tell whether a relaxation that frees the cell has to keep a vacuum."""
+    return cell != "fixed" and bool(vacuum_axes(structure))
 
 
 def free_directions(structure: Structure) -> Array:
@@ -52,10 +59,7 @@ def filled_fraction(structure: Structure) -> float:
     """
     fraction = 1.0
     for axis in vacuum_axes(structure):
-        others = np.delete(structure.lattice.matrix, axis, axis=0)
-        height_A = structure.volume / np.linalg.norm(np.cross(*others))
-        places = np.sort(structure.frac_coords[:, axis] % 1.0)
-        gap = np.diff(np.append(places, places[0] + 1.0)).max()
+        gap, height_A = widest_gap(structure, axis)
         fraction *= min(1.0, 1.0 - gap + _SHEET_A / height_A)
     return fraction
 

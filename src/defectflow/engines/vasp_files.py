@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from defectflow.engines.electrons import vacuum_axes
+from defectflow.engines.held_vacuum import holds_vacuum
 from defectflow.engines.vacuum import has_vacuum
 from defectflow.engines.vasp_input import band_tags, dos_tags, relax_tags, static_tags
 from defectflow.engines.vasp_run import generator, to_poscar
@@ -42,7 +42,7 @@ def step_tags(
         "vibrations": static_tags,
         "relax": lambda: (
             static_tags()  # with vacuum: defectflow's own minimiser moves the cell
-            if cell != "fixed" and vacuum_axes(task.structure)
+            if holds_vacuum(task.structure, cell)
             else relax_tags(settings, cell, task.structure)
         ),
         "dos": lambda: (

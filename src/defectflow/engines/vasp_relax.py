@@ -13,7 +13,7 @@ from jobflow.core.job import job
 from defectflow.documents.base import content_key
 from defectflow.documents.steps import RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
-from defectflow.engines.electrons import vacuum_axes
+from defectflow.engines.held_vacuum import holds_vacuum
 from defectflow.engines.relax import RelaxMaker, progress, relax
 from defectflow.engines.vasp_calculator import remove_large_files, task_key
 from defectflow.engines.vasp_input import relax_tags
@@ -198,11 +198,10 @@ def relax_with_vasp(
 
     VASP before 6.4.1 cannot scale the cell and move the atoms at a time, and none keeps a vacuum
     while the rest of the cell moves; then defectflow's own minimiser does it with VASP's forces and
-    stress. Running out of steps is not an error: the
-    document says ``converged=False``.
+    stress. Running out of steps is not an error: the document says ``converged=False``.
     """
     task = engine.task(request, frozen)
-    held = cell != "fixed" and bool(vacuum_axes(request.structure))
+    held = holds_vacuum(request.structure, cell)
     if held or (cell == "scale" and not task.program.facts.scales):
         return relax(request, engine, cell, frozen)
     settings = request.settings
