@@ -132,7 +132,7 @@ class GuidedBand:
                 return True
             if deadline.near():
                 raise deadline.stop()
-            if all(self._is_known(place) for place in wanted):
+            if all(self._known_at(place) for place in wanted):
                 return False
             for place in wanted:
                 self.points.measure(place)
@@ -155,9 +155,11 @@ class GuidedBand:
         point = self.points.nearest(place)
         return point is not None and largest_force(point.forces) < self.settings.fmax_eV_per_A
 
-    def _is_known(self, place: Array) -> bool:
+    def _known_at(self, place: Array) -> Measured | None:
+        """Return what was measured at just this place."""
         point = self.points.nearest(place)
-        return point is not None and moved_A(point.positions, place) <= _UNMOVED_A
+        there = point is not None and moved_A(point.positions, place) <= _UNMOVED_A
+        return point if there else None
 
     def _decisive(self) -> list[Measured]:
         """Return the measured points at the decisive places, in the order along the path."""
@@ -202,8 +204,7 @@ class GuidedBand:
         measured: dict[int, Measured] = {}
         for index in self.band.free:
             place = self.band.path[index]
-            known = self.points.nearest(place) if self._is_known(place) else None
-            measured[index] = known or self.points.measure(place)
+            measured[index] = self._known_at(place) or self.points.measure(place)
         band = self._new_band(self.band.path.copy())
         band.evaluate = lambda index, _: (measured[index].energy, measured[index].forces)
         band.start_climbing()
