@@ -7,7 +7,7 @@ import pytest
 
 from defectflow.documents import RelaxDocument
 from defectflow.engines.registry import engine
-from defectflow.flows.network import Scene, distinct_sites, hops_between, waypoints
+from defectflow.flows.network import Scene, distinct_sites, hops_among, waypoints
 from defectflow.structures import hosts, supercell_matrix
 from defectflow.structures.bands import check_band, interpolate, moving_atom, unwrapped
 
@@ -66,7 +66,7 @@ def test_bands_can_be_made(name, ion, limit):
     sites = distinct_sites(host.structure, ion, limit, host.sites)
     stage = scene.stage()
     ideal = [stage.state(scene.cartesian(site.frac_coords)) for site in sites]
-    hops = hops_between(scene, sites[0], None)
+    hops = hops_among(scene, [sites[0]], None)
     assert hops
     for hop in hops:
         points = scene.cartesian(hop.start), scene.cartesian(hop.end)

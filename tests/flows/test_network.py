@@ -15,7 +15,6 @@ from defectflow.flows.network import (
     Site,
     distinct_sites,
     hops_among,
-    hops_between,
     settled_sites,
     sites_near_defect,
     stays,
@@ -63,17 +62,17 @@ def test_shortest_hops_that_cross_the_crystal(
     known = {site.label: site for site in hosts.load(name).sites}
     place = known[label].frac_coords
     size = len(stage.orbit(Site(label, list(place), 1)))
-    (hop,) = hops_between(stage, Site(label, list(place), size), None)
+    (hop,) = hops_among(stage, [Site(label, list(place), size)], None)
     assert hop.distance_A == pytest.approx(length, abs=0.05)
 
 
 def test_cutoff_gives_all_hops_up_to_it() -> None:
     stage = scene("1T-TiS2", "Mg")
     site = Site("1b octahedral", [0.0, 0.0, 0.5], 1)
-    lengths = [hop.distance_A for hop in hops_between(stage, site, 6.0)]
+    lengths = [hop.distance_A for hop in hops_among(stage, [site], 6.0)]
     assert lengths == pytest.approx([3.407, 5.695, 3.407 * np.sqrt(3)], abs=0.01)
     with pytest.raises(StructureError, match="larger cutoff_A"):
-        hops_between(stage, site, 2.0)
+        hops_among(stage, [site], 2.0)
 
 
 def test_an_ion_that_slides_away_does_not_stay() -> None:
@@ -89,7 +88,7 @@ def test_an_ion_that_slides_away_does_not_stay() -> None:
 def test_equivalent_states_share_one_relaxation() -> None:
     """A relaxed state carried to the other end of a hop has the same surroundings."""
     host = scene("spinel-Mn2O4", "Mg")
-    (hop,) = hops_between(host, Site("8a tetrahedral", [0.125] * 3, 8), None)
+    (hop,) = hops_among(host, [Site("8a tetrahedral", [0.125] * 3, 8)], None)
     stage, home, there = host.stage(), host.cartesian(hop.start), host.cartesian(hop.end)
     ideal = stage.state(home)
     relaxed = ideal.copy()
@@ -170,14 +169,14 @@ def test_a_vacancy_is_carried_in_a_host_whose_ions_have_moved() -> None:
     stage = Scene(polar, np.diag([3, 3, 1]).tolist(), "Li", "discharged")
     (moved,) = settled_sites(stage, [site])
     assert polar.lattice.get_all_distances(moved.frac_coords, polar.frac_coords).min() < 1e-6
-    (hop,) = hops_between(stage, moved, 3.0)
+    (hop,) = hops_among(stage, [moved], 3.0)
     ends = stage.stage().ends(stage.cartesian(hop.start), stage.cartesian(hop.end))
     ideal = stage.stage().state(stage.cartesian(moved.frac_coords))
     for end in ends:
         carried, _ = stage.stage().carried(end, ideal, ideal, np.zeros((len(ideal), 3)))
         gaps = polar.lattice.get_all_distances(carried.frac_coords * [3, 3, 1], polar.frac_coords)
         assert gaps.min(axis=1).max() < 1e-6
-    stale = hops_between(stage, site, 3.0)[0]
+    stale = hops_among(stage, [site], 3.0)[0]
     like = stage.stage().ends(stage.cartesian(stale.start), stage.cartesian(stale.end))[0]
     with pytest.raises(StructureError, match="lacks an operation"):
         stage.stage().carried(like, ideal, ideal, np.zeros((len(ideal), 3)))

@@ -97,13 +97,13 @@ def plans_in(whole: Structure, defects: DefectsIn) -> list[DefectPlan]:
     return [DefectPlan.of(cell) for cell in cells]
 
 
-def distances_from_defect(host: Host, points: np.ndarray) -> np.ndarray:
-    """Return how far Cartesian points are from the defect of a generated host, Å.
+def places_near_defect(host: Host, points: np.ndarray, within_A: float) -> list[int]:
+    """Return which Cartesian points are near the defect of a generated host.
 
     Raises
     ------
     StructureError
-        If the host is a perfect crystal.
+        If the host is a perfect crystal, or no point is that near.
     """
     if host.parent is None:
         message = (
@@ -111,15 +111,15 @@ def distances_from_defect(host: Host, points: np.ndarray) -> np.ndarray:
             "the host a `cell`"
         )
         raise StructureError(message)
-    return distances_from_defect_A(points, host.structure, host.parent.structure)
-
-
-def none_near(host: Host, nearest_A: float, within_A: float) -> str:
-    """Return what to say where nothing is near the defect of a host."""
-    return (
-        f"host {host.name}: no site within {within_A:g} Å of its defect; the nearest is at "
-        f"{nearest_A:.2f} Å: make `near_defect_A` larger"
-    )
+    away_A = distances_from_defect_A(points, host.structure, host.parent.structure)
+    near = [k for k, far in enumerate(away_A) if far <= within_A]
+    if not near:
+        message = (
+            f"host {host.name}: no site within {within_A:g} Å of its defect; the nearest is at "
+            f"{away_A.min():.2f} Å: make `near_defect_A` larger"
+        )
+        raise StructureError(message)
+    return near
 
 
 def near_defect(defects: DefectsIn, host: Host, within_A: float) -> DefectsIn:
@@ -133,11 +133,8 @@ def near_defect(defects: DefectsIn, host: Host, within_A: float) -> DefectsIn:
         places = [cell.changed[0].frac_coords for cell in cells if cell.changed]
         if len(places) < len(cells) or not cells:
             return cells
-        away_A = distances_from_defect(host, whole.lattice.get_cartesian_coords(places))
-        near = [cell for cell, far in zip(cells, away_A, strict=True) if far <= within_A]
-        if not near:
-            raise StructureError(none_near(host, float(away_A.min()), within_A))
-        return near
+        points = whole.lattice.get_cartesian_coords(places)
+        return [cells[k] for k in places_near_defect(host, points, within_A)]
 
     return found if within_A else defects
 

@@ -10,7 +10,7 @@ from monty.json import MSONable
 
 from defectflow.analysis.percolation import Edge, percolation
 from defectflow.errors import StructureError
-from defectflow.flows.defect_cells import distances_from_defect, none_near
+from defectflow.flows.defect_cells import places_near_defect
 from defectflow.structures.bands import waypoint_at
 from defectflow.structures.endpoints import Stage, detours, displacement_from_A
 from defectflow.structures.hops import Hop, distinct_hops
@@ -161,16 +161,7 @@ def sites_near_defect(host: Host, sites: Sequence[Site], within_A: float) -> tup
     if not within_A:
         return tuple(sites)
     points = host.structure.lattice.get_cartesian_coords([site.frac_coords for site in sites])
-    away_A = distances_from_defect(host, points)
-    near = tuple(site for site, far in zip(sites, away_A, strict=True) if far <= within_A)
-    if not near:
-        raise StructureError(none_near(host, float(away_A.min()), within_A))
-    return near
-
-
-def hops_between(scene: Scene, site: Site, cutoff_A: float | None) -> tuple[Hop, ...]:
-    """Return the distinct hops between the sites of one orbit, as `hops_among` does of several."""
-    return hops_among(scene, [site], cutoff_A)
+    return tuple(sites[k] for k in places_near_defect(host, points, within_A))
 
 
 def hops_among(scene: Scene, sites: Sequence[Site], cutoff_A: float | None) -> tuple[Hop, ...]:
