@@ -52,11 +52,17 @@ def once(
         **own,
         "structure": to_structure(atoms, request.structure),
         "energy_eV": calculator.results["energy"],
+        "inputs": calculator.inputs,
+        "repairs": tuple(calculator.repairs),
+        **_about_the_run(engine, request, begun),
+    }
+
+
+def _about_the_run(engine: CalculatorEngine, request: Request, begun: float) -> dict[str, Any]:
+    return {
         "charge": request.charge,
         "force_calls": 1,
         "wall_time_s": time.monotonic() - begun,
-        "inputs": calculator.inputs,
-        "repairs": tuple(calculator.repairs),
         "engine": engine.stamp(),
     }
 
@@ -108,12 +114,9 @@ def once_with_vasp(
         **look(task, result),
         "structure": structure,
         "energy_eV": result.energy_eV,
-        "charge": request.charge,
-        "force_calls": 1,
-        "wall_time_s": time.monotonic() - begun,
         "inputs": task.inputs | {"incar": tags, "version": result.version},
         "repairs": tuple(in_words(corrections(task.folder))),
-        "engine": engine.stamp(),
+        **_about_the_run(engine, request, begun),
     }
     engine.part(request).finish()
     return fields

@@ -290,8 +290,11 @@ class AdsorptionMaker(Maker):
         jobs = self._relaxations(self.engine, scene, starts, f"relax {scene.adsorbate.name} at")
         steps = {"clean": clean, "screened": seen, "weighed": weighed or {}}
         steps["relaxed"] = {label: one.output for label, one in jobs.items()}
-        last = self.vibrate(scene, steps) if self.free.vibrating else self._last(scene, steps)
-        last.name = "vibrations" if self.free.vibrating else last.name
+        if self.free.vibrating:
+            last = self.vibrate(scene, steps)
+            last.name = "vibrations"
+        else:
+            last = self._last(scene, steps)
         return Response(replace=Flow([*jobs.values(), last], output=last.output))
 
     def _last(self, scene: Scene, steps: dict[str, Any], vibrations: Any = None) -> Job:
