@@ -83,6 +83,12 @@ CASES: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
         "glides of one layer of 125",
         {"guests": ("Na",), "layers": 125},
     ),
+    (
+        "kink",
+        "O3-LiCoO2",
+        "kink of 5.7°",
+        {"guests": ("Li",), "angle_deg": 5.7},
+    ),
 )
 
 

@@ -126,6 +126,25 @@ def test_a_tilt_boundary_takes_the_lowest_of_its_displacements(tmp_path):
         assert one.energy_mJ_per_m2 == pytest.approx(by_hand)
 
 
+KINK = """\
+quantity: grain_boundary_energy
+host: {prototype: 2H-MoS2}
+host_cell: keep
+atoms: fixed
+defect: {kind: kink, angle_deg: 15, min_width_A: 9}
+engine: sevennet
+"""
+
+
+def test_the_wall_of_a_kink_costs_energy_as_any_boundary(tmp_path):
+    document = run(build(recipe(tmp_path, KINK)))
+    assert document.defect == "kink(1-2-1)_14.6°"
+    assert document.value > 0
+    (only,) = document.candidates
+    assert only.equivalent
+    assert only.relaxed.structure.composition.reduced_formula == "MoS2"
+
+
 # --- gliding
 
 

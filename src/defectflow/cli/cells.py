@@ -34,7 +34,12 @@ FIELDS: Final = (
 )
 
 #: Kinds of which a cell holds two, which may be images of each other or not.
-_TWO: Final = {"grain_boundary": "boundaries", "twin": "boundaries", "surface": "faces"}
+_TWO: Final = {
+    "grain_boundary": "boundaries",
+    "twin": "boundaries",
+    "kink": "walls",
+    "surface": "faces",
+}
 
 
 def records(cells: Iterable[Cell], host: str) -> Iterator[Record]:

@@ -23,7 +23,7 @@ from defectflow.recipes.kinds.disorder import (
 from defectflow.recipes.kinds.galleries import Interlayer
 from defectflow.recipes.kinds.interfaces import Interface
 from defectflow.recipes.kinds.lines import Dislocation, DislocationStrain
-from defectflow.recipes.kinds.planes import GrainBoundary, LayerStacking, StackingFault, Twin
+from defectflow.recipes.kinds.planes import GrainBoundary, Kink, LayerStacking, StackingFault, Twin
 from defectflow.recipes.kinds.points import Antisite, Interstitial, Substitution, Vacancy
 from defectflow.recipes.kinds.strains import Strain
 from defectflow.recipes.kinds.surfaces import Surface, SurfaceDefect, SurfaceGroup
@@ -53,6 +53,7 @@ Defect = Annotated[
     | Twin
     | GrainBoundary
     | LayerStacking
+    | Kink
     | Dislocation
     | DislocationStrain
     | Surface
@@ -72,6 +73,7 @@ KINDS: Final[dict[str, type[DefectChoice]]] = {
     "twin": Twin,
     "grain_boundary": GrainBoundary,
     "layer_stacking": LayerStacking,
+    "kink": Kink,
     "dumbbell": Dumbbell,
     "complex": Complex,
     "frenkel": Frenkel,

@@ -10,6 +10,7 @@ from defectflow.recipes.kinds.planes import (
     MILLER,
     GrainBoundary,
     Indices,
+    Kink,
     PlanarChoice,
     Shift,
     StackingFault,
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
 def _named(value: object) -> object:
     """Return ``intrinsic`` as the fault of that name; anything else as it is."""
     return {"fault": value} if isinstance(value, str) else value
+
+
+def _a_boundary(value: object) -> object:
+    """Return a mapping without a kind as that of a grain boundary."""
+    return {"kind": "grain_boundary", **value} if isinstance(value, dict) else value
 
 
 _ATOMS = "relaxed: in a cell of fixed shape; fixed: as built from the relaxed crystal"
@@ -82,7 +88,11 @@ class GrainBoundaryEnergyRecipe(_PlanarRecipe):
     """
 
     quantity: Literal["grain_boundary_energy"]
-    defect: GrainBoundary = Field(description="axis, Σ and plane of the boundary")
+    defect: Annotated[
+        Annotated[GrainBoundary | Kink, Field(discriminator="kind")], BeforeValidator(_a_boundary)
+    ] = Field(
+        description="axis, Σ and plane of the boundary; or `kind: kink` with an angle, of layers"
+    )
     candidates: int = Field(
         12, ge=1, description="cells that are evaluated as built, those that overlap least"
     )
@@ -90,6 +100,8 @@ class GrainBoundaryEnergyRecipe(_PlanarRecipe):
 
     def subject(self) -> tuple[str, str]:
         """Return host and boundary, for a table of what could not be computed."""
+        if isinstance(self.defect, Kink):
+            return str(self.host), f"kink of {self.defect.angle_deg:g}°"
         return str(self.host), f"Σ{self.defect.sigma} boundary"
 
 

@@ -129,12 +129,12 @@ def grain_of(cell: Structure, rows: np.ndarray, index: tuple[int, int, int]) -> 
         matrix=matrix,
         places=places,
         symbols=tuple(site.specie.symbol for site in filled),
-        centres=_centres(cell) @ frame.T,
+        centres=inversion_centres(cell) @ frame.T,
         primitive=(basis[:2] @ lattice @ frame.T)[:, :2],
     )
 
 
-def _centres(cell: Structure) -> np.ndarray:
+def inversion_centres(cell: Structure) -> np.ndarray:
     """Return the eight inversion centres of a primitive cell, Cartesian; none for (0, 3)."""
     turns, shifts = operations(cell)
     inversions = np.all(turns == -np.eye(3, dtype=int), axis=(1, 2))

@@ -10,6 +10,7 @@ from defectflow.structures import (
     boundary_planes,
     glides,
     grain_boundaries,
+    kinks,
     stacking_faults,
     twins,
 )
@@ -83,4 +84,5 @@ _GENERATORS: Final[dict[str, Callable[..., Iterator[Cell]]]] = {
     "twin": twins.twins,
     "grain_boundary": boundaries,
     "layer_stacking": glides.layer_stackings,
+    "kink": kinks.kinks,
 }

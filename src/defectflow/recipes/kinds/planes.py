@@ -147,3 +147,30 @@ class LayerStacking(PlanarChoice):
         ),
     )
     layers: int = Field(6, ge=2, description="layers of the cell that holds one glide")
+
+
+class Kink(PlanarChoice):
+    """Bend the layers of a layered crystal to and fro at two walls, each layer whole.
+
+    A wall is a symmetric tilt boundary made of glides of whole layers by a lattice vector.
+    """
+
+    kind: Literal["kink"] = Field("kink", description="the kind")
+    angle_deg: float = Field(
+        10.0, gt=0, lt=90, description="between the layers of both sides, met within a degree"
+    )
+    axis: tuple[int, int, int] | None = Field(
+        None,
+        description=(
+            "about which the layers bend, in vectors of the standard conventional cell; by default "
+            "across their shortest glide"
+        ),
+        json_schema_extra={"metavar": "U,V,W"},
+    )
+    guests: tuple[str, ...] = Field(
+        (), description="elements between the layers, e.g. Na", json_schema_extra={"metavar": "S"}
+    )
+    min_width_A: float = Field(
+        14.0, gt=0, description="least way along a layer from one wall to the next"
+    )
+    max_atoms: int = Field(1000, ge=1, description="most atoms of a cell")
