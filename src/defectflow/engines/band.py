@@ -92,6 +92,10 @@ class Band:
         Free images that stay where they are.
     tightness
         Factor on all force thresholds.
+    rests
+        Whether images that are good enough rest while one climbs. It saves evaluations of a dear
+        engine; where they cost nothing all images move, as what rests spoils quasi-Newton's
+        curvatures.
     """
 
     path: Array
@@ -106,6 +110,7 @@ class Band:
     climbing: int | None = None
     pinned: set[int] = field(default_factory=set)
     tightness: float = 1.0
+    rests: bool = True
     _stale: set[int] = field(default_factory=set)
     _projected: Array | None = None
 
@@ -210,7 +215,7 @@ class Band:
     def move(self, x: Array) -> None:
         """Put the free images at flat coordinates `x`, save those that rest as good enough."""
         moved = x.reshape(len(self.free), -1, 3)
-        resting = self.resting() | self.pinned
+        resting = (self.resting() if self.rests else set()) | self.pinned
         for position, index in enumerate(self.free):
             if index not in resting:
                 self.path[index] = moved[position]

@@ -41,6 +41,9 @@ progress = logging.getLogger("defectflow.progress")
 #: An image that has moved less (Å) keeps what was measured.
 _UNMOVED_A: Final = 1e-4
 _SURFACE_STEPS: Final = 150
+#: The surface is relaxed to this share of the forces that the dear engine has just found: where it
+#: was that wrong, more is not worth its steps.
+_OF_WHAT_IS_LEFT: Final = 0.1
 
 
 @dataclass
@@ -134,10 +137,10 @@ class GuidedBand:
                 raise deadline.stop()
             if all(self._known_at(place) for place in wanted):
                 return False
-            for place in wanted:
-                self.points.measure(place)
+            left = min(largest_force(self.points.measure(place).forces) for place in wanted)
             self.rounds += 1
-            self.band = self._relaxed(self.band)
+            enough = _OF_WHAT_IS_LEFT * left / self.settings.fmax_eV_per_A
+            self.band = self._relaxed(self.band, max(TIGHTER, enough))
         return False
 
     def _decisive_places(self) -> list[Array]:
@@ -239,11 +242,11 @@ class GuidedBand:
             exchange=self.exchange,
         )
 
-    def _relaxed(self, start: Band) -> Band:
+    def _relaxed(self, start: Band, tightness: float = TIGHTER) -> Band:
         """Return the band of the surface as it is known now, relaxed with a climbing image."""
         band = self._new_band(start.path.copy())
         band.pinned = set(start.pinned)
-        band.tightness = TIGHTER
+        band.tightness, band.rests = tightness, False
         band.start_climbing()
         settle(band, _SURFACE_STEPS)
         band.refresh()
