@@ -175,8 +175,11 @@ class Band:
         return largest_force(self.refresh()[index])
 
     def fmax(self) -> float:
-        """Return the largest projected force on an atom of any free image, eV/Å."""
-        return largest_force(self.refresh()[self.free])
+        """Return the largest projected force on an atom of any image that may move, eV/Å."""
+        return largest_force(self.refresh()[self._moving()])
+
+    def _moving(self) -> list[int]:
+        return [index for index in self.free if index not in self.pinned]
 
     def climbing_fmax(self) -> float:
         """Return the force on the climbing image, or on the band where nothing climbs, eV/Å."""
@@ -188,13 +191,12 @@ class Band:
         if not self.climb:
             return self.fmax() < self.settings.loose_fmax_eV_per_A * self.tightness
         tight = self.settings.fmax_eV_per_A * self.tightness
-        moving = [index for index in self.free if index not in self.pinned]
         return (
-            all(self.image_fmax(index) < tight for index in self._decisive())
-            and largest_force(self.refresh()[moving]) < tight * self.settings.band_fmax_factor
+            all(self.image_fmax(index) < tight for index in self.decisive())
+            and self.fmax() < tight * self.settings.band_fmax_factor
         )
 
-    def _decisive(self) -> set[int]:
+    def decisive(self) -> set[int]:
         """Return the images whose energies make the barrier: the highest and the lowest."""
         lowest = int(self.energies[self.free].argmin()) + 1
         deep = self.energies[lowest] < min(self.energies[0], self.energies[-1])
@@ -256,7 +258,7 @@ class Band:
         if not self.climb or self.climbing is None or self._projected is None:
             return set()
         enough = self.settings.fmax_eV_per_A * self.settings.band_fmax_factor * self.tightness
-        decisive = self._decisive()
+        decisive = self.decisive()
         return {i for i in self.free if i not in decisive and self.image_fmax(i) < enough}
 
 

@@ -31,6 +31,7 @@ from defectflow.engines.steady_band import settle
 from defectflow.structures.bands import exchange_of, exchanges
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from defectflow.engines.band_run import BandTask
@@ -125,23 +126,38 @@ class GuidedBand:
     # Refined: saddle and minima ---------------------------------------------------------------
 
     def _refine(self) -> bool:
-        """Step until the dear forces vanish at the decisive points; return whether they do."""
+        """Step until the dear forces vanish at the decisive points; return whether they do.
+
+        Between dear points only the images at the decisive places follow the surface; where these
+        have come to rest all images do, which shows whether the highest one is still another.
+        """
         deadline = Deadline("refining a saddle")
-        self.band = self._relaxed(self.band)
+        self.band, whole = self._relaxed(self.band), True
         while self.rounds < self.settings.max_steps:
             places = self._decisive_places()
             wanted = [place for place in places if not self._is_stationary(place)]
-            if not wanted:
+            if whole and not wanted:
                 return True
             if deadline.near():
                 raise deadline.stop()
             if all(self._known_at(place) for place in wanted):
-                return False
+                if whole:
+                    return False
+                self.band, whole = self._relaxed(self.band), True
+                continue
             left = min(largest_force(self.points.measure(place).forces) for place in wanted)
             self.rounds += 1
-            enough = _OF_WHAT_IS_LEFT * left / self.settings.fmax_eV_per_A
-            self.band = self._relaxed(self.band, max(TIGHTER, enough))
+            enough = max(TIGHTER, _OF_WHAT_IS_LEFT * left / self.settings.fmax_eV_per_A)
+            self.band, whole = self._followed(self.band, enough)
         return False
+
+    def _followed(self, start: Band, tightness: float) -> tuple[Band, bool]:
+        """Return the band after the decisive images have moved, or all, if these found no rest."""
+        moving = start.decisive()
+        band = self._relaxed(start, tightness, resting=set(start.free) - moving)
+        if band.done() and band.decisive() <= moving:
+            return band, False
+        return self._relaxed(start, tightness), True
 
     def _decisive_places(self) -> list[Array]:
         """Return where the surface has the saddle and, if there is one, the lower minimum."""
@@ -197,10 +213,7 @@ class GuidedBand:
                 return self.band.done()
             if deadline.near():
                 raise deadline.stop()
-            good = self.band.resting()
-            predicted = self._new_band(self.band.path.copy())
-            predicted.pinned = good
-            self.band = self._relaxed(predicted)
+            self.band = self._relaxed(self.band, resting=self.band.resting())
 
     def _measure_band(self) -> None:
         """Replace what the surface predicts for the free images by what the dear engine says."""
@@ -242,10 +255,18 @@ class GuidedBand:
             exchange=self.exchange,
         )
 
-    def _relaxed(self, start: Band, tightness: float = TIGHTER) -> Band:
-        """Return the band of the surface as it is known now, relaxed with a climbing image."""
+    def _relaxed(
+        self, start: Band, tightness: float = TIGHTER, resting: Collection[int] = ()
+    ) -> Band:
+        """Return the band of the surface as it is known now, relaxed with a climbing image.
+
+        Parameters
+        ----------
+        resting
+            Images that stay where they are.
+        """
         band = self._new_band(start.path.copy())
-        band.pinned = set(start.pinned)
+        band.pinned = set(resting)
         band.tightness, band.rests = tightness, False
         band.start_climbing()
         settle(band, _SURFACE_STEPS)
