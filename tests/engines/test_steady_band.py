@@ -100,3 +100,38 @@ def test_a_band_that_never_rests_ends_where_its_forces_were_least():
     assert not band.done()
     assert len(seen) <= 62
     assert band.fmax() == pytest.approx(min(seen), rel=1e-6)
+
+
+def aside(index: int, positions: np.ndarray) -> tuple[float, np.ndarray]:
+    """The same two wells, 0.05 Å away in z."""
+    return double_well(index, positions - [0, 0, 0.05])
+
+
+def test_the_highest_image_follows_a_surface_while_all_others_stay():
+    first = band_on(double_well)
+    settle(first, 150)
+    band = band_on(aside)
+    band.restore(first.path)
+    band.refresh()
+    before, moving = band.path.copy(), band.decisive()
+    assert moving == {band.climbing}
+    assert not band.done()
+    band.pinned = set(band.free) - moving
+    settle(band, 150)
+    assert band.done()
+    others = [index for index in range(6) if index not in moving]
+    assert np.array_equal(band.path[others], before[others])
+    assert band.path[band.climbing, 0] == pytest.approx([0, 0.3, 0.05], abs=0.02)
+    assert band.energies[band.climbing] == pytest.approx(DEPTH_EV, abs=1e-3)
+
+
+@pytest.mark.parametrize("rests", [True, False])
+def test_images_that_are_good_enough_rest_only_where_that_is_wanted(rests):
+    band = band_on(double_well, fmax_eV_per_A=0.05, band_fmax_factor=100.0)
+    band.rests = rests
+    before = band.path.copy()
+    band.refresh()
+    band.move(before[band.free].ravel() + 0.01)
+    moved = np.abs(band.path - before).max(axis=(1, 2)) > 0
+    assert moved[band.climbing]
+    assert moved[band.free].sum() == (1 if rests else len(band.free))
