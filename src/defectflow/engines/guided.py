@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
 import numpy as np
 from jobflow.core.job import job
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
     from defectflow.documents.base import EngineStamp
     from defectflow.engines.calculators import CalculatorEngine
+
+#: Of each stage of the guide's own band, which rugged guides use up without coming to rest.
+_GUIDE_STEPS: Final = 60
 
 GuidedPath = Literal["refined", "dft"]
 
@@ -183,8 +186,11 @@ class GuidedEngine(Engine):
             surface.guide.calculator.close()
 
     def _guide_band(self, task: BandTask, folder: Path) -> BandDocument:
-        """Return the band of the guide alone between the same ends."""
-        overrides: dict[str, Any] = {}
+        """Return the band of the guide alone between the same ends.
+
+        It is where the search begins and no result, so that one which comes to no rest is left.
+        """
+        overrides: dict[str, Any] = {"max_steps": _GUIDE_STEPS}
         if task.settings.images or self.path == "dft":
             overrides["images"] = task.inner_images()
         task = replace(
