@@ -1,7 +1,7 @@
 """Barriers of a dear engine for few of its evaluations, against a full band from a straight line.
 
     python benchmarks/guided_barriers.py                       # the 14 published hops
-    python benchmarks/guided_barriers.py --systems Na3OCl KNiF3
+    python benchmarks/guided_barriers.py --systems Na3OCl KNiF3 --remember FOLDER
     python benchmarks/guided_barriers.py --table               # what is in results/
 
 SevenNet 7net-l3i5 stands for the dear engine, 7net-0 for the guide. Three roads per hop, each from
@@ -9,18 +9,21 @@ the published end points: `refined` and `dft` as a recipe asks for them, and ato
 the dear engine alone (see band_force_calls.py): both ends relaxed, as many images as `dft` has,
 interpolated with IDPP, climbing, the same force on the climbing image. Counted are the evaluations
 of the dear engine, ends included. The guide's band is the same for both guided roads, so what it
-said of a geometry is remembered. Written to results/guided_barriers.json.
+said of a geometry is remembered; with `--remember` in a folder too, so that a run that was cut goes
+on where it was. Written to results/guided_barriers.json.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 from band_force_calls import END_FMAX, ForceField, peers
 from published_hops import RESULTS, file_row, hops, structure
@@ -45,10 +48,17 @@ AGREE_EV = {"dft": 0.010, "refined": 0.040}
 
 
 class Remembering(Calculator):
-    """A calculator that evaluates no geometry twice."""
+    """A calculator that evaluates no geometry twice.
+
+    Attributes
+    ----------
+    folder
+        Where it keeps what it has said; only in memory by default.
+    """
 
     implemented_properties: ClassVar = ["energy", "free_energy", "energies", "forces", "stress"]
-    said: ClassVar[dict[bytes, dict[str, Any]]] = {}
+    said: ClassVar[dict[str, dict[str, Any]]] = {}
+    folder: ClassVar[Path | None] = None
 
     def __init__(self, inner: Calculator, label: str) -> None:
         super().__init__()
@@ -60,11 +70,27 @@ class Remembering(Calculator):
         """Look the geometry up, or evaluate it."""
         super().calculate(atoms, properties, system_changes)
         parts = (atoms.numbers, atoms.cell.array, atoms.positions)
-        key = self.label.encode() + b"".join(part.tobytes() for part in parts)
+        whole = b"".join(part.tobytes() for part in parts)
+        key = f"{self.label}-{hashlib.sha256(whole).hexdigest()}"
         if key not in self.said:
-            self.inner.calculate(atoms, properties, all_changes)
-            self.said[key] = dict(self.inner.results)
+            self.said[key] = self._kept(key) or self._asked(key, atoms)
         self.results = dict(self.said[key])
+
+    def _kept(self, key: str) -> dict[str, Any]:
+        """Return what an earlier run has kept; nothing if there is none."""
+        if self.folder is None or not (self.folder / f"{key}.npz").exists():
+            return {}
+        with np.load(self.folder / f"{key}.npz", allow_pickle=False) as kept:
+            return {name: kept[name] if kept[name].ndim else float(kept[name]) for name in kept}
+
+    def _asked(self, key: str, atoms: Any) -> dict[str, Any]:
+        self.inner.calculate(atoms, ["energy"], all_changes)
+        said = {name: self.inner.results[name] for name in self.implemented_properties}
+        if self.folder is not None:
+            part = self.folder / f"{key}.part.npz"
+            np.savez(part, **said)
+            part.rename(self.folder / f"{key}.npz")
+        return said
 
 
 def remember(calculator: Callable[[SevenNet], Any]) -> Callable[[SevenNet], Any]:
@@ -152,10 +178,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--systems", nargs="*")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--remember", type=Path, help="folder for what the engines have said")
     asked = parser.parse_args()
     if asked.table:
         print_table(json.loads(TARGET.read_text(encoding="utf-8"))["hops"])
         return
+    if asked.remember is not None:
+        asked.remember.mkdir(parents=True, exist_ok=True)
+        Remembering.folder = asked.remember
     SevenNet.calculator = remember(SevenNet.calculator)  # type: ignore[assignment, method-assign]
     for hop in hops():
         if asked.systems and hop["system"] not in asked.systems:

@@ -196,6 +196,12 @@ class Band:
             and self.fmax() < tight * self.settings.band_fmax_factor
         )
 
+    def is_held(self) -> bool:
+        """Tell whether an image that would have to move for the stage to be done is pinned."""
+        tight = self.settings.fmax_eV_per_A * self.tightness
+        held = self.decisive() & self.pinned
+        return self.climb and any(self.image_fmax(index) >= tight for index in held)
+
     def decisive(self) -> set[int]:
         """Return the images whose energies make the barrier: the highest and the lowest."""
         lowest = int(self.energies[self.free].argmin()) + 1
@@ -295,4 +301,4 @@ class BandCoordinates(Optimizable):
 
     def converged(self, gradient: Array, fmax: float) -> bool:  # noqa: ARG002 - ASE's signature
         """Tell ASE's optimiser whether to stop."""
-        return self.band.done()
+        return self.band.done() or self.band.is_held()

@@ -42,6 +42,8 @@ progress = logging.getLogger("defectflow.progress")
 #: An image that has moved less (Å) keeps what was measured.
 _UNMOVED_A: Final = 1e-4
 _SURFACE_STEPS: Final = 150
+#: Steps in which the decisive images alone have to come to rest.
+_FOLLOW_STEPS: Final = 45
 #: The surface is relaxed to this share of the forces that the dear engine has just found: where it
 #: was that wrong, more is not worth its steps.
 _OF_WHAT_IS_LEFT: Final = 0.1
@@ -154,7 +156,7 @@ class GuidedBand:
     def _followed(self, start: Band, tightness: float) -> tuple[Band, bool]:
         """Return the band after the decisive images have moved, or all, if these found no rest."""
         moving = start.decisive()
-        band = self._relaxed(start, tightness, resting=set(start.free) - moving)
+        band = self._relaxed(start, tightness, set(start.free) - moving, _FOLLOW_STEPS)
         if band.done() and band.decisive() <= moving:
             return band, False
         return self._relaxed(start, tightness), True
@@ -213,7 +215,8 @@ class GuidedBand:
                 return self.band.done()
             if deadline.near():
                 raise deadline.stop()
-            self.band = self._relaxed(self.band, resting=self.band.resting())
+            band = self._relaxed(self.band, resting=self.band.resting())
+            self.band = self._relaxed(self.band) if band.is_held() else band
 
     def _measure_band(self) -> None:
         """Replace what the surface predicts for the free images by what the dear engine says."""
@@ -256,7 +259,11 @@ class GuidedBand:
         )
 
     def _relaxed(
-        self, start: Band, tightness: float = TIGHTER, resting: Collection[int] = ()
+        self,
+        start: Band,
+        tightness: float = TIGHTER,
+        resting: Collection[int] = (),
+        steps: int = _SURFACE_STEPS,
     ) -> Band:
         """Return the band of the surface as it is known now, relaxed with a climbing image.
 
@@ -269,7 +276,7 @@ class GuidedBand:
         band.pinned = set(resting)
         band.tightness, band.rests = tightness, False
         band.start_climbing()
-        settle(band, _SURFACE_STEPS)
+        settle(band, steps)
         band.refresh()
         return band
 

@@ -69,6 +69,6 @@ def settle(band: Band, steps: int) -> None:
     for method, end in (("bfgs", int(_QUASI_NEWTON * steps)), ("fire", steps)):
         with contextlib.suppress(_Astray):
             band.minimise(method, end - best.steps, best.see)  # type: ignore[arg-type]
-        if band.done():
+        if band.done() or band.is_held():
             return
         band.restore(best.path)
