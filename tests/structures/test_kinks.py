@@ -106,6 +106,11 @@ def test_both_walls_are_alike_where_that_is_said(kinked, boundary, same_boundari
     assert same == made.planar.equivalent
 
 
+def test_the_wall_has_as_many_orientations_as_the_point_group_makes(kinked):
+    """Of 12 (or 24) operations, inversion (and a mirror) keep the wall: three axes, to and fro."""
+    assert kinked[1].multiplicity == 6
+
+
 def test_a_row_of_guests_between_glided_layers_makes_the_walls_differ():
     found = {
         name: next(kinks(hosts.load(name).structure, angle, guests=guests)).planar.equivalent

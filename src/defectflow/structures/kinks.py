@@ -24,6 +24,7 @@ from defectflow.structures.cells import Cell, Planar
 from defectflow.structures.galleries import layering
 from defectflow.structures.grains import inversion_centres
 from defectflow.structures.planes import (
+    equivalent_normals,
     in_lattice,
     plane_basis,
     reduced_miller,
@@ -31,7 +32,7 @@ from defectflow.structures.planes import (
     written,
 )
 from defectflow.structures.stacking_faults import closest_ratio, crystal_of
-from defectflow.structures.symmetry import primitive
+from defectflow.structures.symmetry import operations, primitive
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -313,7 +314,15 @@ def _kinked(found: Layering, bend: _Bend, standard: np.ndarray) -> Cell:
     )
     planar = Planar(miller, float(matrix[0, 0] * matrix[1, 1]), 2, centred, said=said)
     name = f"kink({written(miller)})_{bend.angle_deg:.1f}°"
-    return Cell(made, pristine, name, "kink", (), 1, planar=planar)
+    walls = _orientations(found, np.array([0.0, -sine, cosine]) @ net.frame)
+    return Cell(made, pristine, name, "kink", (), walls, planar=planar)
+
+
+def _orientations(found: Layering, normal: np.ndarray) -> int:
+    """Return how many walls like the one with this normal the crystal's symmetry makes."""
+    columns = found.structure.lattice.matrix.T
+    turns = columns @ operations(found.structure)[0] @ np.linalg.inv(columns)
+    return equivalent_normals(turns, normal)
 
 
 def _origin(found: Layering, bend: _Bend) -> tuple[np.ndarray, bool]:

@@ -98,10 +98,7 @@ class Stack:
 
     def equivalent_planes(self) -> int:
         """Return how many orientations of the plane the crystal's symmetry makes, ±n as one."""
-        normals = self.rotations[:, :, 2]
-        first = np.array([n[np.flatnonzero(np.abs(n) > _ROUNDING)[0]] for n in normals])
-        signed = np.round(normals * np.sign(first)[:, None], 4) + 0.0
-        return len(np.unique(signed, axis=0))
+        return equivalent_normals(self.rotations, np.array([0.0, 0.0, 1.0]))
 
     def from_standard(self, direction: Sequence[float]) -> np.ndarray:
         """Return a vector given in standard conventional cell vectors, in this frame, Å."""
@@ -163,6 +160,14 @@ def stack_of(structure: Structure, miller: Sequence[int]) -> Stack:
         rotations=np.einsum("ij,ojk,kl->oil", columns, inner, np.linalg.inv(columns)),
         translations=shifts @ turned.lattice.matrix,
     )
+
+
+def equivalent_normals(rotations: np.ndarray, normal: np.ndarray) -> int:
+    """Return how many directions Cartesian rotations (m, 3, 3) make of one, ± as one."""
+    normals = rotations @ normal
+    first = np.array([n[np.flatnonzero(np.abs(n) > _ROUNDING)[0]] for n in normals])
+    signed = np.round(normals * np.sign(first)[:, None], 4) + 0.0
+    return len(np.unique(signed, axis=0))
 
 
 def reduced_miller(miller: Sequence[int]) -> Miller:
