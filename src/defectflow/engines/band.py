@@ -176,10 +176,8 @@ class Band:
 
     def fmax(self) -> float:
         """Return the largest projected force on an atom of any image that may move, eV/Å."""
-        return largest_force(self.refresh()[self._moving()])
-
-    def _moving(self) -> list[int]:
-        return [index for index in self.free if index not in self.pinned]
+        moving = [index for index in self.free if index not in self.pinned]
+        return largest_force(self.refresh()[moving])
 
     def climbing_fmax(self) -> float:
         """Return the force on the climbing image, or on the band where nothing climbs, eV/Å."""

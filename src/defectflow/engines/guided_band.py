@@ -39,8 +39,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 progress = logging.getLogger("defectflow.progress")
 
-#: An image that has moved less (Å) keeps what was measured.
-_UNMOVED_A: Final = 1e-4
 _SURFACE_STEPS: Final = 150
 #: Steps in which the decisive images alone have to come to rest.
 _FOLLOW_STEPS: Final = 45
@@ -142,7 +140,7 @@ class GuidedBand:
                 return True
             if deadline.near():
                 raise deadline.stop()
-            if all(self._known_at(place) for place in wanted):
+            if all(self.points.known_at(place) for place in wanted):
                 if whole:
                     return False
                 self.band, whole = self._relaxed(self.band), True
@@ -175,12 +173,6 @@ class GuidedBand:
     def _is_stationary(self, place: Array) -> bool:
         point = self.points.nearest(place)
         return point is not None and largest_force(point.forces) < self.settings.fmax_eV_per_A
-
-    def _known_at(self, place: Array) -> Measured | None:
-        """Return what was measured at just this place."""
-        point = self.points.nearest(place)
-        there = point is not None and moved_A(point.positions, place) <= _UNMOVED_A
-        return point if there else None
 
     def _decisive(self) -> list[Measured]:
         """Return the measured points at the decisive places, in the order along the path."""
@@ -223,7 +215,7 @@ class GuidedBand:
         measured: dict[int, Measured] = {}
         for index in self.band.free:
             place = self.band.path[index]
-            measured[index] = self._known_at(place) or self.points.measure(place)
+            measured[index] = self.points.known_at(place) or self.points.measure(place)
         band = self._new_band(self.band.path.copy())
         band.evaluate = lambda index, _: (measured[index].energy, measured[index].forces)
         band.start_climbing()

@@ -23,6 +23,8 @@ progress = logging.getLogger("defectflow.progress")
 
 #: A place counts as measured if a measured point is this near (Å, of any atom).
 NEAR_A: Final = 0.1
+#: An image that has moved less (Å) keeps what was measured.
+_UNMOVED_A: Final = 1e-4
 
 
 @dataclass
@@ -57,6 +59,12 @@ class KnownPoints:
         known = [*self.surface.measured, *self.ends]
         nearest = min(known, key=lambda one: moved_A(one.positions, positions))
         return nearest if moved_A(nearest.positions, positions) < NEAR_A else None
+
+    def known_at(self, positions: Array) -> Measured | None:
+        """Return what is known of just these positions."""
+        point = self.nearest(positions)
+        there = point is not None and moved_A(point.positions, positions) <= _UNMOVED_A
+        return point if there else None
 
     def is_end(self, point: Measured) -> bool:
         """Return whether the point is one of the two ends."""

@@ -14,7 +14,6 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,10 +22,10 @@ from defectflow.errors import StructureError
 from defectflow.structures.cells import Cell, Planar
 from defectflow.structures.galleries import layering
 from defectflow.structures.grains import inversion_centres
+from defectflow.structures.layer_nets import layer_net
 from defectflow.structures.planes import (
     equivalent_normals,
     in_lattice,
-    plane_basis,
     reduced_miller,
     standard_cell,
     written,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
     from defectflow.structures.galleries import Layering
+    from defectflow.structures.layer_nets import LayerNet
 
 #: Default least way along a layer from one wall to the next, Å.
 MIN_WIDTH_A: Final = 14.0
@@ -49,7 +49,6 @@ _SPREAD: Final = 4.0
 _NEAR_DEG: Final = 1.0
 _MOST_GLIDES: Final = 4
 _MOST_CELLS: Final = 12
-_REACH: Final = 6
 _SAME_A: Final = 1e-3
 
 
@@ -90,61 +89,20 @@ def kinks(
     >>> from defectflow.structures import hosts
     >>> cell = next(kinks(hosts.load("2H-MoS2").structure, 15.0))
     >>> cell.name, cell.planar.equivalent
-    ('kink(101)_14.6°', True)
+    ('kink(1-2-1)_14.6°', True)
     """
     whole = standard_cell(structure)
     found = layering(primitive(whole), guests)
-    net = _net(found, whole.lattice.matrix, axis)
+    net = layer_net(found, whole.lattice.matrix, axis)
     bend = _bend(net, angle_deg, min_width_A, max_atoms)
     return iter([_kinked(found, bend, whole.lattice.matrix)])
-
-
-@dataclass(frozen=True, eq=False)
-class _Net:
-    """The lattice of a layer, seen along the axis: x along it, y across the layers, z the glide.
-
-    Attributes
-    ----------
-    frame
-        (3, 3) Rows: those directions.
-    along, glide
-        Lattice vectors along the axis and across it, in vectors of the layer.
-    between
-        With `along` a basis of the layer's lattice.
-    vectors
-        (3, 3) Rows: vectors of the layer and the one across, Å, in the frame.
-    atoms
-        Of the primitive cell.
-    """
-
-    frame: np.ndarray
-    along: np.ndarray
-    glide: np.ndarray
-    between: np.ndarray
-    vectors: np.ndarray
-    atoms: int
-
-    @property
-    def along_A(self) -> float:
-        """Period along the axis."""
-        return float(self.along @ self.vectors[:2, 0])
-
-    @property
-    def glide_A(self) -> float:
-        """Length of the shortest glide across the axis."""
-        return float(self.glide @ self.vectors[:2, 2])
-
-    @property
-    def rows(self) -> int:
-        """Primitive cells in the rectangle of `along` and `glide`."""
-        return round(self.glide_A / float(self.between @ self.vectors[:2, 2]))
 
 
 @dataclass(frozen=True, eq=False)
 class _Bend:
     """One wall: `glides` glides in `cells` cells across the layers, and arms of `length` glides."""
 
-    net: _Net
+    net: LayerNet
     cells: int
     glides: int
     length: int
@@ -182,70 +140,7 @@ class _Bend:
         return missed - period * np.round(missed / period - _SAME_A)
 
 
-def _net(found: Layering, standard: np.ndarray, axis: Sequence[int] | None) -> _Net:
-    """Return the layer's lattice about an axis."""
-    lattice = found.structure.lattice.matrix
-    steps = _steps(lattice[:2])
-    vectors = steps @ lattice[:2]
-    across = np.abs(vectors @ vectors.T) < _SAME_A
-    if axis is None:
-        able = np.flatnonzero(across.any(axis=1))
-        along = int(np.flatnonzero(across[able[0]])[0]) if len(able) else 0
-    else:
-        along = _along(found, standard, axis, vectors)
-    if not across[along].any():
-        named = [_direction(one, standard) for one in vectors[across.any(axis=1)][:3]]
-        hint = f"try {' or '.join(named)}" if named else "no other axis has one; take another host"
-        message = (
-            f"axis {_direction(vectors[along], standard)}: no lattice vector of the layers is at a "
-            f"right angle to it; {hint}"
-        )
-        raise StructureError(message)
-    x = vectors[along] / np.linalg.norm(vectors[along])
-    frame = np.array([x, found.normal, np.cross(x, found.normal)])
-    turned = lattice @ frame.T
-    first, glide = steps[along], steps[int(np.flatnonzero(across[along])[0])]
-    between = plane_basis((-int(first[1]), int(first[0]), 0))[2][:2]
-    glide, between = (one * int(np.sign(one @ turned[:2, 2])) for one in (glide, between))
-    return _Net(frame, first, glide, between, turned, len(found.structure))
-
-
-def _steps(plane: np.ndarray) -> np.ndarray:
-    """Return coprime vectors of a layer's lattice, one of each pair ±, the shortest first."""
-    steps = np.array(list(itertools.product(range(-_REACH, _REACH + 1), repeat=2)))
-    coprime = np.gcd(*steps.T) == 1
-    upper = (steps[:, 0] > 0) | ((steps[:, 0] == 0) & (steps[:, 1] > 0))
-    steps = steps[coprime & upper]
-    lengths = np.linalg.norm(steps @ plane, axis=1).round(6)
-    shortest: np.ndarray = steps[np.argsort(lengths, kind="stable")]
-    return shortest
-
-
-def _along(found: Layering, standard: np.ndarray, axis: Sequence[int], vectors: np.ndarray) -> int:
-    """Return which vector of the layers has the direction of an axis."""
-    asked = np.asarray(axis, dtype=float) @ standard
-    turned = np.linalg.norm(np.cross(vectors, asked), axis=1)
-    parallel = np.flatnonzero(turned < _SAME_A * np.linalg.norm(asked))
-    if not len(parallel) or not np.any(asked):
-        near = vectors[np.argsort(turned / np.linalg.norm(vectors, axis=1), kind="stable")[:2]]
-        named = " and ".join(_direction(one, standard) for one in near)
-        message = (
-            f"axis {list(axis)}: is no short lattice vector in the layers of "
-            f"{found.structure.reduced_formula}; the nearest are {named}"
-        )
-        raise StructureError(message)
-    return int(parallel[0])
-
-
-def _direction(vector_A: np.ndarray, standard: np.ndarray) -> str:
-    parts = vector_A @ np.linalg.inv(standard)
-    parts /= np.abs(parts).max()
-    near = [Fraction(float(one)).limit_denominator(2 * _REACH) for one in parts]
-    factor = math.lcm(*(one.denominator for one in near))
-    return "[" + " ".join(str(int(one * factor)) for one in near) + "]"
-
-
-def _bend(net: _Net, angle_deg: float, min_width_A: float, max_atoms: int) -> _Bend:
+def _bend(net: LayerNet, angle_deg: float, min_width_A: float, max_atoms: int) -> _Bend:
     """Return the wall with the fewest layers near an angle."""
     length = max(1, math.ceil(min_width_A / net.glide_A - _SAME_A))
     walls = [
@@ -270,7 +165,7 @@ def _bend(net: _Net, angle_deg: float, min_width_A: float, max_atoms: int) -> _B
     return best
 
 
-def _across(net: _Net, cells: int, glides: int) -> np.ndarray | None:
+def _across(net: LayerNet, cells: int, glides: int) -> np.ndarray | None:
     """Return the lattice vector along the wall, in vectors of the layering; None if there is none.
 
     It climbs `cells` cells while it goes by half the glides, so that the vector which goes as far
@@ -345,7 +240,7 @@ def _origin(found: Layering, bend: _Bend) -> tuple[np.ndarray, bool]:
     return best, bool(np.all(missed < net.glide_A / 2 - 2 * _SAME_A * net.glide_A))
 
 
-def _layer_heights(found: Layering, net: _Net, cells: int) -> np.ndarray:
+def _layer_heights(found: Layering, net: LayerNet, cells: int) -> np.ndarray:
     """Return the mean heights of the layers of several cells, from the bottom."""
     heights = found.structure.cart_coords @ net.frame[1]
     means = np.array([heights[list(layer)].mean() for layer in found.layers])
