@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from defectflow.structures.symmetry import symmetry_maps
+from defectflow.structures.symmetry import cartesian_rotations, symmetry_maps
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -156,7 +156,6 @@ def _operations(
     structure: Structure, atoms: list[int], moments_muB: Sequence[float | None] | None
 ) -> list[_Operation]:
     """Return the operations that keep the displaced atoms among themselves, and all moments."""
-    columns = structure.lattice.matrix.T
     place = {atom: k for k, atom in enumerate(atoms)}
     moments = np.array([moment or 0.0 for moment in moments_muB or [0.0] * len(structure)])
     found = []
@@ -164,7 +163,7 @@ def _operations(
         to = [place.get(int(one.permutation[atom])) for atom in atoms]
         if None in to or np.abs(moments[one.permutation] - moments).max() > _SAME_MOMENT_MUB:
             continue
-        rotation = columns @ one.rotation @ np.linalg.inv(columns)
+        rotation = cartesian_rotations(structure.lattice.matrix, one.rotation)
         found.append(_Operation(rotation, tuple(int(k) for k in to if k is not None)))
     return found
 

@@ -14,6 +14,7 @@ from defectflow.structures.placements import shortest_distance_A
 from defectflow.structures.points import atom_orbits, require_present
 from defectflow.structures.symmetry import (
     SYMPREC_A,
+    cartesian_rotations,
     nearest_places,
     operations,
     primitive,
@@ -163,10 +164,8 @@ def _turns(cell: Structure, place_A: np.ndarray, maps: Sequence[SymmetryMap]) ->
     """Return the Cartesian rotations (n, 3, 3) of the operations that keep the atom at a place."""
     place = cell.lattice.get_fractional_coords(place_A)
     index, _, _ = nearest_places(place[None, :], cell.frac_coords, cell.lattice.matrix)
-    columns = cell.lattice.matrix.T
-    inverse = np.linalg.inv(columns)
     kept = [one.rotation for one in maps if one.permutation[index[0]] == index[0]]
-    return np.array([columns @ rotation @ inverse for rotation in kept])
+    return cartesian_rotations(cell.lattice.matrix, np.array(kept))
 
 
 def _distinct(

@@ -10,7 +10,7 @@ import numpy as np
 from defectflow.errors import StructureError
 from defectflow.structures.cells import Cell, Planar, frac_tuple
 from defectflow.structures.stacking import positions, remainder, stacked, template_of
-from defectflow.structures.symmetry import operations
+from defectflow.structures.symmetry import cartesian_rotations, operations
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -132,11 +132,10 @@ def _glide_symmetry(crystal: Structure) -> np.ndarray:
     gallery on itself or on one that a translation moves there. One that keeps the sides takes the
     glide t to W t; one that exchanges them takes it to -W t.
     """
-    columns = crystal.lattice.matrix.T
-    turns = columns @ operations(crystal)[0] @ np.linalg.inv(columns)
+    turns = cartesian_rotations(crystal.lattice.matrix, operations(crystal)[0])
     sides = np.round(turns[:, 2, 2])
     flat = np.abs(np.abs(turns[:, 2, 2]) - 1) < _SAME
-    plane = columns[:2, :2]
+    plane = crystal.lattice.matrix[:2, :2].T
     acting: np.ndarray = sides[flat, None, None] * (
         np.linalg.inv(plane) @ turns[flat][:, :2, :2] @ plane
     )

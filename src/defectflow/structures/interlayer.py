@@ -18,6 +18,7 @@ from defectflow.structures.galleries import layering, opened, plane_cells, plane
 from defectflow.structures.gallery_sites import centres, gallery_voids
 from defectflow.structures.guests import distinct_under, guest, keeping, orientations
 from defectflow.structures.symmetry import (
+    cartesian_rotations,
     images,
     nearest_places,
     operations,
@@ -221,7 +222,7 @@ class _Room:
         matrix = pristine.lattice.matrix
         copies = self._copies(wide, pristine, rotations, translations)
         stay = copies[0]
-        turns = np.array([matrix.T @ one @ np.linalg.inv(matrix.T) for one in rotations[stay]])
+        turns = cartesian_rotations(matrix, rotations[stay])
         poses = orientations(
             self.guest, wide.normal, matrix[0] / np.linalg.norm(matrix[0]), self.filling.azimuth_deg
         )

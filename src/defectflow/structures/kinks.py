@@ -31,7 +31,7 @@ from defectflow.structures.planes import (
     written,
 )
 from defectflow.structures.stacking_faults import closest_ratio, crystal_of
-from defectflow.structures.symmetry import operations, primitive
+from defectflow.structures.symmetry import cartesian_rotations, operations, primitive
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -49,7 +49,8 @@ _SPREAD: Final = 4.0
 _NEAR_DEG: Final = 1.0
 _MOST_GLIDES: Final = 4
 _MOST_CELLS: Final = 12
-_SAME_A: Final = 1e-3
+#: Shares of a glide that differ by less are the same.
+_SAME: Final = 1e-3
 
 
 def kinks(
@@ -137,12 +138,12 @@ class _Bend:
         """Return by how much a layer's two sides miss each other at the wall."""
         period = self.net.glide_A
         missed: np.ndarray = 2 * heights_A * self.slope
-        return missed - period * np.round(missed / period - _SAME_A)
+        return missed - period * np.round(missed / period - _SAME)
 
 
 def _bend(net: LayerNet, angle_deg: float, min_width_A: float, max_atoms: int) -> _Bend:
     """Return the wall with the fewest layers near an angle."""
-    length = max(1, math.ceil(min_width_A / net.glide_A - _SAME_A))
+    length = max(1, math.ceil(min_width_A / net.glide_A - _SAME))
     walls = [
         _Bend(net, cells, glides, length, across)
         for cells in range(1, _MOST_CELLS + 1)
@@ -173,7 +174,7 @@ def _across(net: LayerNet, cells: int, glides: int) -> np.ndarray | None:
     """
     missing = glides * net.glide_A / 2 - cells * net.vectors[2, 2]
     turns = missing / float(net.between @ net.vectors[:2, 2])
-    if abs(turns - round(turns)) > _SAME_A:
+    if abs(turns - round(turns)) > _SAME:
         return None
     flat = round(turns) * net.between
     aside = float(flat @ net.vectors[:2, 0]) + cells * net.vectors[2, 0]
@@ -215,8 +216,7 @@ def _kinked(found: Layering, bend: _Bend, standard: np.ndarray) -> Cell:
 
 def _orientations(found: Layering, normal: np.ndarray) -> int:
     """Return how many walls like the one with this normal the crystal's symmetry makes."""
-    columns = found.structure.lattice.matrix.T
-    turns = columns @ operations(found.structure)[0] @ np.linalg.inv(columns)
+    turns = cartesian_rotations(found.structure.lattice.matrix, operations(found.structure)[0])
     return equivalent_normals(turns, normal)
 
 
@@ -237,7 +237,7 @@ def _origin(found: Layering, bend: _Bend) -> tuple[np.ndarray, bool]:
     heights = found.structure.cart_coords[between] @ net.frame[1] - best[1]
     steps = np.arange(bend.cells)[:, None] * net.vectors[2, 1]
     missed = np.abs(bend.mismatch_A(heights + steps)) if between else np.zeros(1)
-    return best, bool(np.all(missed < net.glide_A / 2 - 2 * _SAME_A * net.glide_A))
+    return best, bool(np.all(missed < net.glide_A / 2 - 2 * _SAME * net.glide_A))
 
 
 def _layer_heights(found: Layering, net: LayerNet, cells: int) -> np.ndarray:

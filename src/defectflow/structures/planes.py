@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from defectflow.errors import StructureError
-from defectflow.structures.symmetry import SYMPREC_A, operations, primitive
+from defectflow.structures.symmetry import SYMPREC_A, cartesian_rotations, operations, primitive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +149,6 @@ def stack_of(structure: Structure, miller: Sequence[int]) -> Stack:
     matrix[np.abs(matrix) < _ROUNDING] = 0.0
     places = cell.cart_coords @ frame.T
     turned = Structure(matrix, cell.species, places, coords_are_cartesian=True)
-    columns = turned.lattice.matrix.T
     inner, shifts = operations(turned)
     return Stack(
         miller=index,
@@ -157,7 +156,7 @@ def stack_of(structure: Structure, miller: Sequence[int]) -> Stack:
         places=_stacked(places, matrix),
         symbols=tuple(site.specie.symbol for site in cell),
         standard=whole.lattice.matrix @ frame.T,
-        rotations=np.einsum("ij,ojk,kl->oil", columns, inner, np.linalg.inv(columns)),
+        rotations=cartesian_rotations(turned.lattice.matrix, inner),
         translations=shifts @ turned.lattice.matrix,
     )
 

@@ -279,13 +279,22 @@ def apply(symmetry: SymmetryMap, structure: Structure) -> Structure:
     return carried
 
 
+def cartesian_rotations(lattice: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+    """Return rotations (..., 3, 3) of fractional columns as those of Cartesian columns.
+
+    `lattice` is (3, 3) with lattice vectors as rows.
+    """
+    columns = np.asarray(lattice, dtype=float).T
+    turned: np.ndarray = columns @ np.asarray(rotations) @ np.linalg.inv(columns)
+    return turned
+
+
 def apply_vectors(symmetry: SymmetryMap, lattice: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     """Return polar vectors (forces, displacements; N x 3, Cartesian) carried by `symmetry`.
 
     `lattice` is (3, 3) with lattice vectors as rows.
     """
-    columns = np.asarray(lattice, dtype=float).T
-    rotation = columns @ symmetry.rotation @ np.linalg.inv(columns)
+    rotation = cartesian_rotations(lattice, symmetry.rotation)
     carried = np.empty((len(vectors), 3))
     carried[symmetry.permutation] = np.asarray(vectors, dtype=float) @ rotation.T
     return carried
