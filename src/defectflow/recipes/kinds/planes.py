@@ -35,6 +35,10 @@ Coordinate = Annotated[float, BeforeValidator(_number)]
 #: Three Miller indices, or the four of a hexagonal crystal.
 Indices = tuple[int, ...]
 Shift = tuple[Coordinate, Coordinate, Coordinate]
+Guests = Annotated[
+    tuple[str, ...],
+    Field(description="elements between the layers, e.g. Na", json_schema_extra={"metavar": "S"}),
+]
 
 
 class PlanarChoice(DefectChoice):
@@ -136,9 +140,7 @@ class LayerStacking(PlanarChoice):
         ),
         json_schema_extra={"metavar": "KIND"},
     )
-    guests: tuple[str, ...] = Field(
-        (), description="elements between the layers, e.g. Na", json_schema_extra={"metavar": "S"}
-    )
+    guests: Guests = ()
     shifts: tuple[tuple[int, int], ...] = Field(
         (),
         description=(
@@ -167,9 +169,7 @@ class Kink(PlanarChoice):
         ),
         json_schema_extra={"metavar": "U,V,W"},
     )
-    guests: tuple[str, ...] = Field(
-        (), description="elements between the layers, e.g. Na", json_schema_extra={"metavar": "S"}
-    )
+    guests: Guests = ()
     min_width_A: float = Field(
         14.0, gt=0, description="least way along a layer from one wall to the next"
     )
