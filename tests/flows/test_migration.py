@@ -135,7 +135,7 @@ def test_unconverged_has_no_value() -> None:
 
 
 def test_mistakes_surface_before_anything_runs() -> None:
-    with pytest.raises(StructureError, match="'Xx' is not an element"):
+    with pytest.raises(StructureError, match="'Xx': not a chemical element"):
         MigrationBarrierMaker(EMT).make(copper(), "Xx")
     with pytest.raises(StructureError, match="holds no Al to take out"):
         MigrationBarrierMaker(EMT, limit="discharged").make(copper(), "Al")

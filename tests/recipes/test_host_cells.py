@@ -12,8 +12,10 @@ from pymatgen.io.ase import AseAtomsAdaptor
 from defectflow.documents import ResultDocument
 from defectflow.errors import RecipeError, StructureError
 from defectflow.flows.formation import Scene
+from defectflow.launch import run_flow
 from defectflow.recipes import build, load, result_key
 from defectflow.reference.matching import match
+from defectflow.store import open_store
 
 LINE = "burgers: [1/2, -1/2, 0], line: [1, 1, -2]"
 
@@ -35,6 +37,11 @@ engine: emt
 """
 
 
+def host_job(flow):
+    """Return the job that relaxes the host, before the one that looks for its defect."""
+    return flow.jobs[0].jobs[0]
+
+
 def test_an_impurity_at_a_dislocation_is_one_recipe(tmp_path):
     host = f"{{prototype: fcc-Cu, cell: {{kind: dislocation, {LINE}}}}}"
     flow = build(recipe(tmp_path, formation(host)))
@@ -42,8 +49,7 @@ def test_an_impurity_at_a_dislocation_is_one_recipe(tmp_path):
     assert names[0] == "relax host"
     # The perfect crystal, not the one with dislocations, is where the exchanged atoms go.
     assert "relax fcc-Cu" in names
-    host_job = flow.jobs[0]
-    assert len(host_job.function_args[0]) == 114
+    assert len(host_job(flow).function_args[0]) == 114
 
 
 def test_a_barrier_along_a_dislocation_builds(tmp_path):
@@ -178,6 +184,7 @@ quantity: adsorption_energy
 host: {{prototype: fcc-Ag, cell: {{kind: dislocation_strain, {LINE}, above_A: 6.0}}}}
 slab: {{miller: [1, 1, 1], layers: 4}}
 adsorbate: H
+host_cell: keep
 engine: emt
 """
     assert build(recipe(tmp_path, text)).jobs
@@ -204,7 +211,7 @@ engine: sevennet
 """
     flow = build(recipe(tmp_path, text))
     assert flow.jobs[0].name == "relax host"
-    assert len(flow.jobs[0].function_args[0]) > 40
+    assert len(host_job(flow).function_args[0]) > 40
 
 
 @pytest.mark.parametrize("host_cell", ["relax", "scale"])
@@ -215,7 +222,7 @@ def test_a_slab_as_host_keeps_its_vacuum(tmp_path, host_cell):
         f"{{prototype: fcc-Cu, cell: {cell}}}", "{kind: vacancy, species: Cu}", "level: fast"
     ).replace("host_cell: keep", f"host_cell: {host_cell}")
     flow = build(recipe(tmp_path, text + "supercell: [2, 2, 1]"))
-    before = flow.jobs[0].function_args[0].lattice
+    before = host_job(flow).function_args[0].lattice
     document = result(flow)
     after = Lattice(document.host_lattice)
     assert document.converged
@@ -277,3 +284,31 @@ def test_only_sites_near_the_defect_of_the_host(tmp_path):
     assert max(away[name] for name in near) < min(away[name] for name in every if name not in near)
     with pytest.raises(StructureError, match="leave out `near_defect_A`"):
         build(recipe(tmp_path, formation("{prototype: fcc-Cu}", more="near_defect_A: 2")))
+
+
+@pytest.mark.parametrize("host_cell", ["relax", "scale"])
+def test_a_strained_crystal_keeps_its_cell(tmp_path, host_cell):
+    text = formation("{prototype: fcc-Cu, cell: {kind: strain, uniaxial: [0.02]}}")
+    free = recipe(tmp_path, text.replace("host_cell: keep", f"host_cell: {host_cell}"))
+    with pytest.raises(RecipeError, match=r"strained.*give `host_cell: keep`"):
+        build(free)
+    assert build(recipe(tmp_path, text)).jobs
+
+
+def test_a_host_that_loses_its_defect_has_no_number(tmp_path):
+    """EMT's partial dislocations meet those of the other line and leave faults behind."""
+    text = f"""
+quantity: defect_formation_energy
+host: {{prototype: fcc-Cu, cell: {{kind: dislocation, {LINE}, separation_A: 8}}}}
+species: Cu
+near_defect_A: 1.0
+supercell: [1, 1, 1]
+engine: emt
+"""
+    with open_store("memory://") as store:
+        summary = run_flow(build(recipe(tmp_path, text)), store, root=tmp_path)
+        found = store.find(quantity="defect_formation_energy")
+    assert summary.state == "failed"
+    assert "stacking faults are left at most" in str(summary.failures[0].error)
+    assert "`host_cell: keep`" in str(summary.failures[0].error)
+    assert not found

@@ -14,7 +14,7 @@ from defectflow.structures.planar import planar_cells
 from defectflow.structures.stacking_faults import named_faults
 from defectflow.structures.surroundings import (
     distances_from_defect_A,
-    has_healed,
+    left_of_defect,
     strange_atoms,
 )
 
@@ -88,6 +88,14 @@ def test_a_pair_that_annihilated_is_noticed(edge, stretch):
     crystal, same = edge.pristine.copy(), edge.structure.copy()
     for one in (crystal, same):
         one.scale_lattice(one.volume * stretch**3)
-    assert has_healed(edge.structure, crystal, COPPER)
-    assert not has_healed(edge.structure, same, COPPER)
-    assert not has_healed(edge.pristine, crystal, COPPER)
+    assert left_of_defect(edge.structure, crystal, COPPER) == "nothing"
+    assert left_of_defect(edge.structure, same, COPPER) == "defect"
+    assert left_of_defect(edge.pristine, crystal, COPPER) == "defect"
+
+
+def test_lines_that_left_faults_are_noticed(edge):
+    """Planes stacked otherwise, each whole: what partial dislocations leave when they meet."""
+    (fault,) = planar_cells("stacking_fault", COPPER, fault="intrinsic")
+    assert left_of_defect(edge.structure, fault.structure, COPPER) == "faults"
+    assert left_of_defect(fault.structure, fault.structure, COPPER) == "defect"
+    assert left_of_defect(fault.structure, COPPER, COPPER) == "nothing"

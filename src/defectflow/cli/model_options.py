@@ -65,14 +65,11 @@ def option_name(field: str) -> str:
 
 def _option(name: str, field: FieldInfo) -> click.Option:
     form = _form(field.annotation)
-    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
-    unit = next((shown for suffix, shown in _UNITS.items() if name.endswith(suffix)), None)
-    metavar = extra.get("metavar") or unit or ("KEY=VALUE" if form is dict else None)
     text = (field.description or "").strip()
     options: dict[str, Any] = {
         "help": f"{text[:1].upper()}{text[1:]}.",
         "required": field.is_required(),
-        "metavar": metavar,
+        "metavar": _metavar(name, field),
         "multiple": form is dict or form in _SEQUENCES,
     }
     spelling = option_name(name)
@@ -83,9 +80,19 @@ def _option(name: str, field: FieldInfo) -> click.Option:
         options["metavar"] = None
     else:
         options["type"] = _NUMBERS.get(form, click.STRING)
-    if not field.is_required() and field.default not in (None, (), True, False):
-        options["help"] += f"  [default: {_shown(field.default)}]"
+    default = None if field.is_required() else field.get_default(call_default_factory=True)
+    if default not in (None, (), {}, True, False):
+        options["help"] += f"  [default: {_shown(default)}]"
     return click.Option([spelling, name], **options)
+
+
+def _metavar(name: str, field: FieldInfo) -> Any:
+    """Return what stands for the value in the help."""
+    extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    unit = next((shown for suffix, shown in _UNITS.items() if name.endswith(suffix)), None)
+    return (
+        extra.get("metavar") or unit or ("KEY=VALUE" if _form(field.annotation) is dict else None)
+    )
 
 
 def _form(annotation: Any) -> Any:
@@ -102,7 +109,7 @@ def _form(annotation: Any) -> Any:
 def _read(name: str, value: Any, field: FieldInfo) -> Any:
     form = _form(field.annotation)
     if form is dict:
-        return _mapping(name, value)
+        return _mapping(name, value, str(_metavar(name, field)))
     if form in _SEQUENCES:
         return tuple(one.strip() for text in value for one in text.split(","))
     if form is None or not (isinstance(form, tuple) or form in {str, bool, *_NUMBERS}):
@@ -110,13 +117,13 @@ def _read(name: str, value: Any, field: FieldInfo) -> Any:
     return value
 
 
-def _mapping(name: str, texts: Iterable[str]) -> dict[str, str | list[str]]:
+def _mapping(name: str, texts: Iterable[str], form: str) -> dict[str, str | list[str]]:
     values: dict[str, list[str]] = {}
     for text in texts:
         key, separator, value = text.partition("=")
         if not (key and separator and value):
             option = option_name(name)
-            message = f"{option} {text}: give OLD=NEW, a name on both sides, e.g. {option} Ti=Nb"
+            message = f"{option} {text}: give {form}, something on both sides of ="
             raise click.UsageError(message, click.get_current_context())
         values.setdefault(key, []).append(value)
     return {key: several[0] if len(several) == 1 else several for key, several in values.items()}

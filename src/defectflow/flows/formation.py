@@ -33,11 +33,9 @@ from defectflow.flows.host import (
     cautions,
     cell_fields,
     chosen_supercell,
-    healed_note,
     one_engine,
     relax_host,
     supercell,
-    with_defect,
 )
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.reservoirs import (
@@ -77,8 +75,6 @@ class Scene(MSONable):
         See `Reservoirs`.
     about
         Fields of the document.
-    generated
-        Of a host that is a cell with a defect: that cell before relaxing, and its crystal.
     """
 
     plans: list[DefectPlan]
@@ -88,7 +84,6 @@ class Scene(MSONable):
     about: dict[str, Any]
     notes: list[str]
     provenance: Provenance
-    generated: list[Structure] = field(default_factory=list)
 
     @property
     def exchanged(self) -> set[str]:
@@ -185,7 +180,6 @@ class DefectFormationEnergyMaker(Maker):
             about={**about(host), "species": species or _species(plans)},
             notes=list(cautions(self.engine, host.structure)),
             provenance=provenance or self._provenance(host, plans),
-            generated=with_defect(host),
         )
         return self._flow(host, phases, scene)
 
@@ -276,7 +270,7 @@ class DefectFormationEnergyMaker(Maker):
             limits=potentials.limits,
             competing_phases=_competing(named, scene.limit),
             electronic=electronic,
-            notes=(*scene.notes, *_healed(scene, host), *potentials.notes),
+            notes=(*scene.notes, *potentials.notes),
         )
         return self._with_charges(document)
 
@@ -336,10 +330,6 @@ def _vacancies_of(host: Host, species: str) -> DefectsIn:
         return list(vacancies(structure, species))
 
     return defects
-
-
-def _healed(scene: Scene, host: RelaxDocument) -> tuple[str, ...]:
-    return healed_note(scene.about["host"], scene.generated, host.structure)
 
 
 def _reservoirs(reference: Any, species: str) -> Reservoirs:

@@ -12,14 +12,14 @@ from defectflow.analysis.reactions import composition, formation
 from defectflow.analysis.thermochemistry import GasMolecule, ideal_gas
 from defectflow.documents import GasReference, RelaxDocument, ThermalDocument
 from defectflow.errors import RecipeError, StructureError, did_you_mean
-from defectflow.flows.host import as_host, molecule_cautions, moments_for, relax_host
+from defectflow.flows.host import as_host, molecule_cautions, moments_for, relax_crystal
 from defectflow.structures import hosts
 from defectflow.structures.molecules import molecule, molecules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jobflow.core.job import Job
+    from jobflow import Flow, Job
 
     from defectflow.documents.vibrations import VibrationsDocument
     from defectflow.engines.contract import Engine
@@ -149,7 +149,7 @@ class GasJobs:
 
     def __post_init__(self) -> None:
         """Begin with none."""
-        self.jobs: list[Job] = []
+        self.jobs: list[Job | Flow] = []
         self.made: dict[str, dict[str, Any]] = {}
 
     def outputs(self, references: Sequence[Reference]) -> dict[str, dict[str, Any]]:
@@ -163,7 +163,9 @@ class GasJobs:
         gas = molecule(reference.name)
         moments = moments_for(self.engine, gas.moments_muB)
         maker = self.engine.relax_maker("fixed", **self.relax)
-        relax = self._add(maker.make(gas.boxed(), magnetic_moments=moments), gas.name)
+        relax = maker.make(gas.boxed(), magnetic_moments=moments)
+        relax.name = f"relax {gas.name}"
+        self.jobs.append(relax)
         if not self.vibrating:
             return {"relaxed": relax.output, "vibrations": None}
         relaxed: Any = relax.output
@@ -176,18 +178,9 @@ class GasJobs:
 
     def _crystal(self, reference: Reference) -> dict[str, Any]:
         crystal = as_host(hosts.load(reference.name))
-        cell = relax_host(self.engine, crystal, "relax", self.relax)
-        cell.name = f"relax cell of {reference.name}"
-        self.jobs.append(cell)
-        relaxed: Any = cell.output
-        maker = self.engine.relax_maker("fixed", **self.relax)
-        settled = self._add(maker.make(relaxed.structure), reference.name)
-        return {"relaxed": settled.output, "vibrations": None}
-
-    def _add(self, job: Job, name: str) -> Job:
-        job.name = f"relax {name}"
-        self.jobs.append(job)
-        return job
+        jobs = relax_crystal(self.engine, crystal, reference.name, relax=self.relax)
+        self.jobs += jobs
+        return {"relaxed": jobs[-1].output, "vibrations": None}
 
 
 def gas_notes(engine: Engine, references: Sequence[Reference]) -> list[str]:

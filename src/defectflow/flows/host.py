@@ -5,26 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
+from jobflow import Flow, job
 
+from defectflow.documents import RelaxDocument
 from defectflow.documents.base import content_key
 from defectflow.engines.contract import Capability
 from defectflow.engines.electrons import vacuum_axes
-from defectflow.errors import EngineError
+from defectflow.errors import EngineError, RecipeError, StructureError
 from defectflow.structures.hosts import Host
 from defectflow.structures.layers import is_layered
 from defectflow.structures.supercells import nearest_image_distance_A, supercell_matrix
-from defectflow.structures.surroundings import has_healed
+from defectflow.structures.surroundings import left_of_defect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobflow.core.job import Job
+    from jobflow import Job
     from pymatgen.core import Structure
 
-    from defectflow.documents import RelaxDocument
     from defectflow.engines.contract import Engine, FreeCell
 
 HostCell = Literal["keep", "relax", "scale"]
+#: Kinds of generated cells that are defined by their lattice alone.
+_STRAINED: Final = {"strain", "dislocation_strain"}
 _FREE: Final[dict[HostCell, FreeCell]] = {"keep": "fixed", "relax": "relax", "scale": "scale"}
 
 
@@ -57,11 +60,75 @@ def about(host: Host) -> dict[str, Any]:
 
 def relax_host(
     engine: Engine, host: Host, host_cell: HostCell, relax: dict[str, Any] | None = None
-) -> Job:
-    """Return the job that relaxes the host: its atoms, and its cell as far as asked."""
+) -> Job | Flow:
+    """Return what relaxes the host: its atoms, and its cell as far as asked.
+
+    Of a host that was generated with a defect the output is there only if that has outlived it.
+
+    Raises
+    ------
+    RecipeError
+        If the host is strained and its cell free.
+    """
+    if host_cell != "keep" and host.generated and host.generated.kind in _STRAINED:
+        message = (
+            f"host {host.name}: is strained, and a free cell (`host_cell: {host_cell}`) would not "
+            "stay so; give `host_cell: keep`"
+        )
+        raise RecipeError(message)
     made = engine.relax_maker(_FREE[host_cell], **(relax or {})).make(host.structure)
     made.name = "relax host"
-    return made
+    if host.parent is None:
+        return made
+    kept = still_defective(made.output, host.name, host.structure, host.parent.structure)
+    kept.name = "look for the host's defect"
+    return Flow([made, kept], output=kept.output, name=made.name)
+
+
+def relax_crystal(
+    engine: Engine,
+    crystal: Host,
+    name: str,
+    host_cell: HostCell = "relax",
+    relax: dict[str, Any] | None = None,
+) -> list[Job | Flow]:
+    """Return the jobs that relax a crystal whose energy counts; the last one has the cell fixed.
+
+    A cell is relaxed with more plane waves than supercells are: an energy at those must not be
+    mixed with theirs.
+    """
+    cell = relax_host(engine, crystal, host_cell, relax)
+    cell.name = f"relax cell of {name}"
+    relaxed: Any = cell.output
+    settled = engine.relax_maker("fixed", **(relax or {})).make(relaxed.structure)
+    settled.name = f"relax {name}"
+    return [cell, settled]
+
+
+@job(output_schema=RelaxDocument)
+def still_defective(
+    relaxed: RelaxDocument, name: str, generated: Structure, crystal: Structure
+) -> RelaxDocument:
+    """Return the relaxed host.
+
+    Raises
+    ------
+    StructureError
+        If its defect is gone: all that follows would be of the crystal.
+    """
+    left = left_of_defect(generated, relaxed.structure, crystal)
+    if left == "defect":
+        return relaxed
+    became = {
+        "nothing": "relaxing made a perfect crystal of it; nothing is left of its defect",
+        "faults": "after relaxing all atoms have the first neighbours of the crystal; of its "
+        "defect stacking faults are left at most",
+    }
+    message = (
+        f"{name}: {became[left]}. Keep the shape of its cell (`host_cell: keep`), or take a "
+        "larger cell or another engine"
+    )
+    raise StructureError(message)
 
 
 def chosen_supercell(
@@ -100,28 +167,6 @@ def cautions(engine: Engine, host: Structure) -> tuple[str, ...]:
             "correction: the distance of its layers, and what depends on it, is unreliable"
         )
     return tuple(notes)
-
-
-def with_defect(host: Host) -> list[Structure]:
-    """Return the cell of a generated host and its perfect crystal; nothing for a crystal."""
-    return [host.structure, host.parent.structure] if host.parent else []
-
-
-def healed_note(name: str, generated: Sequence[Structure], relaxed: Structure) -> tuple[str, ...]:
-    """Return what to say if the defect of a host is gone after relaxing.
-
-    Parameters
-    ----------
-    generated
-        As `with_defect` returns them.
-    """
-    if not generated or not has_healed(generated[0], relaxed, generated[1]):
-        return ()
-    note = (
-        f"{name}: relaxing made a perfect crystal of it; nothing is left of its defect, and the "
-        "numbers are those of the crystal: take a larger cell or another engine"
-    )
-    return (note,)
 
 
 def molecule_cautions(engine: Engine, molecule: str, *, magnetic: bool) -> tuple[str, ...]:

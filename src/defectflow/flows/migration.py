@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from jobflow import Flow, Maker, Response, job
-from pymatgen.core import Element, Structure
 
 from defectflow.documents import (
     BandDocument,
@@ -26,6 +25,14 @@ from defectflow.flows.barrier import (
     hop_document,
     path_notes,
 )
+from defectflow.flows.host import (
+    HostCell,
+    about,
+    as_host,
+    cell_fields,
+    chosen_supercell,
+    relax_host,
+)
 from defectflow.flows.network import (
     Scene,
     Site,
@@ -38,16 +45,16 @@ from defectflow.flows.network import (
 )
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import heading
-from defectflow.structures.hosts import Host
-from defectflow.structures.supercells import nearest_image_distance_A, supercell_matrix
+from defectflow.structures.cells import require_element
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pymatgen.core import Structure
+
     from defectflow.engines.contract import Engine
     from defectflow.structures.hops import Hop
-
-HostCell = Literal["keep", "relax", "scale"]
+    from defectflow.structures.hosts import Host
 
 
 @dataclass
@@ -131,8 +138,8 @@ class MigrationBarrierMaker(Maker):
         EngineError
             If the engine cannot do what is needed.
         """
-        host = host if isinstance(host, Host) else _unnamed(host)
-        _check_species(species)
+        host = as_host(host)
+        require_element(species)
         sites = distinct_sites(host.structure, species, self.limit, host.sites)
         sites = sites_near_defect(host, sites, self.near_defect_A)
         self.engine.check({*(e.symbol for e in host.structure.elements), species})
@@ -140,10 +147,8 @@ class MigrationBarrierMaker(Maker):
         origin = provenance or Provenance.of(
             f"{species} in {host.name}", self.as_dict(), host.structure.as_dict(), species
         )
-        free = {"keep": "fixed", "relax": "relax", "scale": "scale"}[self.host_cell]
-        relaxed = self.engine.relax_maker(free, **self.relax).make(host.structure)  # type: ignore[arg-type]
-        relaxed.name = "relax host"
-        placed = self.relax_sites(relaxed.output, list(sites), species, _about(host), origin)
+        relaxed = relax_host(self.engine, host, self.host_cell, self.relax)
+        placed = self.relax_sites(relaxed.output, list(sites), species, about(host), origin)
         placed.name = "relax sites"
         return Flow([relaxed, placed], output=placed.output, name=origin.recipe)
 
@@ -161,12 +166,8 @@ class MigrationBarrierMaker(Maker):
         provenance: Provenance,
     ) -> Response[Any]:
         """Relax the ion at each distinct site of the relaxed host's supercell."""
-        matrix = (
-            supercell_matrix(host.structure, self.min_image_distance_A)
-            if self.supercell is None
-            else np.array(self.supercell)
-        )
-        scene = Scene(host.structure, matrix.tolist(), species, self.limit)
+        matrix = chosen_supercell(host.structure, self.supercell, self.min_image_distance_A)
+        scene = Scene(host.structure, matrix, species, self.limit)
         sites = settled_sites(scene, sites)
         stage = scene.stage()
         maker = self.engine.relax_maker("fixed", **self.relax)
@@ -242,7 +243,6 @@ class MigrationBarrierMaker(Maker):
         lowest = min(one.energy_eV for one in relaxed) if self.sites == "all" else None
         outcome = Outcome.of(plans, hops, steps_converged=settled, lowest_eV=lowest)
         walk = Walk(self.attempt_frequency_Hz, self.temperatures_K)
-        lattice = host.structure.lattice.matrix
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
             **cost_of_path(bands, host, *relaxed),
@@ -256,9 +256,7 @@ class MigrationBarrierMaker(Maker):
             spline_barrier_eV=outcome.spline_eV,
             dimensions=outcome.dimensions,
             host_cell=self.host_cell,
-            host_lattice=tuple(map(tuple, lattice.tolist())),
-            supercell_matrix=tuple(map(tuple, scene.matrix)),
-            nearest_image_A=nearest_image_distance_A(np.array(scene.matrix) @ lattice),
+            **cell_fields(host.structure, scene.matrix),
             sites=tuple(sites),
             hops=hops,
             diffusion=walk.document(
@@ -266,22 +264,6 @@ class MigrationBarrierMaker(Maker):
             ),
             notes=(*outcome.notes, *path_notes(self.engine, bands, host.structure)),
         )
-
-
-def _unnamed(structure: Structure) -> Host:
-    formula = structure.composition.reduced_formula
-    return Host(formula, structure, formula, None, (), "", "structure")
-
-
-def _about(host: Host) -> dict[str, Any]:
-    name = host.name if host.parent else host.prototype or host.formula
-    return {"host": name, "host_formula": host.formula, "prototype": host.prototype}
-
-
-def _check_species(species: str) -> None:
-    if not Element.is_valid_symbol(species):
-        message = f"species {species!r} is not an element; give a symbol such as Mg"
-        raise StructureError(message)
 
 
 def _site_documents(

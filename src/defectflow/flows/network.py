@@ -127,19 +127,26 @@ def _occupied_sites(host: Structure, species: str) -> tuple[Site, ...]:
 
 
 def settled_sites(scene: Scene, sites: Sequence[Site]) -> list[Site]:
-    """Return sites where their ions are in the relaxed host; voids stay where they are.
+    """Return the distinct sites where their ions are in the relaxed host; voids stay.
 
     At a grain boundary an ion moves by half an Å when the host relaxes: the places of before are
-    then no places of ions, and no operation of the host leads from one to another.
+    then no places of ions, and no operation of the host leads from one to another. Where the host
+    has become more symmetric, one is left of sites that are now alike.
     """
-    if scene.limit != "discharged":
-        return list(sites)
+    lattice = scene.host.lattice
     ions = np.array([one.frac_coords for one in scene.host if one.species_string == scene.species])
-    found = []
+    found: list[Site] = []
+    covered = np.empty((0, 3))
     for site in sites:
-        nearest = scene.host.lattice.get_all_distances(site.frac_coords, ions)[0].argmin()
-        moved = replace(site, frac_coords=[float(x) for x in ions[nearest]])
-        found.append(replace(moved, multiplicity=len(scene.orbit(moved))))
+        place = np.array(site.frac_coords)
+        if scene.limit == "discharged":
+            place = ions[lattice.get_all_distances(place, ions)[0].argmin()]
+        if len(covered) and lattice.get_all_distances(place, covered).min() < SAME_PLACE_A:
+            continue
+        moved = replace(site, frac_coords=[float(x) for x in place])
+        members = scene.orbit(moved)
+        found.append(replace(moved, multiplicity=len(members)))
+        covered = np.vstack([covered, members])
     return found
 
 

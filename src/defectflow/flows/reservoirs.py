@@ -11,14 +11,14 @@ from pymatgen.core.composition import Composition
 from defectflow.analysis.stability import Limit, Phase, extreme, stability_limits
 from defectflow.documents import ChemicalPotential, PotentialLimit, RelaxDocument
 from defectflow.errors import RecipeError, StructureError, did_you_mean
-from defectflow.flows.host import as_host, molecule_cautions, moments_for, relax_host
+from defectflow.flows.host import as_host, molecule_cautions, moments_for, relax_crystal
 from defectflow.structures import hosts
 from defectflow.structures.molecules import STANDARD_STATES, molecule, molecules
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from jobflow.core.job import Job
+    from jobflow import Flow, Job
     from pymatgen.core import Structure
 
     from defectflow.engines.contract import Engine
@@ -174,26 +174,19 @@ def _through(symbol: str, choice: MeasuredCompound) -> tuple[PhasePlan, Host]:
     return PhasePlan(crystal.name, through=symbol, enthalpy_eV=enthalpy_eV), crystal
 
 
-def phase_jobs(engine: Engine, relax: dict[str, Any], plan: PhasePlan, source: Source) -> list[Job]:
-    """Return the jobs that relax a phase; the last one has the cell fixed.
-
-    A cell is relaxed with more plane waves than the supercells are: an energy at those must not be
-    mixed with theirs.
-    """
-    maker = engine.relax_maker("fixed", **relax)
+def phase_jobs(
+    engine: Engine, relax: dict[str, Any], plan: PhasePlan, source: Source
+) -> list[Job | Flow]:
+    """Return the jobs that relax a phase; the last one has the cell fixed."""
     if plan.gas:
         gas = molecule(plan.name)
+        maker = engine.relax_maker("fixed", **relax)
         boxed = maker.make(gas.boxed(), magnetic_moments=moments_for(engine, gas.moments_muB))
         boxed.name = f"relax {gas.name}"
         return [boxed]
     crystal = as_host(source)  # type: ignore[arg-type] # names were looked up before
     engine.check({element.symbol for element in crystal.structure.elements})
-    cell = relax_host(engine, crystal, "relax", relax)
-    cell.name = f"relax cell of {plan.name}"
-    relaxed: Any = cell.output
-    settled = maker.make(relaxed.structure)
-    settled.name = f"relax {plan.name}"
-    return [cell, settled]
+    return relax_crystal(engine, crystal, plan.name, relax=relax)
 
 
 def _plan(source: Source) -> tuple[PhasePlan, Source]:

@@ -23,7 +23,7 @@ from defectflow.documents import (
     VoltagePoint,
 )
 from defectflow.errors import RecipeError, StructureError
-from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_crystal
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.reservoirs import PhasePlan, Reservoirs, phase_jobs, phases_for
 from defectflow.flows.results import cost, heading
@@ -32,7 +32,7 @@ from defectflow.structures.electrodes import Electrode, electrodes
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from jobflow.core.job import Job
+    from jobflow import Job
     from pymatgen.core import Structure
 
     from defectflow.engines.contract import Engine
@@ -111,24 +111,16 @@ class IntercalationVoltageMaker(Maker):
         self.engine.check({e.symbol for one in named for e in one.structure.elements} | {ion})
         reservoirs = Reservoirs({ion: metal} if metal is not None else {})
         ((plan, source),) = phases_for(_elsewhere(named, ion), {ion}, reservoirs).values()
-        jobs: list[Job] = []
+        jobs: list[Job | Flow] = []
         ends = []
         for one in named:
-            jobs += self._relaxed(one)
+            jobs += relax_crystal(self.engine, one, one.name, self.host_cell, self.relax)
             ends.append(jobs[-1].output)
         jobs += phase_jobs(self.engine, self.relax, plan, source)
         scene = self._scene(named, found, plan, ion, ion_charge, provenance)
         last = self.conclude(ends, jobs[-1].output, scene)
         last.name = "voltage"
         return Flow([*jobs, last], output=last.output, name=scene.provenance.recipe)
-
-    def _relaxed(self, crystal: Host) -> list[Job]:
-        cell = relax_host(self.engine, crystal, self.host_cell, self.relax)
-        cell.name = f"relax cell of {crystal.name}"
-        relaxed: Any = cell.output
-        settled = self.engine.relax_maker("fixed", **self.relax).make(relaxed.structure)
-        settled.name = f"relax {crystal.name}"
-        return [cell, settled]
 
     def _scene(
         self,

@@ -12,11 +12,11 @@ from defectflow.errors import StructureError
 from defectflow.structures.cells import Cell, insertion, require_element, site_change
 from defectflow.structures.placements import shortest_distance_A
 from defectflow.structures.points import atom_orbits, require_present
+from defectflow.structures.standard_cells import standard_vectors
 from defectflow.structures.symmetry import (
     SYMPREC_A,
     cartesian_rotations,
     nearest_places,
-    operations,
     primitive,
     symmetry_maps,
 )
@@ -129,7 +129,7 @@ def _directions(
     cell: Structure, families: Sequence[str], symprec: float
 ) -> list[tuple[str, np.ndarray]]:
     """Return names and Cartesian unit vectors of directions of the conventional cell."""
-    conventional = _conventional(cell, symprec)
+    conventional, _ = standard_vectors(cell, symprec)
     found = []
     for indices in sorted(itertools.product((1, 0, -1), repeat=3), key=_simple):
         family = "".join(str(one) for one in sorted(map(abs, indices), reverse=True))
@@ -142,22 +142,6 @@ def _directions(
 
 def _simple(indices: tuple[int, ...]) -> tuple[int, ...]:
     return (sum(map(abs, indices)), *(-one for one in indices))
-
-
-def _conventional(cell: Structure, symprec: float) -> np.ndarray:
-    """Return the vectors (rows, Å) of spglib's standard cell, in the frame of `cell`."""
-    import spglib
-
-    dataset = spglib.get_symmetry_dataset(
-        (cell.lattice.matrix.tolist(), cell.frac_coords.tolist(), list(cell.atomic_numbers)),
-        symprec=symprec,
-    )
-    if dataset is None:
-        operations(cell, symprec)  # says what is wrong
-        return np.asarray(cell.lattice.matrix)
-    # (a b c) = (a_s b_s c_s) P with vectors as columns.
-    vectors: np.ndarray = np.linalg.inv(dataset.transformation_matrix).T @ cell.lattice.matrix
-    return vectors
 
 
 def _turns(cell: Structure, place_A: np.ndarray, maps: Sequence[SymmetryMap]) -> np.ndarray:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.cells import frac_tuple
 from defectflow.structures.sites import InsertionSite
-from defectflow.structures.symmetry import orbit, primitive, primitive_cells
+from defectflow.structures.standard_cells import symmetric_primitive
+from defectflow.structures.symmetry import orbit, primitive_cells
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -98,7 +99,7 @@ class Host:
         >>> len(spinel.structure), len(spinel.in_primitive_cell().structure)
         (48, 12)
         """
-        cell, lattice = primitive(self.structure), self.structure.lattice
+        cell, lattice = symmetric_primitive(self.structure), self.structure.lattice
         sites = []
         for site in self.sites:
             place = cell.lattice.get_fractional_coords(

@@ -91,9 +91,6 @@ def primitive_cells(structure: Structure, symprec: float = SYMPREC_A) -> int:
 
 def primitive(structure: Structure, symprec: float = SYMPREC_A) -> Structure:
     """Return the primitive cell on short lattice vectors, in the Cartesian frame of `structure`."""
-    from pymatgen.core.lattice import Lattice
-    from pymatgen.core.structure import Structure
-
     rotations, translations = operations(structure, symprec)
     inner = translations[np.all(rotations == np.eye(3, dtype=int), axis=(1, 2))]
     short = reduction(structure.lattice.matrix)
@@ -107,7 +104,15 @@ def primitive(structure: Structure, symprec: float = SYMPREC_A) -> Structure:
             chosen.append(vector)
         if len(chosen) == len(basis):
             break
-    lattice = Lattice(chosen if np.linalg.det(chosen) > 0 else -np.array(chosen))
+    return in_cell(structure, chosen if np.linalg.det(chosen) > 0 else -np.array(chosen))
+
+
+def in_cell(structure: Structure, vectors: np.ndarray | Sequence[np.ndarray]) -> Structure:
+    """Return a crystal in another cell of it, with these rows as vectors, in the same frame."""
+    from pymatgen.core.lattice import Lattice
+    from pymatgen.core.structure import Structure
+
+    lattice = Lattice(vectors)
     coords = wrapped(lattice.get_fractional_coords(structure.cart_coords))
     labels = clusters(coords, lattice.matrix, SAME_PLACE_A)
     _, first = np.unique(labels, return_index=True)
