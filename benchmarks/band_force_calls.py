@@ -6,10 +6,11 @@
 For each published hop both roads start from the published end points: relax the ends to the same
 force, interpolate with IDPP, relax as many images to the same force on the climbing image. Every
 evaluation of CHGNet is counted where it happens, in its calculator. atomate2's road is its
-ForceFieldRelaxMaker for each end and its ForceFieldNebFromImagesMaker on its IDPP images, with its
-DEFAULT_NEB_KWARGS (climbing, improved tangent) passed on, which the maker by itself does not do: it
-would not climb. (Its ForceFieldNebFromEndpointsMaker would be the direct peer, but in 0.1.5 its
-`make` takes images and neither relaxes nor interpolates.)
+ForceFieldRelaxMaker for each end (brought into one cell by us: it refuses two) and its
+ForceFieldNebFromImagesMaker on its IDPP images, with its DEFAULT_NEB_KWARGS (climbing, improved
+tangent) passed on, which the maker by itself does not do: it would not climb. (Its
+ForceFieldNebFromEndpointsMaker would be the direct peer, but in 0.1.5 its `make` takes images and
+neither relaxes nor interpolates.)
 
 Written to results/band_force_calls.json: calls, barriers, ratio; a row counts as equal if the two
 barriers agree within 10 meV.
@@ -40,6 +41,7 @@ from defectflow.engines.registry import engine
 from defectflow.flows import EndpointsBarrierMaker, Provenance
 from defectflow.launch import run_flow
 from defectflow.store import open_store
+from defectflow.structures.endpoints import common_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,8 +112,8 @@ def peers(
     """Run atomate2's road with the same number of images."""
     shared = {**force_field.named(), "relax_kwargs": {"fmax": END_FMAX}}
     ends = [
-        ForceFieldRelaxMaker(**shared, relax_cell=False, steps=500).make(structure(hop[name]))
-        for name in ("initial", "final")
+        ForceFieldRelaxMaker(**shared, relax_cell=False, steps=500).make(end)
+        for end in common_cell(structure(hop["initial"]), structure(hop["final"]))[:2]
     ]
     path = get_images_from_endpoints(
         [end.output.structure for end in ends], images, interpolation_method="IDPP"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pymatgen.core import Lattice
 
 from defectflow.errors import StructureError
 from defectflow.recipes.kinds.lines import Dislocation
@@ -99,3 +100,7 @@ def test_lines_that_left_faults_are_noticed(edge):
     assert left_of_defect(edge.structure, fault.structure, COPPER) == "faults"
     assert left_of_defect(fault.structure, fault.structure, COPPER) == "defect"
     assert left_of_defect(fault.structure, COPPER, COPPER) == "nothing"
+    sheared = COPPER.copy()
+    sheared.lattice = Lattice(COPPER.lattice.matrix @ [[1, 0, 0.1], [0, 1, 0], [0, 0, 1]])
+    assert left_of_defect(edge.structure, sheared, COPPER) == "faults"
+    assert left_of_defect(sheared, sheared, COPPER) == "defect"

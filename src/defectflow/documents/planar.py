@@ -22,7 +22,9 @@ class PlanarCandidate(Document):
     screened_mJ_per_m2
         Before any relaxation; None where that was not computed.
     energy_mJ_per_m2
-        None where it was left out or did not converge.
+        None where it was left out, did not converge, or relaxing left nothing of the defect.
+    left
+        What relaxing has left: the ``defect``, stacking ``faults`` at most, or ``nothing``.
     """
 
     name: str
@@ -32,6 +34,7 @@ class PlanarCandidate(Document):
     equivalent: bool
     screened_mJ_per_m2: float | None = None
     energy_mJ_per_m2: float | None = None
+    left: Literal["defect", "faults", "nothing"] = "defect"
     relaxed: RelaxDocument | None = None
 
 

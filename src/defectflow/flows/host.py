@@ -121,8 +121,8 @@ def still_defective(
         return relaxed
     became = {
         "nothing": "relaxing made a perfect crystal of it; nothing is left of its defect",
-        "faults": "after relaxing all atoms have the first neighbours of the crystal; of its "
-        "defect stacking faults are left at most",
+        "faults": "after relaxing the first neighbours of all atoms are alike; of its defect "
+        "stacking faults are left at most",
     }
     message = (
         f"{name}: {became[left]}. Keep the shape of its cell (`host_cell: keep`), or take a "

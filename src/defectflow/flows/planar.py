@@ -16,6 +16,7 @@ from defectflow.flows.host import HostCell, about, cautions, checked_host, one_e
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.structures.planar import planar_cells
+from defectflow.structures.surroundings import left_of_defect
 from defectflow.units import MJ_PER_M2_PER_EV_A2
 
 if TYPE_CHECKING:
@@ -216,11 +217,12 @@ class PlanarEnergyMaker(Maker):
         ]
         done = [one for one in found if one.energy_mJ_per_m2 is not None]
         settled = scene.host.converged and known[0].converged and bool(done)
+        notes = (*scene.about["notes"], *_gone(found))
         best = min(done, key=lambda one: one.energy_mJ_per_m2 or 0.0) if done else found[0]
         return PlanarEnergyDocument(
             **heading(self.engine, scene.provenance),
             **cost(scene.host, *known, *relaxed.values(), *built.values()),
-            **{**scene.about, "notes": (*scene.about["notes"], *_remarks(best, known[0]))},
+            **{**scene.about, "notes": (*notes, *_remarks(best, known[0]))},
             quantity=self.quantity,
             defect=best.name,
             species=element_of(scene.host.structure),
@@ -261,7 +263,8 @@ def _candidate(
     crystals: Sequence[RelaxDocument],
 ) -> PlanarCandidate:
     planar = _planar(cell)
-    good = step is not None and step.converged
+    left = left_of_defect(cell.structure, step.structure, cell.pristine) if step else "defect"
+    good = step is not None and step.converged and left == "defect"
     return PlanarCandidate(
         name=cell.name,
         said=planar.said,
@@ -270,6 +273,7 @@ def _candidate(
         equivalent=planar.equivalent,
         screened_mJ_per_m2=energy_mJ_per_m2(cell, built, crystals[-1]) if built else None,
         energy_mJ_per_m2=energy_mJ_per_m2(cell, step, crystals[0]) if step and good else None,
+        left=left,
         relaxed=step,
     )
 
@@ -278,6 +282,16 @@ def element_of(structure: Structure) -> str:
     """Return the element of an elementary crystal; nothing for a compound."""
     symbols = {element.symbol for element in structure.elements}
     return symbols.pop() if len(symbols) == 1 else ""
+
+
+def _gone(found: Sequence[PlanarCandidate]) -> list[str]:
+    """Say which candidates have lost their defect."""
+    became = {"nothing": "a perfect crystal", "faults": "a crystal with stacking faults at most"}
+    return [
+        f"{one.name}: relaxing made {became[one.left]} of it; it does not count"
+        for one in found
+        if one.left != "defect"
+    ]
 
 
 def _remarks(best: PlanarCandidate, crystal: RelaxDocument) -> list[str]:

@@ -18,8 +18,8 @@ _REACH: Final = 1.8
 _FIRST: Final = 1.2
 #: Relative difference of a distance from which surroundings are others.
 _OTHER: Final = 0.04
-#: First neighbours that differ by less are those of the crystal: wide cores of dislocations stretch
-#: them by 5 %.
+#: First neighbours of all atoms are as near to the crystal's if they differ by less: wide cores of
+#: dislocations stretch them by 5 %.
 _SAME_FIRST: Final = 0.02
 
 
@@ -73,19 +73,18 @@ def left_of_defect(
 ) -> Literal["defect", "faults", "nothing"]:
     """Return what has become of the defect of a cell, e.g. by relaxing.
 
-    ``faults`` if atoms had other first neighbours than in the crystal and none has any more: of
-    a boundary or a dislocation stacking faults are left at most, as where partial dislocations ran
-    into those of the other line. Lengths are compared after the cell is scaled to the volume per
-    atom of the crystal, whose constants may be others with the engine that relaxed.
+    ``faults`` if some atoms had other first neighbours than in the crystal, and now those of all
+    are as near to the crystal's: of a boundary or a dislocation stacking faults are left at most,
+    as where partial dislocations ran into those of the other line, and in a cell of fixed shape the
+    strain that the lines had undone. Lengths are compared after the cell is scaled to the volume
+    per atom that it had, as the engine that relaxed may have other lattice constants.
     """
     scaled = after.copy()
-    scaled.scale_lattice(len(after) * crystal.volume / len(crystal))
+    scaled.scale_lattice(len(after) * before.volume / len(before))
     if len(strange_atoms(before, crystal)) and not len(strange_atoms(scaled, crystal)):
         return "nothing"
-    if strangeness(before, crystal, first=True).max() < _OTHER:
-        return "defect"
-    same = strangeness(scaled, crystal, first=True).max() < _SAME_FIRST
-    return "faults" if same else "defect"
+    first, last = (np.ptp(strangeness(one, crystal, first=True)) for one in (before, scaled))
+    return "faults" if first >= _OTHER and last < _SAME_FIRST else "defect"
 
 
 def distances_from_defect_A(
