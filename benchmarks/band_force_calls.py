@@ -41,7 +41,7 @@ from defectflow.engines.registry import engine
 from defectflow.flows import EndpointsBarrierMaker, Provenance
 from defectflow.launch import run_flow
 from defectflow.store import open_store
-from defectflow.structures.endpoints import common_cell
+from defectflow.structures.bands import common_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

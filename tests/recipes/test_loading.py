@@ -134,7 +134,7 @@ def test_incomplete_recipes(tmp_path: Path, text: str, said: str) -> None:
         ("prototype: fcc-Al", "prototype: fcc-Am", "did you mean"),
         ("prototype: fcc-Al", "file: nowhere.cif", "nowhere.cif"),
         ("engine: emt", "engine: sevenet", "did you mean sevennet"),
-        ("species: Al", "species: Alu", "'Alu' is not an element"),
+        ("species: Al", "species: Alu", "'Alu': not a chemical element; did you mean Au or Al"),
     ],
 )
 def test_what_building_finds(tmp_path: Path, old: str, new: str, said: str) -> None:
