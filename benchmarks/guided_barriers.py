@@ -157,18 +157,19 @@ def print_table(rows: list[dict[str, Any]]) -> None:
                 if same:
                     ratios[path].append(ratio)
         print(line)
+    whole = sum("calls" in row["atomate2"] for row in rows)
     for path, found in ratios.items():
         if found:
             mean = math.exp(sum(map(math.log, found)) / len(found))
             print(
-                f"{path}: {len(found)} of {len(rows)} hops within {1000 * AGREE_EV[path]:.0f} meV, "
+                f"{path}: {len(found)} of {whole} hops within {1000 * AGREE_EV[path]:.0f} meV, "
                 f"geometric mean of the ratio {mean:.1f}"
             )
 
 
 def _shown(road: dict[str, Any]) -> str:
     if "calls" not in road:
-        return "failed"
+        return "no result"
     mark = "" if road.get("converged", True) else " not converged"
     return f"{road['barrier_eV']:.3f} eV {road['calls']:4d} calls{mark}"
 
