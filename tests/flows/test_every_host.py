@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from defectflow.documents import RelaxDocument
-from defectflow.engines.registry import engine
 from defectflow.flows.network import Scene, distinct_sites, hops_among, waypoints
 from defectflow.structures import hosts, supercell_matrix
 from defectflow.structures.bands import check_band, interpolate, moving_atom, unwrapped
@@ -41,25 +39,8 @@ CASES = [
 ]
 
 
-def as_if_relaxed(structure: object) -> RelaxDocument:
-    """Return a document of a structure that did not move."""
-    return RelaxDocument(
-        structure=structure,
-        energy_eV=0.0,
-        forces_eV_per_A=((0.0, 0.0, 0.0),) * len(structure),
-        fmax_eV_per_A=0.0,
-        force_threshold_eV_per_A=0.05,
-        converged=True,
-        steps=0,
-        force_calls=0,
-        wall_time_s=0.0,
-        cell="fixed",
-        engine=engine("emt").stamp(),
-    )
-
-
 @pytest.mark.parametrize(("name", "ion", "limit"), CASES)
-def test_bands_can_be_made(name, ion, limit):
+def test_bands_can_be_made(name, ion, limit, unmoved):
     host = hosts.load(name)
     matrix = supercell_matrix(host.structure)
     scene = Scene(host.structure, matrix.tolist(), ion, limit)
@@ -80,7 +61,7 @@ def test_bands_can_be_made(name, ion, limit):
         assert atom == len(initial) - 1
         assert np.linalg.norm(travelled[atom]) == pytest.approx(hop.distance_A, abs=0.02)
         assert np.abs(np.delete(travelled, atom, axis=0)).max() < 0.02
-        documents = [as_if_relaxed(state) for state in ideal]
+        documents = [unmoved(state) for state in ideal]
         through = waypoints(scene, sites[0], sites, documents, hop)
         for waypoint in (None, *through.values()):
             check_band(interpolate(initial, final, 5, waypoint=waypoint))

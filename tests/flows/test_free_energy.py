@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from defectflow import hosts
-from defectflow.documents import AdsorptionDocument, RelaxDocument, load_result
+from defectflow.documents import AdsorptionDocument, load_result
 from defectflow.engines import engine
 from defectflow.errors import RecipeError
 from defectflow.flows import AdsorptionMaker, SlabPlan
@@ -141,24 +141,12 @@ def test_carbon_against_either_oxide():
 
 
 @pytest.mark.parametrize("metal", ["Li", "Na", "K"])
-def test_an_alkali_metal_is_counted_against_one_atom_of_its_crystal(metal):
+def test_an_alkali_metal_is_counted_against_one_atom_of_its_crystal(metal, unmoved):
     (one,) = references_of(metal)
     assert (one.name, one.count, one.gas) == (f"bcc-{metal}", 1.0, False)
     cubic = hosts.load(f"bcc-{metal}").structure.to_conventional()
     for crystal in (cubic, cubic.get_primitive_structure()):
-        relaxed = RelaxDocument(
-            structure=crystal,
-            energy_eV=-1.9 * len(crystal),
-            forces_eV_per_A=((0.0, 0.0, 0.0),) * len(crystal),
-            fmax_eV_per_A=0.0,
-            force_threshold_eV_per_A=0.01,
-            converged=True,
-            steps=0,
-            force_calls=1,
-            wall_time_s=0.0,
-            cell="fixed",
-            engine=EMT.stamp(),
-        )
+        relaxed = unmoved(crystal, -1.9 * len(crystal))
         found = reference_document(one, relaxed, None, None)
         assert found.count * found.relaxed.energy_eV == pytest.approx(-1.9)
 

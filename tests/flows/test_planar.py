@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.calculators.eam import EAM as AseEAM  # noqa: N811
 from ase.calculators.emt import EMT
 
-from defectflow.documents import RelaxDocument, load_result
+from defectflow.documents import load_result
 from defectflow.engines import engine
 from defectflow.engines.electrons import kpoint_mesh, shared_spacing
 from defectflow.errors import RecipeError, StructureError
@@ -354,7 +354,7 @@ def test_cells_that_are_too_different_keep_their_spacing():
     assert shared_spacing([crystal, long], {"fmax_eV_per_A": 0.05}) == {}
 
 
-def test_a_cell_that_lost_its_twins_does_not_count():
+def test_a_cell_that_lost_its_twins_does_not_count(unmoved):
     """As if relaxing had made the crystal of it: its energy is zero, and no twin's."""
     copper = hosts.load("fcc-Cu")
     plan = PlanarPlan("twin", {"miller": [1, 1, 1], "min_thickness_A": 6})
@@ -371,20 +371,3 @@ def test_a_cell_that_lost_its_twins_does_not_count():
     assert [one.candidates[0].left for one in found] == ["defect", "nothing"]
     assert "made a perfect crystal of it; it does not count" in found[1].notes[0]
     assert not found[1].converged
-
-
-def unmoved(structure):
-    """Return a document of a structure that did not move, of no energy."""
-    return RelaxDocument(
-        structure=structure,
-        energy_eV=0.0,
-        forces_eV_per_A=((0.0, 0.0, 0.0),) * len(structure),
-        fmax_eV_per_A=0.0,
-        force_threshold_eV_per_A=0.05,
-        converged=True,
-        steps=0,
-        force_calls=0,
-        wall_time_s=0.0,
-        cell="fixed",
-        engine=engine("emt").stamp(),
-    )

@@ -309,6 +309,6 @@ engine: emt
         summary = run_flow(build(recipe(tmp_path, text)), store, root=tmp_path)
         found = store.find(quantity="defect_formation_energy")
     assert summary.state == "failed"
-    assert "stacking faults are left at most" in str(summary.failures[0].error)
+    assert "a crystal with stacking faults at most" in str(summary.failures[0].error)
     assert "`host_cell: keep`" in str(summary.failures[0].error)
     assert not found

@@ -6,6 +6,7 @@ from typing import Literal
 
 from defectflow.documents.base import Document, ResultDocument
 from defectflow.documents.steps import RelaxDocument, Vector
+from defectflow.structures.surroundings import Left
 
 HostCell = Literal["keep", "relax", "scale"]
 
@@ -34,7 +35,7 @@ class PlanarCandidate(Document):
     equivalent: bool
     screened_mJ_per_m2: float | None = None
     energy_mJ_per_m2: float | None = None
-    left: Literal["defect", "faults", "nothing"] = "defect"
+    left: Left = "defect"
     relaxed: RelaxDocument | None = None
 
 

@@ -15,7 +15,7 @@ from defectflow.errors import EngineError, RecipeError, StructureError
 from defectflow.structures.hosts import Host
 from defectflow.structures.layers import is_layered
 from defectflow.structures.supercells import nearest_image_distance_A, supercell_matrix
-from defectflow.structures.surroundings import left_of_defect
+from defectflow.structures.surroundings import BECAME, left_of_defect
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,14 +119,9 @@ def still_defective(
     left = left_of_defect(generated, relaxed.structure, crystal)
     if left == "defect":
         return relaxed
-    became = {
-        "nothing": "relaxing made a perfect crystal of it; nothing is left of its defect",
-        "faults": "after relaxing the first neighbours of all atoms are alike; of its defect "
-        "stacking faults are left at most",
-    }
     message = (
-        f"{name}: {became[left]}. Keep the shape of its cell (`host_cell: keep`), or take a "
-        "larger cell or another engine"
+        f"{name}: relaxing made {BECAME[left]} of it: keep the shape of its cell "
+        "(`host_cell: keep`), or take a larger cell or another engine"
     )
     raise StructureError(message)
 

@@ -16,7 +16,7 @@ from defectflow.flows.host import HostCell, about, cautions, checked_host, one_e
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.structures.planar import planar_cells
-from defectflow.structures.surroundings import left_of_defect
+from defectflow.structures.surroundings import BECAME, left_of_defect
 from defectflow.units import MJ_PER_M2_PER_EV_A2
 
 if TYPE_CHECKING:
@@ -286,9 +286,8 @@ def element_of(structure: Structure) -> str:
 
 def _gone(found: Sequence[PlanarCandidate]) -> list[str]:
     """Say which candidates have lost their defect."""
-    became = {"nothing": "a perfect crystal", "faults": "a crystal with stacking faults at most"}
     return [
-        f"{one.name}: relaxing made {became[one.left]} of it; it does not count"
+        f"{one.name}: relaxing made {BECAME[one.left]} of it; it does not count"
         for one in found
         if one.left != "defect"
     ]

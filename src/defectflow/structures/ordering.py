@@ -16,7 +16,7 @@ import numpy as np
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.cells import Cell, require_element, site_change
 from defectflow.structures.colourings import Pool, colourings, number_of_colourings
-from defectflow.structures.symmetry import SYMPREC_A, symmetry_maps
+from defectflow.structures.symmetry import SYMPREC_A, found_by, symmetry_maps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -112,15 +112,7 @@ def space_group_of(structure: Structure, symprec: float = SYMPREC_A) -> tuple[st
     """Return the Hermann-Mauguin symbol and the number of a crystal's space group."""
     import spglib
 
-    cell = (
-        structure.lattice.matrix.tolist(),
-        structure.frac_coords.tolist(),
-        list(structure.atomic_numbers),
-    )
-    dataset = spglib.get_symmetry_dataset(cell, symprec=symprec)
-    if dataset is None:
-        message = f"{structure.reduced_formula}: no space group found; look for overlapping atoms"
-        raise StructureError(message)
+    dataset = found_by(spglib.get_symmetry_dataset, structure, symprec)
     return str(dataset.international), int(dataset.number)
 
 

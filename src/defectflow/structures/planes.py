@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from defectflow.errors import StructureError
-from defectflow.structures.symmetry import SYMPREC_A, cartesian_rotations, operations, primitive
+from defectflow.structures.symmetry import (
+    SYMPREC_A,
+    cartesian_rotations,
+    found_by,
+    operations,
+    primitive,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -274,17 +280,7 @@ def standard_cell(structure: Structure) -> Structure:
     from pymatgen.core.periodic_table import Element
     from pymatgen.core.structure import Structure
 
-    cell = (
-        structure.lattice.matrix.tolist(),
-        structure.frac_coords.tolist(),
-        list(structure.atomic_numbers),
-    )
-    operations(structure)  # says what is wrong where no symmetry is found
-    found = spglib.standardize_cell(cell, to_primitive=False, no_idealize=False, symprec=SYMPREC_A)
-    if found is None:
-        message = f"{structure.reduced_formula}: no standard cell found; remove overlapping atoms"
-        raise StructureError(message)
-    lattice, coords, numbers = found
+    lattice, coords, numbers = found_by(spglib.standardize_cell, structure)
     return Structure(lattice, [Element.from_Z(int(one)) for one in numbers], coords)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from defectflow.structures.symmetry import SYMPREC_A, in_cell, operations, primitive
+from defectflow.structures.symmetry import SYMPREC_A, found_by, in_cell, primitive
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -36,17 +36,7 @@ def standard_vectors(structure: Structure, symprec: float = SYMPREC_A) -> tuple[
     """
     import spglib
 
-    dataset = spglib.get_symmetry_dataset(
-        (
-            structure.lattice.matrix.tolist(),
-            structure.frac_coords.tolist(),
-            list(structure.atomic_numbers),
-        ),
-        symprec=symprec,
-    )
-    if dataset is None:
-        operations(structure, symprec)  # says what is wrong
-        return np.asarray(structure.lattice.matrix), "P"
+    dataset = found_by(spglib.get_symmetry_dataset, structure, symprec)
     # (a b c) = (a_s b_s c_s) P with vectors as columns.
     to_standard = np.linalg.inv(dataset.transformation_matrix).T
     return to_standard @ structure.lattice.matrix, dataset.international[0]

@@ -11,6 +11,14 @@ from defectflow.errors import StructureError
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
+#: What is left of a cell's defect.
+Left = Literal["defect", "faults", "nothing"]
+#: What a cell has become, in words, where its defect is not left.
+BECAME: Final[dict[Left, str]] = {
+    "faults": "a crystal with stacking faults at most",
+    "nothing": "a perfect crystal",
+}
+
 #: Neighbours up to this multiple of the crystal's shortest distance are compared. It has to reach
 #: the third shell of fcc, in which fcc and hcp differ.
 _REACH: Final = 1.8
@@ -39,38 +47,30 @@ def strange_atoms(structure: Structure, crystal: Structure) -> np.ndarray:
     >>> len(strange_atoms(next(named_faults(copper, "intrinsic")).structure, copper))
     4
     """
-    return np.flatnonzero(strangeness(structure, crystal) >= _OTHER)
+    return np.flatnonzero(strangeness(structure, crystal)[0] >= _OTHER)
 
 
-def strangeness(structure: Structure, crystal: Structure, *, first: bool = False) -> np.ndarray:
+def strangeness(structure: Structure, crystal: Structure) -> np.ndarray:
     """Return for each atom by how much its neighbours lie otherwise than in a perfect crystal.
 
-    The largest relative difference of the distances that `strange_atoms` compares, or of those to
-    the `first` neighbours only, against the atom of that element of the crystal to which it is
-    most alike; infinite for an element that the crystal has not.
+    Shape (2, n): the largest relative difference of the distances that `strange_atoms` compares,
+    and of those to the first neighbours only, each against the atom of that element of the crystal
+    to which it is most alike; infinite for an element that the crystal has not.
     """
     reach_A = _REACH * float(crystal.get_neighbor_list(6.0)[3].min())
     usual: dict[str, list[dict[str, np.ndarray]]] = {}
     for site, shells in zip(crystal, _shells(crystal, reach_A), strict=True):
         usual.setdefault(site.specie.symbol, []).append(shells)
     found = _shells(structure, 1.4 * reach_A)
-    return np.array(
-        [
-            min(
-                (
-                    _difference(shells, one, first=first)
-                    for one in usual.get(site.specie.symbol, [])
-                ),
-                default=np.inf,
-            )
-            for site, shells in zip(structure, found, strict=True)
-        ]
-    )
+    nowhere = np.full((1, 2), np.inf)
+    differences = [
+        [_differences(shells, one) for one in usual.get(site.specie.symbol, [])] or nowhere
+        for site, shells in zip(structure, found, strict=True)
+    ]
+    return np.array([np.min(one, axis=0) for one in differences]).T
 
 
-def left_of_defect(
-    before: Structure, after: Structure, crystal: Structure
-) -> Literal["defect", "faults", "nothing"]:
+def left_of_defect(before: Structure, after: Structure, crystal: Structure) -> Left:
     """Return what has become of the defect of a cell, e.g. by relaxing.
 
     ``faults`` if some atoms had other first neighbours than in the crystal, and now those of all
@@ -81,10 +81,11 @@ def left_of_defect(
     """
     scaled = after.copy()
     scaled.scale_lattice(len(after) * before.volume / len(before))
-    if len(strange_atoms(before, crystal)) and not len(strange_atoms(scaled, crystal)):
+    was, now = (strangeness(one, crystal) for one in (before, scaled))
+    if was[0].max() >= _OTHER > now[0].max():
         return "nothing"
-    first, last = (np.ptp(strangeness(one, crystal, first=True)) for one in (before, scaled))
-    return "faults" if first >= _OTHER and last < _SAME_FIRST else "defect"
+    near, now_near = np.ptp(was[1]), np.ptp(now[1])
+    return "faults" if near >= _OTHER and now_near < _SAME_FIRST else "defect"
 
 
 def distances_from_defect_A(
@@ -106,9 +107,10 @@ def distances_from_defect_A(
     StructureError
         If the cell is a perfect crystal.
     """
-    strange = np.minimum(strangeness(structure, crystal, first=True), 1.0)
+    whole, near = strangeness(structure, crystal)
+    strange = np.minimum(near, 1.0)
     if strange.max() < _OTHER:
-        strange = 1.0 * (strangeness(structure, crystal) >= _OTHER)
+        strange = 1.0 * (whole >= _OTHER)
     if strange.max() < _OTHER:
         message = (
             f"{structure.composition.reduced_formula}: all atoms are surrounded as in the crystal; "
@@ -137,22 +139,23 @@ def _shells(structure: Structure, reach_A: float) -> list[dict[str, np.ndarray]]
     return shells
 
 
-def _difference(
-    found: dict[str, np.ndarray], usual: dict[str, np.ndarray], *, first: bool
-) -> float:
-    """Return the largest relative difference of the distances to neighbours, and among these."""
-    largest = 0.0
+def _differences(found: dict[str, np.ndarray], usual: dict[str, np.ndarray]) -> tuple[float, float]:
+    """Return the largest relative differences of the distances to neighbours, and to the first.
+
+    Among all are those between the first neighbours.
+    """
+    whole = first = 0.0
     for symbol, vectors in usual.items():
         here = found.get(symbol, np.empty((0, 3)))[: len(vectors)]
         if len(here) < len(vectors):
-            return 1.0
+            return 1.0, 1.0
         lengths = np.linalg.norm(vectors, axis=1)
         near = int(np.sum(lengths < _FIRST * lengths[0]))
-        seen = near if first else len(lengths)
-        away = _relative(np.linalg.norm(here[:seen], axis=1), lengths[:seen])
-        mutual = 0.0 if first else _relative(_mutual(here[:near]), _mutual(vectors[:near]))
-        largest = max(largest, away, mutual)
-    return largest
+        away = np.abs(np.linalg.norm(here, axis=1) / lengths - 1)
+        mutual = _relative(_mutual(here[:near]), _mutual(vectors[:near]))
+        whole = max(whole, float(away.max()), mutual)
+        first = max(first, float(away[:near].max()))
+    return whole, first
 
 
 def _mutual(vectors: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from defectflow.errors import StructureError
 from defectflow.structures.lattices import reduction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pymatgen.core.structure import Structure
 
@@ -63,6 +63,20 @@ def operations(structure: Structure, symprec: float = SYMPREC_A) -> tuple[np.nda
     """
     import spglib
 
+    found = found_by(spglib.get_symmetry, structure, symprec)
+    return np.asarray(found["rotations"]), np.asarray(found["translations"])
+
+
+def found_by(search: Callable[..., Any], structure: Structure, symprec: float = SYMPREC_A) -> Any:
+    """Return what a function of spglib finds in a crystal.
+
+    Raises
+    ------
+    StructureError
+        If it finds nothing, which happens when atoms overlap.
+    """
+    import spglib
+
     cell = (
         structure.lattice.matrix.tolist(),
         structure.frac_coords.tolist(),
@@ -71,7 +85,7 @@ def operations(structure: Structure, symprec: float = SYMPREC_A) -> tuple[np.nda
     cause: Exception | None = None
     found = None
     try:
-        found = spglib.get_symmetry(cell, symprec=symprec)
+        found = search(cell, symprec=symprec)
     except spglib.SpglibError as error:
         cause = error
     if found is None:
@@ -80,7 +94,7 @@ def operations(structure: Structure, symprec: float = SYMPREC_A) -> tuple[np.nda
             "look for overlapping atoms or change symprec"
         )
         raise StructureError(message) from cause
-    return np.asarray(found["rotations"]), np.asarray(found["translations"])
+    return found
 
 
 def primitive_cells(structure: Structure, symprec: float = SYMPREC_A) -> int:
