@@ -88,7 +88,9 @@ def default_of(key: str, entry: dict[str, Any], model: type[BaseModel] | None) -
     """Return the default of a key as it would be written in a recipe."""
     default = entry.get("default")
     if "default" not in entry and model is not None:
-        made: Any = model.model_fields[key].get_default(call_default_factory=True)
+        made: Any = model.model_fields[key].get_default(
+            call_default_factory=True, validated_data={}
+        )
         default = made.model_dump(exclude_defaults=True) if hasattr(made, "model_dump") else made
     elif "default" not in entry:
         default = {}

@@ -286,6 +286,27 @@ def test_only_sites_near_the_defect_of_the_host(tmp_path):
         build(recipe(tmp_path, formation("{prototype: fcc-Cu}", more="near_defect_A: 2")))
 
 
+@pytest.mark.parametrize(
+    ("cell", "usual"),
+    [
+        ("{kind: grain_boundary, sigma: 5, miller: [3, 1, 0]}", "scale"),
+        (f"{{kind: dislocation, {LINE}}}", "scale"),
+        ("{kind: kink, angle_deg: 11}", "scale"),
+        ("{kind: strain, biaxial: [0.02]}", "keep"),
+        (f"{{kind: dislocation_strain, {LINE}}}", "keep"),
+        ("{kind: twin, miller: [1, 1, 1]}", "relax"),
+        ("null", "relax"),
+    ],
+)
+def test_what_is_relaxed_of_a_host_that_is_not_told(tmp_path, cell, usual):
+    """Boundaries and lines may shear into each other, a strained cell would lose its strain."""
+    text = formation(f"{{prototype: fcc-Cu, cell: {cell}}}")
+    untold = recipe(tmp_path, text.replace("host_cell: keep\n", "")).content
+    assert untold.host_cell == usual
+    told = recipe(tmp_path, text.replace("host_cell: keep", "host_cell: relax")).content
+    assert told.host_cell == "relax"
+
+
 @pytest.mark.parametrize("host_cell", ["relax", "scale"])
 def test_a_strained_crystal_keeps_its_cell(tmp_path, host_cell):
     text = formation("{prototype: fcc-Cu, cell: {kind: strain, uniaxial: [0.02]}}")
@@ -295,7 +316,14 @@ def test_a_strained_crystal_keeps_its_cell(tmp_path, host_cell):
     assert build(recipe(tmp_path, text)).jobs
 
 
-def test_a_host_that_loses_its_defect_has_no_number(tmp_path):
+@pytest.mark.parametrize(
+    ("host_cell", "says"),
+    [
+        ("relax", "keep the shape of its cell (`host_cell: scale`), or take a larger cell"),
+        ("scale", "of it; take a larger cell"),
+    ],
+)
+def test_a_host_that_loses_its_defect_has_no_number(tmp_path, host_cell, says):
     """EMT's partial dislocations meet those of the other line and leave faults behind."""
     text = f"""
 quantity: defect_formation_energy
@@ -303,6 +331,7 @@ host: {{prototype: fcc-Cu, cell: {{kind: dislocation, {LINE}, separation_A: 8}}}
 species: Cu
 near_defect_A: 1.0
 supercell: [1, 1, 1]
+host_cell: {host_cell}
 engine: emt
 """
     with open_store("memory://") as store:
@@ -310,5 +339,5 @@ engine: emt
         found = store.find(quantity="defect_formation_energy")
     assert summary.state == "failed"
     assert "a crystal with stacking faults at most" in str(summary.failures[0].error)
-    assert "`host_cell: keep`" in str(summary.failures[0].error)
+    assert says in str(summary.failures[0].error)
     assert not found

@@ -80,19 +80,22 @@ def _option(name: str, field: FieldInfo) -> click.Option:
         options["metavar"] = None
     else:
         options["type"] = _NUMBERS.get(form, click.STRING)
-    default = None if field.is_required() else field.get_default(call_default_factory=True)
-    if default not in (None, (), {}, True, False):
+    default = None if field.is_required() else _default(field)
+    if not isinstance(default, bool) and default not in (None, (), {}):
         options["help"] += f"  [default: {_shown(default)}]"
     return click.Option([spelling, name], **options)
+
+
+def _default(field: FieldInfo) -> Any:
+    return field.get_default(call_default_factory=True, validated_data={})
 
 
 def _metavar(name: str, field: FieldInfo) -> Any:
     """Return what stands for the value in the help."""
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
     unit = next((shown for suffix, shown in _UNITS.items() if name.endswith(suffix)), None)
-    return (
-        extra.get("metavar") or unit or ("KEY=VALUE" if _form(field.annotation) is dict else None)
-    )
+    pair = "KEY=VALUE" if _form(field.annotation) is dict else None
+    return extra.get("metavar") or unit or pair
 
 
 def _form(annotation: Any) -> Any:

@@ -119,9 +119,11 @@ def still_defective(
     left = left_of_defect(generated, relaxed.structure, crystal)
     if left == "defect":
         return relaxed
+    shape = (
+        "keep the shape of its cell (`host_cell: scale`), or " if relaxed.cell == "relax" else ""
+    )
     message = (
-        f"{name}: relaxing made {BECAME[left]} of it: keep the shape of its cell "
-        "(`host_cell: keep`), or take a larger cell or another engine"
+        f"{name}: relaxing made {BECAME[left]} of it; {shape}take a larger cell or another engine"
     )
     raise StructureError(message)
 

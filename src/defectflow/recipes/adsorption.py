@@ -14,6 +14,7 @@ from defectflow.recipes.parts import (
     HostChoice,
     QuantityRecipe,
     SlabChoice,
+    usual_host_cell,
 )
 from defectflow.recipes.slabs import facet_said, host_to_relax, slab_plan
 
@@ -72,7 +73,7 @@ class SurfaceRecipe(QuantityRecipe):
             "`{C: CO}`; `{O: O2}`, which comes from water and the measured 4.92 eV"
         ),
     )
-    host_cell: HostCell = Field("relax", description=HOST_CELL)
+    host_cell: HostCell = Field(default_factory=usual_host_cell, description=HOST_CELL)
     screen: EngineChoice | None = Field(
         None, description="cheap engine that relaxes all placements first; only the lowest go on"
     )

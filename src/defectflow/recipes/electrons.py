@@ -15,6 +15,7 @@ from defectflow.recipes.parts import (
     QuantityRecipe,
     SlabChoice,
     Supercell,
+    usual_host_cell,
 )
 from defectflow.recipes.slabs import host_to_relax, slab_plan
 
@@ -33,7 +34,7 @@ class CellRecipe(QuantityRecipe):
     strain: float = Field(
         0.0, ge=-0.2, le=0.2, description="equal stretch in the plane of the slab: 0.02 is 2 %"
     )
-    host_cell: HostCell = Field("relax", description=HOST_CELL)
+    host_cell: HostCell = Field(default_factory=usual_host_cell, description=HOST_CELL)
     relax_atoms: bool = Field(
         True, description="relax the atoms of the slab or of the cell with the defect"
     )

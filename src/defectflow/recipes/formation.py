@@ -17,6 +17,7 @@ from defectflow.recipes.parts import (
     QuantityRecipe,
     ReferenceChoice,
     Supercell,
+    usual_host_cell,
 )
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class DefectFormationEnergyRecipe(QuantityRecipe):
         "", description="with `competing_phases`: `O-rich` or `O-poor`, for any element"
     )
     near_defect_A: float = Field(0.0, ge=0, description=NEAR_DEFECT)
-    host_cell: HostCell = Field("relax", description=HOST_CELL)
+    host_cell: HostCell = Field(default_factory=usual_host_cell, description=HOST_CELL)
     supercell: Supercell | None = Field(None, description=SUPERCELL)
     min_image_distance_A: float = Field(
         8.0, gt=0, description="least distance of the defect from its periodic image, Å"

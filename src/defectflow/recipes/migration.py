@@ -18,6 +18,7 @@ from defectflow.recipes.parts import (
     HostChoice,
     QuantityRecipe,
     Supercell,
+    usual_host_cell,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class MigrationBarrierRecipe(QuantityRecipe):
         "charged",
         description="charged: one ion in the empty host; discharged: one vacancy in the full host",
     )
-    host_cell: HostCell = Field("relax", description=HOST_CELL)
+    host_cell: HostCell = Field(default_factory=usual_host_cell, description=HOST_CELL)
     min_image_distance_A: float = Field(
         8.0, gt=0, description="least distance of the ion from its periodic image, Å"
     )

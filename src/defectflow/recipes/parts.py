@@ -14,12 +14,12 @@ from pydantic import (
 
 from defectflow.documents.base import Level
 from defectflow.recipes.defects import Defect
+from defectflow.recipes.kinds.choice import HostCell as HostCell  # noqa: PLC0414 - found here too
 from defectflow.recipes.kinds.choice import Part as Part  # noqa: PLC0414 - other rooms find it here
 
 #: The embedded potential with the smallest error on benchmarks/published_hops.py.
 DEFAULT_ENGINE = "sevennet"
 
-HostCell = Literal["keep", "relax", "scale"]
 _AXES = 3
 
 
@@ -49,7 +49,9 @@ Supercell = Annotated[
 
 HOST_CELL = (
     "cell of the host: as given, relaxed by the engine, or relaxed in volume only; a vacuum is "
-    "kept, so that a slab relaxes in its plane, as a free film does"
+    "kept, so that a slab relaxes in its plane, as a free film does. If left out, a host generated "
+    "with grain boundaries, dislocations or kinks is relaxed in volume only, since in a cell of "
+    "free shape they may heal, and a strained one stays as given"
 )
 NEAR_DEFECT = (
     "of a host with `cell`: only sites this near to its defect, e.g. to the core of its "
@@ -99,6 +101,12 @@ class HostChoice(Part):
     def __str__(self) -> str:
         crystal = self.prototype or str(self.file)
         return f"{crystal} {self.name or self.cell.kind}" if self.cell else crystal
+
+
+def usual_host_cell(given: dict[str, Any]) -> HostCell:
+    """Return what is relaxed of the host's cell where a recipe does not say it."""
+    host = given.get("host")
+    return host.cell.host_cell if isinstance(host, HostChoice) and host.cell else "relax"
 
 
 class ReferenceChoice(Part):

@@ -16,6 +16,7 @@ from defectflow.recipes.parts import (
     QuantityRecipe,
     ReferenceChoice,
     Supercell,
+    usual_host_cell,
 )
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class SegregationEnergyRecipe(QuantityRecipe):
         description="reservoirs of elements, by symbol; they do not change the value",
     )
     near_defect_A: float = Field(0.0, ge=0, description=NEAR_DEFECT)
-    host_cell: HostCell = Field("relax", description=HOST_CELL)
+    host_cell: HostCell = Field(default_factory=usual_host_cell, description=HOST_CELL)
     supercell: Supercell | None = Field(None, description=f"of the cell: {SUPERCELL}")
     min_image_distance_A: float = Field(
         8.0, gt=0, description="least distance of the point defect from its periodic image, Å"

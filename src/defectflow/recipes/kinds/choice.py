@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
     from defectflow.structures.cells import Cell
+
+
+#: What of a host's cell is relaxed: nothing, all of it, or its volume.
+HostCell = Literal["keep", "relax", "scale"]
 
 
 class Part(BaseModel):
@@ -36,10 +40,14 @@ class DefectChoice(Part):
     alone
         Whether the defect belongs into a supercell, where it is far from its images. Kinds that
         choose their own cell, or fill the one given, say False.
+    host_cell
+        What is relaxed of such a cell as the host of a recipe that does not say it. Boundaries and
+        lines, of which a cell has two, may shear into each other where its shape is free.
     """
 
     kind: str
     alone: ClassVar[bool] = True
+    host_cell: ClassVar[HostCell] = "relax"
 
     def located(self, folder: Path) -> Self:  # noqa: ARG002 - those that name files use it
         """Return the same choice with its files, which are given relative to `folder`."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
-from defectflow.recipes.kinds.choice import DefectChoice
+from defectflow.recipes.kinds.choice import DefectChoice, HostCell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,6 +70,8 @@ class _SlipChoice(DefectChoice):
 class Dislocation(_SlipChoice):
     """A pair of dislocations of opposite sign in a cell periodic in three directions."""
 
+    host_cell: ClassVar[HostCell] = "scale"
+
     kind: Literal["dislocation"] = Field("dislocation", description="the kind")
     separation_A: float = Field(
         12.0, gt=0, description="least distance of the lines, and of the glide planes, Å"
@@ -96,6 +98,8 @@ class Dislocation(_SlipChoice):
 
 class DislocationStrain(_SlipChoice):
     """A perfect crystal strained as it is beside a dislocation: the strained-lattice model."""
+
+    host_cell: ClassVar[HostCell] = "keep"
 
     kind: Literal["dislocation_strain"] = Field("dislocation_strain", description="the kind")
     across_A: tuple[float, ...] = Field(

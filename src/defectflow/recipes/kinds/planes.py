@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
-from defectflow.recipes.kinds.choice import DefectChoice
+from defectflow.recipes.kinds.choice import DefectChoice, HostCell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,6 +94,8 @@ class GrainBoundary(PlanarChoice):
     out by formula units.
     """
 
+    host_cell: ClassVar[HostCell] = "scale"
+
     kind: Literal["grain_boundary"] = Field("grain_boundary", description="the kind")
     axis: tuple[int, int, int] = Field(
         (0, 0, 1),
@@ -156,6 +158,8 @@ class Kink(PlanarChoice):
 
     A wall is a symmetric tilt boundary made of glides of whole layers by a lattice vector.
     """
+
+    host_cell: ClassVar[HostCell] = "scale"
 
     kind: Literal["kink"] = Field("kink", description="the kind")
     angle_deg: float = Field(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from defectflow.recipes.kinds.choice import DefectChoice
+from defectflow.recipes.kinds.choice import DefectChoice, HostCell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +22,11 @@ _SIX = 6
 class Strain(DefectChoice):
     """Stretch, squeeze or shear a crystal; a series of strains makes a series of cells.
 
-    Strains are fractions: 0.02 is 2 %, positive for stretching. As the host of a recipe (`cell`)
-    the strained crystal keeps its strain only with `host_cell: keep`.
+    Strains are fractions: 0.02 is 2 %, positive for stretching.
     """
 
     alone: ClassVar[bool] = False
+    host_cell: ClassVar[HostCell] = "keep"
 
     kind: Literal["strain"] = Field("strain", description="the kind")
     uniaxial: tuple[float, ...] = Field(
