@@ -21,6 +21,7 @@ from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.structures.dislocations import dislocations
 from defectflow.structures.frank_circuit import burgers_vector
+from defectflow.structures.handover import magnetised_cell
 from defectflow.structures.slip_systems import slip_system
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class CorePlan(MSONable):
                 f"{cells[0].name}: has one start of its core; give `places` of 2 or more to compare"
             )
             raise StructureError(message)
-        return cells
+        return [magnetised_cell(cell, host) for cell in cells]
 
 
 @dataclass

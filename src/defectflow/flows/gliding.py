@@ -17,6 +17,7 @@ from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.structures.cells import frac_tuple
 from defectflow.structures.gamma_grid import chosen_cut, gamma_grid, plane_symmetry
+from defectflow.structures.handover import magnetised
 from defectflow.structures.planes import fractions_said, stack_of, written
 from defectflow.structures.stacking_faults import glided, in_plane, perfect, slices_of
 from defectflow.units import MJ_PER_M2_PER_EV_A2
@@ -163,12 +164,13 @@ class UnstableFaultMaker(Maker):
         stack = self.plan.stack(host.structure)
         fractions, _ = self.plan.glides(host.structure)
         maker = self.engine.static_maker()
-        crystal = maker.make(self.plan.crystal(stack))
+        crystal = maker.make(magnetised(self.plan.crystal(stack), host.structure))
         crystal.name = "evaluate crystal"
         jobs = []
         for point in fractions:
             for gap in self.plan.gaps_A:
-                jobs.append(maker.make(self.plan.cell(stack, point, gap)))
+                cell = magnetised(self.plan.cell(stack, point, gap), host.structure)
+                jobs.append(maker.make(cell))
                 jobs[-1].name = f"glide {fractions_said(point)}, gap {gap:g}"
         outputs = [one.output for one in jobs]
         last = self.conclude(host, crystal.output, outputs, about, provenance)

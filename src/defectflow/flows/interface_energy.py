@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
 from jobflow import Flow, Maker, Response, job
 from monty.json import MSONable
 
@@ -14,6 +15,7 @@ from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.flows.surface_energy import J_PER_M2_PER_EV_A2
+from defectflow.structures.handover import magnetised
 from defectflow.structures.interfaces import Joint, Side, interfaces
 from defectflow.structures.stacking_faults import crystal_of
 
@@ -64,7 +66,15 @@ class InterfacePlan(MSONable):
         if self.match > len(found):
             message = f"match {self.match}: only {len(found)} cells fit; raise the area or strain"
             raise StructureError(message)
-        return found[self.match - 1]
+        cell = found[self.match - 1]
+        parts = zip(parts_of(cell), (substrate, film), strict=True)
+        sites = [site for part, crystal in parts for site in magnetised(part, crystal)]
+        moments = [site.properties.get("magmom") for site in sites]
+        if moments.count(None) == len(moments):
+            return cell
+        whole = cell.structure.copy()
+        whole.add_site_property("magmom", moments)
+        return replace(cell, structure=whole)
 
 
 @dataclass(frozen=True)
@@ -217,11 +227,14 @@ def parts_of(cell: Cell) -> tuple[Structure, Structure]:
     """Return substrate and film, each alone in the cell of the interface."""
     junction, _ = _facts(cell)
     whole = cell.structure
-    symbols, places = [site.specie.symbol for site in whole], whole.cart_coords
-    first = slice(0, junction.film_from)
-    rest = slice(junction.film_from, len(whole))
-    below, above = (crystal_of(whole.lattice.matrix, symbols[k], places[k]) for k in (first, rest))
-    return below, above
+    parts = []
+    for sites in (whole[: junction.film_from], whole[junction.film_from :]):
+        symbols, places = [one.specie.symbol for one in sites], [one.coords for one in sites]
+        parts.append(crystal_of(whole.lattice.matrix, symbols, np.array(places)))
+        if "magmom" in whole.site_properties:
+            moments = [one.properties["magmom"] for one in sites]
+            parts[-1].add_site_property("magmom", moments)
+    return parts[0], parts[1]
 
 
 def gap_A(cell: Cell, structure: Structure) -> float:

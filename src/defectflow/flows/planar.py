@@ -15,6 +15,7 @@ from defectflow.errors import StructureError
 from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
+from defectflow.structures.handover import magnetised_cell
 from defectflow.structures.planar import planar_cells
 from defectflow.structures.surroundings import BECAME, left_of_defect
 from defectflow.units import MJ_PER_M2_PER_EV_A2
@@ -75,7 +76,7 @@ class PlanarPlan(MSONable):
                 "its atoms apart; choose another plane or displacement"
             )
             raise StructureError(message)
-        return cells
+        return [magnetised_cell(cell, host) for cell in cells]
 
 
 @dataclass(frozen=True)

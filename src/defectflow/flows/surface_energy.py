@@ -21,6 +21,7 @@ from defectflow.flows.host import HostCell, about, cautions, checked_host, one_e
 from defectflow.flows.planar import element_of
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
+from defectflow.structures.handover import magnetised_cell
 from defectflow.structures.planes import standard_cell, written
 from defectflow.structures.symmetry import operations
 from defectflow.structures.terminations import distinct_planes, surfaces
@@ -89,7 +90,7 @@ class SurfacePlan(MSONable):
                 "use `polar: compensate`, or another plane"
             )
             raise StructureError(message)
-        return found
+        return [magnetised_cell(cell, host) for cell in found]
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
     from pymatgen.core.structure import Structure
 
+    from defectflow.structures.cells import Cell
+
+#: Moments of one element are one if they differ by less (Bohr magnetons).
+_ONE_MOMENT_MUB: Final = 0.1
 #: A place of the large cell and its copy in the small one agree within this distance (Å).
 _SAME_A: Final = 0.05
 
@@ -93,3 +98,45 @@ def carried_over(
     adsorbate = list(range(len(clean), len(end)))
     made.translate_sites(adsorbate, raised_A, frac_coords=False, to_unit_cell=False)
     return made
+
+
+def magnetised(structure: Structure, crystal: Structure) -> Structure:
+    """Return a cell generated from a crystal whose atoms start with the moments found there.
+
+    Its atoms come from the crystal, but which from which is not said. So an element's moment is
+    handed over where all its atoms in the crystal have one; a crystal in which an element has
+    several (an antiferromagnet, charge order) leaves the cell to the usual start of the engine.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts
+    >>> from defectflow.structures.stacking_faults import named_faults
+    >>> nickel = hosts.load("fcc-Ni").structure.add_site_property("magmom", [0.6] * 4)
+    >>> fault = magnetised(next(named_faults(nickel, "intrinsic")).structure, nickel)
+    >>> set(fault.site_properties["magmom"])
+    {0.6}
+    """
+    moments = _moment_of_each_element(crystal)
+    if not moments:
+        return structure
+    made = structure.copy()
+    made.add_site_property("magmom", [moments.get(site.specie.symbol) for site in structure])
+    return made
+
+
+def magnetised_cell(cell: Cell, crystal: Structure) -> Cell:
+    """Return a generated cell and its pristine one with the moments of the crystal."""
+    structure, pristine = (magnetised(one, crystal) for one in (cell.structure, cell.pristine))
+    return replace(cell, structure=structure, pristine=pristine)
+
+
+def _moment_of_each_element(crystal: Structure) -> dict[str, float]:
+    """Return the moments by symbol; nothing if any is unknown, or an element has several."""
+    found: dict[str, list[float]] = {}
+    for site in crystal:
+        if site.properties.get("magmom") is None:
+            return {}
+        found.setdefault(site.specie.symbol, []).append(site.properties["magmom"])
+    if any(np.ptp(several) > _ONE_MOMENT_MUB for several in found.values()):
+        return {}
+    return {symbol: round(float(np.mean(several)), 6) for symbol, several in found.items()}
