@@ -51,6 +51,7 @@ def test_silver_goes_to_the_boundary_of_copper(tmp_path):
     assert away == sorted(away)
     assert min(away) == 0.0
     assert document.force_calls > 0
+    assert not document.notes, "what is said of reservoirs does not concern this energy"
 
 
 def test_the_energy_is_a_difference_of_four_cells(tmp_path):

@@ -11,7 +11,7 @@ from monty.json import MSONable
 from defectflow.documents.segregation import SegregationEnergyDocument, SegregationSite
 from defectflow.errors import StructureError
 from defectflow.flows.defect_cells import plans_in
-from defectflow.flows.host import chosen_supercell, one_engine, supercell
+from defectflow.flows.host import cautions, chosen_supercell, one_engine, supercell
 from defectflow.flows.results import heading
 from defectflow.structures.surroundings import strange_atoms
 
@@ -137,7 +137,7 @@ class SegregationMaker(Maker):
             crystal_key=crystal.key,
             force_calls=cell.force_calls + crystal.force_calls,
             wall_time_s=cell.wall_time_s + crystal.wall_time_s,
-            notes=tuple(dict.fromkeys((*cell.notes, *crystal.notes))),
+            notes=cautions(self.engine, cell.relaxed_host.structure),
         )
 
 
