@@ -145,6 +145,27 @@ def test_what_building_finds(tmp_path: Path, old: str, new: str, said: str) -> N
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("host", "more", "said"),
+    [
+        ("{kind: dislocation}", "", ":2: `host.cell.burgers` is missing: Burgers vector"),
+        ("{kind: dislocation, burger: [1, 1, 1]}", "", ":2: unknown key 'host.cell.burger'; did"),
+        (
+            "null",
+            "slab: {miller: [1, 1, 1]}\nadsorbate: H",
+            "`correction` is missing: norskov",
+        ),
+    ],
+)
+def test_a_missing_key_is_explained(tmp_path: Path, host: str, more: str, said: str) -> None:
+    """The meaning of a key is told, also within a part that is one of many kinds."""
+    quantity = "adsorption_free_energy" if more else "defect_formation_energy"
+    text = f"quantity: {quantity}\nhost: {{prototype: fcc-Cu, cell: {host}}}\n{more}\n"
+    with pytest.raises(RecipeError) as error:
+        load(written(tmp_path, text))
+    assert said in str(error.value)
+
+
 def test_no_code_in_a_recipe(tmp_path: Path) -> None:
     marker = tmp_path / "ran"
     text = f"quantity: !!python/object/apply:os.system ['touch {marker}']\n"

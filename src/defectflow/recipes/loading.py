@@ -179,7 +179,8 @@ def _model(data: dict[str, Any], file: Path, lines: Lines) -> QuantityRecipe:
 def _explained(error: ValidationError, model: type[BaseModel], file: Path, lines: Lines) -> str:
     """Say the first problem in one line: file, line, field, value, remedy.
 
-    An unknown key comes before a missing one: it is likely the missing one, misspelt.
+    An unknown key comes before a missing one: it is likely the missing one, misspelt. Of a missing
+    key its meaning is said.
     """
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     # The location within a union also names the member that was tried; no key is called so.
@@ -187,9 +188,12 @@ def _explained(error: ValidationError, model: type[BaseModel], file: Path, lines
     known = [place[:length] for length in range(len(place), 0, -1) if place[:length] in lines]
     where = f"{file}:{lines[known[0]]}" if known else str(file)
     field = ".".join(place)
-    if first["type"] == "extra_forbidden":
-        owner = _model_at(model, tuple(map(str, first["loc"][:-1])))
-        return f"{where}: unknown key {field!r}; {did_you_mean(place[-1], owner.model_fields)}"
+    if first["type"] in {"extra_forbidden", "missing"}:
+        fields = _model_at(model, tuple(map(str, first["loc"][:-1]))).model_fields
+        if first["type"] == "extra_forbidden":
+            return f"{where}: unknown key {field!r}; {did_you_mean(place[-1], fields)}"
+        meant = fields[place[-1]].description if place[-1] in fields else None
+        return f"{where}: `{field}` is missing{f': {meant}' if meant else ''}"
     if first["type"] == "union_tag_invalid":
         tag = str(first["ctx"]["tag"])
         return f"{where}: {field}.kind = {tag!r}: unknown; {did_you_mean(tag, KINDS)}"
@@ -211,9 +215,7 @@ def _model_at(model: type[BaseModel], place: tuple[str, ...]) -> type[BaseModel]
             continue
         field = model.model_fields.get(name)
         inner = [t for t in _types(field.annotation if field else None) if _is_model(t)]
-        if not inner:
-            break
-        model = inner[0]
+        model = inner[0] if inner else model
     return model
 
 
