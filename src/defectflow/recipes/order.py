@@ -134,18 +134,24 @@ def _one_of(cells: Iterator[Cell], choice: HostChoice) -> Cell:
     first = list(itertools.islice(cells, 1 if choice.name else 2))
     if choice.name is None and len(first) == 1:
         return first[0]
-    names = []
+    found = []
     for cell in itertools.chain(first, itertools.islice(cells, _MOST_CELLS)):
         if cell.name == choice.name:
             return cell
-        names.append(cell.name)
+        found.append(cell)
     if choice.name is None:
-        shown = ", ".join(names[:_FEW]) + (", ..." if len(names) > _FEW else "")
-        message = f"host {choice}: {len(names) or 'no'} cells; "
-        message += f"choose one by `name`: {shown}" if names else "change what is asked for"
+        shown = ", ".join(map(_in_words, found[:_FEW])) + (", ..." if len(found) > _FEW else "")
+        message = f"host {choice}: {len(found) or 'no'} cells; "
+        message += f"choose one by `name`: {shown}" if found else "change what is asked for"
     else:
-        message = f"host {choice}: no cell of that name; {did_you_mean(choice.name, names)}"
+        hint = did_you_mean(choice.name, [cell.name for cell in found])
+        message = f"host {choice}: no cell of that name; {hint}"
     raise StructureError(message)
+
+
+def _in_words(cell: Cell) -> str:
+    said = cell.planar.said if cell.planar else ""
+    return f"{cell.name} ({said})" if said else cell.name
 
 
 def _ends(choice: EndpointChoice, folder: Path) -> list[Structure]:
