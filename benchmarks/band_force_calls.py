@@ -134,6 +134,7 @@ def peers(
     energies = result["energies"]
     return {
         "barrier_eV": max(energies) - min(energies),
+        "converged": str(result["state"]) == "successful",
         "calls": count[0],
         "images": images,
         "energies_eV": list(energies),
@@ -150,7 +151,7 @@ def compared(hop: dict[str, Any]) -> dict[str, Any]:
             row["atomate2"] = peers(hop, row["ours"].get("images", 5), Path(folder))
         except Exception as error:  # noqa: BLE001 - a peer's failure is a row of the table
             row["atomate2"] = {"error": f"{type(error).__name__}: {error}"[:200]}
-    if "calls" in row["ours"] and "calls" in row["atomate2"]:
+    if "calls" in row["ours"] and row["atomate2"].get("converged"):
         row["ratio"] = row["atomate2"]["calls"] / row["ours"]["calls"]
         difference = row["ours"]["barrier_eV"] - row["atomate2"]["barrier_eV"]
         row["difference_eV"] = difference
