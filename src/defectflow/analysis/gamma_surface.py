@@ -165,9 +165,9 @@ def lowest(gaps_A: Sequence[float], energies: Sequence[float]) -> tuple[float, f
 
     Examples
     --------
-    >>> gap, energy = lowest([0.0, 0.1, 0.2, 0.3], [0.04, 0.01, 0.0, 0.01])
+    >>> gap, energy = lowest([0.0, 0.1, 0.2, 0.3], [0.09, 0.06, 0.05, 0.06])
     >>> round(gap, 6), round(energy, 6)
-    (0.2, 0.0)
+    (0.2, 0.05)
     """
     best = int(np.argmin(energies))
     inside = 0 < best < len(energies) - 1
