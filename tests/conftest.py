@@ -41,6 +41,30 @@ def oxide() -> Structure:
     return Structure(lattice, ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
 
 
+@pytest.fixture(scope="session")
+def unmoved():
+    """Return what makes the document of a structure that did not move."""
+    from defectflow.documents import RelaxDocument
+    from defectflow.engines import engine
+
+    def document(structure, energy_eV=0.0, stamp=None):
+        return RelaxDocument(
+            structure=structure,
+            energy_eV=energy_eV,
+            forces_eV_per_A=((0.0, 0.0, 0.0),) * len(structure),
+            fmax_eV_per_A=0.0,
+            force_threshold_eV_per_A=0.05,
+            converged=True,
+            steps=0,
+            force_calls=1,
+            wall_time_s=0.0,
+            cell="fixed",
+            engine=stamp or engine("emt").stamp(),
+        )
+
+    return document
+
+
 @pytest.fixture
 def tiny_disk(tmp_path):
     disk = tmp_path / "disk"

@@ -16,32 +16,18 @@ from defectflow.documents import (
     ElectronicHost,
     EngineStamp,
     HostBands,
-    RelaxDocument,
 )
 from defectflow.documents.formation import ChemicalPotential
 
 STAMP = EngineStamp(name="gpaw", functional="PBE", fidelity="dft", level="balanced")
 CELL = Structure(Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-STEP = RelaxDocument(
-    structure=CELL,
-    energy_eV=-1.0,
-    forces_eV_per_A=((0.0, 0.0, 0.0),) * 2,
-    fmax_eV_per_A=0.0,
-    force_threshold_eV_per_A=0.01,
-    converged=True,
-    steps=0,
-    force_calls=1,
-    wall_time_s=1.0,
-    cell="fixed",
-    engine=STAMP,
-)
 GRID = tuple(-1.0 + 0.01 * k for k in range(801))
 BANDS = HostBands(
     energies_eV=GRID, density=tuple(float(e <= 0 or e >= 5.0) for e in GRID), volume_A3=20.0
 )
 
 
-def result(host="rocksalt-MgO") -> DefectFormationEnergyDocument:
+def result(step, host="rocksalt-MgO") -> DefectFormationEnergyDocument:
     """V_O with charges 0 and 2, equal in energy 2 eV above the valence band."""
     defects = tuple(
         DefectDocument(
@@ -50,7 +36,7 @@ def result(host="rocksalt-MgO") -> DefectFormationEnergyDocument:
             formation_energy_eV=energy,
             added={"O": -1},
             charge=charge,
-            relaxed=STEP,
+            relaxed=step,
         )
         for charge, energy in ((0, 6.0), (2, 2.0))
     )
@@ -69,8 +55,8 @@ def result(host="rocksalt-MgO") -> DefectFormationEnergyDocument:
         host_lattice=((4.2, 0, 0), (0, 4.2, 0), (0, 0, 4.2)),
         supercell_matrix=((2, 0, 0), (0, 2, 0), (0, 0, 2)),
         nearest_image_A=8.4,
-        relaxed_host=STEP,
-        pristine=STEP,
+        relaxed_host=step,
+        pristine=step,
         defects=defects,
         chemical_potentials=(ChemicalPotential(element="O", energy_eV=-4.9, source="O2"),),
         electronic=ElectronicHost(valence_band_eV=3.0, gap_eV=5.0, bands=BANDS),
@@ -80,9 +66,10 @@ def result(host="rocksalt-MgO") -> DefectFormationEnergyDocument:
 
 
 @pytest.fixture
-def stored(monkeypatch):
+def stored(monkeypatch, unmoved):
     """Put results where the verbs look for them."""
-    kept = SimpleNamespace(results=[result()])
+    kept = SimpleNamespace(step=unmoved(CELL, -1.0, STAMP))
+    kept.results = [result(kept.step)]
     for verb in ("levels", "plot"):
         monkeypatch.setattr(f"defectflow.cli.{verb}.found", lambda *_, **__: kept.results)
     return kept
@@ -122,7 +109,7 @@ def test_mistakes_are_said_in_one_line(stored):
     done = invoke("levels", "--limit", "O-poor")
     assert done.exit_code == 2
     assert "run it with `competing_phases`" in done.output
-    stored.results.append(result(host="other").model_copy(update={"key": "1" * 64}))
+    stored.results.append(result(stored.step, "other").model_copy(update={"key": "1" * 64}))
     done = invoke("levels")
     assert done.exit_code == 2
     assert "--host other" in done.output

@@ -14,7 +14,6 @@ from defectflow.documents import (
     HostBands,
     IntercalationVoltageDocument,
     PotentialLimit,
-    RelaxDocument,
     now,
 )
 from defectflow.documents.formation import ChemicalPotential
@@ -48,21 +47,8 @@ HEAD = {
 
 
 @pytest.fixture(scope="module")
-def step() -> RelaxDocument:
-    structure = hosts.load("rocksalt-MgO").structure
-    return RelaxDocument(
-        structure=structure,
-        energy_eV=-1.0,
-        forces_eV_per_A=((0.0, 0.0, 0.0),) * len(structure),
-        fmax_eV_per_A=0.0,
-        force_threshold_eV_per_A=0.01,
-        converged=True,
-        steps=0,
-        force_calls=1,
-        wall_time_s=1.0,
-        cell="fixed",
-        engine=STAMP,
-    )
+def step(unmoved):
+    return unmoved(hosts.load("rocksalt-MgO").structure, -1.0, STAMP)
 
 
 @pytest.fixture

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from defectflow.documents.base import Crystal, Document, EngineStamp, ResultDocument
+from defectflow.documents.base import Crystal, Document, EngineStamp, HostCell, ResultDocument
 from defectflow.documents.steps import RelaxDocument
-
-HostCell = Literal["keep", "relax", "scale"]
 
 
 class MeltDocument(Document):

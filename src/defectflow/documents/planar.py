@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from defectflow.documents.base import Document, ResultDocument
+from defectflow.documents.base import Document, HostCell, ResultDocument
 from defectflow.documents.steps import RelaxDocument, Vector
 from defectflow.structures.surroundings import Left
-
-HostCell = Literal["keep", "relax", "scale"]
 
 
 class PlanarCandidate(Document):

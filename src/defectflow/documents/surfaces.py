@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from defectflow.documents.base import Document, ResultDocument
+from defectflow.documents.base import Document, HostCell, ResultDocument
 from defectflow.documents.steps import RelaxDocument
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-HostCell = Literal["keep", "relax", "scale"]
 
 
 class SurfaceTermination(Document):

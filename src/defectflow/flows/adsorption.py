@@ -23,7 +23,7 @@ from defectflow.flows.gas import (
     gas_notes,
     references_of,
 )
-from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.host import about, as_host, cautions, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.flows.screening import distinct_ends, lowest, starts_of, weighings
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from jobflow.core.job import Job
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.documents.vibrations import VibrationsDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.adsorption import SurfaceSite

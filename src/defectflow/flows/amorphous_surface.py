@@ -10,7 +10,7 @@ from jobflow import Flow, Maker, Response, job
 from defectflow.documents.melting import AmorphousSurfaceDocument, OrderDocument
 from defectflow.engines.melting import MeltQuenchMaker, Schedule, check_cheap
 from defectflow.errors import StructureError
-from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
+from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.flows.surface_energy import J_PER_M2_PER_EV_A2, SurfacePlan
@@ -25,6 +25,7 @@ from defectflow.structures.terminations import side_by_side
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.documents.melting import MeltDocument
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine

@@ -10,7 +10,6 @@ from monty.json import MSONable
 
 from defectflow.errors import RecipeError, StructureError, did_you_mean
 from defectflow.flows.host import (
-    HostCell,
     about,
     cautions,
     checked_host,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from defectflow.documents import RelaxDocument
+    from defectflow.documents.base import HostCell
     from defectflow.engines.contract import Capability, Engine
     from defectflow.flows.slabs import SlabPlan
     from defectflow.structures.hosts import Host

@@ -15,7 +15,7 @@ from defectflow.documents.dislocations import (
     Outcome,
 )
 from defectflow.errors import StructureError
-from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
+from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.planar import element_of
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
@@ -27,6 +27,7 @@ from defectflow.structures.slip_systems import slip_system
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell, Line

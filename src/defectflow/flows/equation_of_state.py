@@ -12,7 +12,7 @@ from defectflow.analysis.equation_of_state import birch_murnaghan
 from defectflow.documents import EquationOfStateDocument, RelaxDocument
 from defectflow.engines.levels import METAL_SPACING, SPACING
 from defectflow.errors import NotConverged
-from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
+from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.engines.contract import Engine
     from defectflow.structures.hosts import Host
 

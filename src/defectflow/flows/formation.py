@@ -27,7 +27,6 @@ from defectflow.flows.charged_defects import (
 )
 from defectflow.flows.defect_cells import DefectPlan, DefectsIn, plans_in, starts
 from defectflow.flows.host import (
-    HostCell,
     about,
     as_host,
     cautions,
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from jobflow.core.job import Job
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell
     from defectflow.structures.hosts import Host

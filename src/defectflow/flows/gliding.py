@@ -11,7 +11,7 @@ from monty.json import MSONable
 
 from defectflow.analysis.gamma_surface import Summit, fitted_surface, line_summit, lowest
 from defectflow.documents.planar import GlidePoint, SurfaceFit, UnstableFaultDocument
-from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
+from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.planar import CAUTION, element_of
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.hosts import Host

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from jobflow import Flow, job
 
 from defectflow.documents import RelaxDocument
-from defectflow.documents.base import content_key
+from defectflow.documents.base import HostCell, content_key
 from defectflow.engines.contract import Capability
 from defectflow.engines.electrons import vacuum_axes
 from defectflow.errors import EngineError, RecipeError, StructureError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from defectflow.engines.contract import Engine, FreeCell
 
-HostCell = Literal["keep", "relax", "scale"]
 #: Kinds of generated cells that are defined by their lattice alone.
 _STRAINED: Final = {"strain", "dislocation_strain"}
 _FREE: Final[dict[HostCell, FreeCell]] = {"keep": "fixed", "relax": "relax", "scale": "scale"}

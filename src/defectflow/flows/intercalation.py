@@ -17,7 +17,6 @@ from defectflow.documents import (
 )
 from defectflow.flows.defect_cells import DefectPlan, DefectsIn, plans_in
 from defectflow.flows.host import (
-    HostCell,
     about,
     as_host,
     cautions,
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.engines.contract import Engine
     from defectflow.structures.hosts import Host
 

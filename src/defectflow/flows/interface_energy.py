@@ -5,25 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import numpy as np
 from jobflow import Flow, Maker, Response, job
 from monty.json import MSONable
 
 from defectflow.documents.surfaces import InterfaceEnergyDocument
 from defectflow.errors import StructureError
-from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.host import about, as_host, cautions, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.flows.surface_energy import J_PER_M2_PER_EV_A2
-from defectflow.structures.handover import magnetised
+from defectflow.structures.handover import moments_from, with_moments
 from defectflow.structures.interfaces import Joint, Side, interfaces
-from defectflow.structures.stacking_faults import crystal_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell, Junction, Planar
@@ -67,14 +66,9 @@ class InterfacePlan(MSONable):
             message = f"match {self.match}: only {len(found)} cells fit; raise the area or strain"
             raise StructureError(message)
         cell = found[self.match - 1]
-        parts = zip(parts_of(cell), (substrate, film), strict=True)
-        sites = [site for part, crystal in parts for site in magnetised(part, crystal)]
-        moments = [site.properties.get("magmom") for site in sites]
-        if moments.count(None) == len(moments):
-            return cell
-        whole = cell.structure.copy()
-        whole.add_site_property("magmom", moments)
-        return replace(cell, structure=whole)
+        below, above = parts_of(cell)
+        moments = [*moments_from(substrate, below), *moments_from(film, above)]
+        return replace(cell, structure=with_moments(cell.structure, moments))
 
 
 @dataclass(frozen=True)
@@ -226,15 +220,10 @@ class InterfaceEnergyMaker(Maker):
 def parts_of(cell: Cell) -> tuple[Structure, Structure]:
     """Return substrate and film, each alone in the cell of the interface."""
     junction, _ = _facts(cell)
-    whole = cell.structure
-    parts = []
-    for sites in (whole[: junction.film_from], whole[junction.film_from :]):
-        symbols, places = [one.specie.symbol for one in sites], [one.coords for one in sites]
-        parts.append(crystal_of(whole.lattice.matrix, symbols, np.array(places)))
-        if "magmom" in whole.site_properties:
-            moments = [one.properties["magmom"] for one in sites]
-            parts[-1].add_site_property("magmom", moments)
-    return parts[0], parts[1]
+    below, above = cell.structure.copy(), cell.structure.copy()
+    below.remove_sites(range(junction.film_from, len(below)))
+    above.remove_sites(range(junction.film_from))
+    return below, above
 
 
 def gap_A(cell: Cell, structure: Structure) -> float:

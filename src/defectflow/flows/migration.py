@@ -25,14 +25,7 @@ from defectflow.flows.barrier import (
     hop_document,
     path_notes,
 )
-from defectflow.flows.host import (
-    HostCell,
-    about,
-    as_host,
-    cell_fields,
-    chosen_supercell,
-    relax_host,
-)
+from defectflow.flows.host import about, as_host, cell_fields, chosen_supercell, relax_host
 from defectflow.flows.network import (
     Scene,
     Site,
@@ -52,6 +45,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.engines.contract import Engine
     from defectflow.structures.hops import Hop
     from defectflow.structures.hosts import Host

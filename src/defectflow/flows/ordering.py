@@ -10,7 +10,7 @@ from monty.json import MSONable
 
 from defectflow.documents.ordering import OrderingEnergyDocument, RankedCell
 from defectflow.errors import StructureError
-from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.host import about, as_host, cautions, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell

@@ -12,7 +12,7 @@ from monty.json import MSONable
 from defectflow.documents.planar import PlanarCandidate, PlanarEnergyDocument
 from defectflow.engines.electrons import shared_spacing
 from defectflow.errors import StructureError
-from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
+from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.structures.handover import magnetised_cell
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from jobflow.core.job import Job
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell, Planar

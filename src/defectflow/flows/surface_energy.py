@@ -17,7 +17,7 @@ from defectflow.documents.surfaces import (
     lowest_of_each_plane,
 )
 from defectflow.errors import StructureError, did_you_mean
-from defectflow.flows.host import HostCell, about, cautions, checked_host, one_engine, relax_host
+from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.planar import element_of
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell

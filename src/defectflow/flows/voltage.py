@@ -23,7 +23,7 @@ from defectflow.documents import (
     VoltagePoint,
 )
 from defectflow.errors import RecipeError, StructureError
-from defectflow.flows.host import HostCell, about, as_host, cautions, one_engine, relax_crystal
+from defectflow.flows.host import about, as_host, cautions, one_engine, relax_crystal
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.reservoirs import PhasePlan, Reservoirs, phase_jobs, phases_for
 from defectflow.flows.results import cost, heading
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from jobflow import Job
     from pymatgen.core import Structure
 
+    from defectflow.documents.base import HostCell
     from defectflow.engines.contract import Engine
     from defectflow.structures.hosts import Host
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field
 
+from defectflow.documents.base import HostCell
 from defectflow.recipes.defects import Defect
 from defectflow.recipes.parts import (
     HOST_CELL,
     EngineChoice,
-    HostCell,
     HostChoice,
     QuantityRecipe,
     SlabChoice,

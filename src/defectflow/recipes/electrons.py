@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
+from defectflow.documents.base import HostCell
 from defectflow.recipes.parts import (
     HOST_CELL,
     SUPERCELL,
     EngineChoice,
-    HostCell,
     HostChoice,
     QuantityRecipe,
     SlabChoice,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from defectflow.recipes.parts import HOST_CELL, HostCell, HostChoice, QuantityRecipe
+from defectflow.documents.base import HostCell
+from defectflow.recipes.parts import HOST_CELL, HostChoice, QuantityRecipe
 
 if TYPE_CHECKING:
     from jobflow import Flow

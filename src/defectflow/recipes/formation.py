@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
+from defectflow.documents.base import HostCell
 from defectflow.recipes.defects import Defect, spelled_out
 from defectflow.recipes.kinds.points import Vacancy
 from defectflow.recipes.parts import (
     HOST_CELL,
     NEAR_DEFECT,
     SUPERCELL,
-    HostCell,
     HostChoice,
     QuantityRecipe,
     ReferenceChoice,

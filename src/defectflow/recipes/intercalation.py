@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
+from defectflow.documents.base import HostCell
 from defectflow.recipes.defects import Defect
 from defectflow.recipes.kinds.disorder import FractionText
 from defectflow.recipes.parts import (
     HOST_CELL,
     SUPERCELL,
-    HostCell,
     HostChoice,
     QuantityRecipe,
     ReferenceChoice,

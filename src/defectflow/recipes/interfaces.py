@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
+from defectflow.documents.base import HostCell
 from defectflow.recipes.kinds.interfaces import Interface
-from defectflow.recipes.parts import HOST_CELL, HostCell, HostChoice, QuantityRecipe
+from defectflow.recipes.parts import HOST_CELL, HostChoice, QuantityRecipe
 
 if TYPE_CHECKING:
     from jobflow import Flow

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from defectflow.documents.base import HostCell
 from defectflow.errors import RecipeError
 from defectflow.recipes.parts import (
     DEFAULT_ENGINE,
@@ -14,7 +15,6 @@ from defectflow.recipes.parts import (
     SUPERCELL,
     EndpointChoice,
     EngineChoice,
-    HostCell,
     HostChoice,
     QuantityRecipe,
     Supercell,

@@ -12,9 +12,8 @@ from pydantic import (
     model_validator,
 )
 
-from defectflow.documents.base import Level
+from defectflow.documents.base import HostCell, Level
 from defectflow.recipes.defects import Defect
-from defectflow.recipes.kinds.choice import HostCell as HostCell  # noqa: PLC0414 - found here too
 from defectflow.recipes.kinds.choice import Part as Part  # noqa: PLC0414 - other rooms find it here
 
 #: The embedded potential with the smallest error on benchmarks/published_hops.py.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
+from defectflow.documents.base import HostCell
 from defectflow.recipes.kinds.planes import (
     MILLER,
     GrainBoundary,
@@ -16,7 +17,7 @@ from defectflow.recipes.kinds.planes import (
     StackingFault,
     Twin,
 )
-from defectflow.recipes.parts import HOST_CELL, HostCell, HostChoice, QuantityRecipe
+from defectflow.recipes.parts import HOST_CELL, HostChoice, QuantityRecipe
 
 if TYPE_CHECKING:
     from jobflow import Flow

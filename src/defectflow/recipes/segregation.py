@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
+from defectflow.documents.base import HostCell
 from defectflow.recipes.defects import Defect, spelled_out
 from defectflow.recipes.parts import (
     HOST_CELL,
     NEAR_DEFECT,
     SUPERCELL,
-    HostCell,
     HostChoice,
     QuantityRecipe,
     ReferenceChoice,

@@ -10,8 +10,9 @@ import numpy as np
 from defectflow.errors import RecipeError
 
 if TYPE_CHECKING:
+    from defectflow.documents.base import HostCell
     from defectflow.flows.slabs import SlabPlan
-    from defectflow.recipes.parts import HostCell, SlabChoice
+    from defectflow.recipes.parts import SlabChoice
     from defectflow.structures.cell_slabs import CellCut
     from defectflow.structures.hosts import Host
 

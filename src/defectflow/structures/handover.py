@@ -12,6 +12,7 @@ from defectflow.errors import StructureError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pymatgen.core.sites import PeriodicSite
     from pymatgen.core.structure import Structure
 
     from defectflow.structures.cells import Cell
@@ -116,12 +117,20 @@ def magnetised(structure: Structure, crystal: Structure) -> Structure:
     >>> set(fault.site_properties["magmom"])
     {0.6}
     """
+    return with_moments(structure, moments_from(crystal, structure))
+
+
+def moments_from(crystal: Structure, sites: Sequence[PeriodicSite]) -> list[float | None]:
+    """Return the moments with which atoms that come from a crystal start; None if not known."""
     moments = _moment_of_each_element(crystal)
-    if not moments:
+    return [moments.get(site.specie.symbol) for site in sites]
+
+
+def with_moments(structure: Structure, moments: Sequence[float | None]) -> Structure:
+    """Return a cell whose atoms start with these moments; the same one if none is known."""
+    if all(moment is None for moment in moments):
         return structure
-    made = structure.copy()
-    made.add_site_property("magmom", [moments.get(site.specie.symbol) for site in structure])
-    return made
+    return structure.copy().add_site_property("magmom", list(moments))
 
 
 def magnetised_cell(cell: Cell, crystal: Structure) -> Cell:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
+
+from defectflow.documents.base import HostCell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,10 +16,6 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
     from defectflow.structures.cells import Cell
-
-
-#: What of a host's cell is relaxed: nothing, all of it, or its volume.
-HostCell = Literal["keep", "relax", "scale"]
 
 
 class Part(BaseModel):
