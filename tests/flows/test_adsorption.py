@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +13,7 @@ from defectflow.engines import engine
 from defectflow.errors import EngineError, RecipeError, StructureError
 from defectflow.flows import AdsorptionMaker, SlabPlan
 from defectflow.flows.free_energy import FreeEnergyPlan
+from defectflow.flows.screening import distinct_ends
 from defectflow.launch import run
 
 EMT = engine("emt")
@@ -107,6 +109,25 @@ def test_a_screen_passes_on_all_that_it_cannot_tell_apart(hydrogen):
         assert document.value == pytest.approx(hydrogen.adsorption_energy_eV, abs=2e-3)
     assert counts[0] == 1
     assert counts[-1] == len(hydrogen.sites)
+
+
+def test_of_ends_alike_the_one_that_stayed_goes_on():
+    """It has the symmetry of its site; one that came from a bridge has a third of that of fcc."""
+    fates = {
+        "bridge": ("moved", "fcc", -1.0001),
+        "fcc": ("stays", "fcc", -1.0),
+        "hcp": ("stays", "hcp", -1.1),
+        "top": ("desorbed", "", -5.0),
+    }
+    scene = SimpleNamespace(
+        fate=lambda label, _: SimpleNamespace(outcome=fates[label][0], where=fates[label][1])
+    )
+    screened = {label: SimpleNamespace(energy_eV=fate[2]) for label, fate in fates.items()}
+    assert list(distinct_ends(scene, screened, anywhere=True)) == ["hcp", "fcc"]
+    fates["fcc"] = ("stays", "fcc", -0.9)
+    screened["fcc"].energy_eV = -0.9
+    assert list(distinct_ends(scene, screened, anywhere=True)) == ["hcp", "bridge", "fcc"]
+    assert list(distinct_ends(scene, screened, anywhere=False)) == ["hcp", "fcc"]
 
 
 UPWARD = """\

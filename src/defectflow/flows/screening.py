@@ -27,7 +27,9 @@ def distinct_ends(
 ) -> dict[str, float]:
     """Return the energies (eV) of the ends of a screen that are worth more, lowest first.
 
-    Those that left the surface or fell apart are out, as are those that ended as another did.
+    Those that left the surface or fell apart are out, as are those that ended as another did. Of
+    two that ended alike the one that stayed counts: it has the symmetry of its site, while one that
+    came there from elsewhere has less, and costs as much more.
 
     Parameters
     ----------
@@ -37,15 +39,15 @@ def distinct_ends(
     fates = {label: scene.fate(label, step) for label, step in screened.items()}
     fine = {"stays", "moved"} if anywhere else {"stays"}
     ranked = sorted(
-        (step.energy_eV, fates[label].where, label)
+        (fates[label].outcome != "stays", step.energy_eV, fates[label].where, label)
         for label, step in screened.items()
         if fates[label].outcome in fine
     )
     kept: list[tuple[float, str, str]] = []
-    for energy, where, label in ranked:
+    for _, energy, where, label in ranked:
         if not any(abs(energy - e) < _SAME_EV and where == w for e, w, _ in kept):
             kept.append((energy, where, label))
-    return {label: energy for energy, _, label in kept}
+    return {label: energy for energy, _, label in sorted(kept)}
 
 
 def lowest(energies_eV: Mapping[str, float], count: int, within_eV: float) -> list[str]:
