@@ -72,5 +72,18 @@ class ScfLadder:
 
 
 def _words(values: Mapping[str, Any]) -> str:
-    rest = (f"{key} {value:g}" for key, value in values.items() if key != "name")
+    """Return a keyword in words; a mixer may consist of others.
+
+    Examples
+    --------
+    >>> _words({"name": "multi", "method": "dif", "mixer_a": {"name": "pulay", "beta": 0.05}})
+    'multi method dif mixer_a pulay beta 0.05'
+    """
+    rest = (f"{key} {_word(value)}" for key, value in values.items() if key != "name")
     return " ".join((values.get("name", "default"), *rest))
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, dict):
+        return _words(value)
+    return value if isinstance(value, str) else f"{value:g}"
