@@ -167,6 +167,23 @@ def test_it_stops_before_the_wall_time_with_its_points_kept(tmp_path, monkeypatc
     assert resumed.surface.dear.calls < document.force_calls
 
 
+def test_a_start_that_is_worth_it_is_asked_first(tmp_path):
+    """What an adsorbate begins with has the slab as the dear engine relaxed it."""
+    start = request(vacancy_ends()[0].perturb(0.05), tmp_path, fmax_eV_per_A=0.002)
+    engine = GuidedEngine.where_possible(EMT, LENNARD_JONES)
+    relaxation = GuidedRelaxation(start, EMT, LENNARD_JONES, from_start=engine.from_start)
+    document = relaxation.run()
+    assert relaxation.surface.measured[0].positions == pytest.approx(start.structure.cart_coords)
+    assert engine.relax(start).energy_eV == pytest.approx(document.energy_eV, abs=1e-5)
+    assert REFINED.relax(start).energy_eV == pytest.approx(document.energy_eV, abs=1e-3)
+
+
+def test_where_an_engine_cannot_be_guided_it_stays_alone():
+    assert GuidedEngine.where_possible(EMT, None) is EMT
+    assert GuidedEngine.where_possible(EMT, EMT) is EMT
+    assert GuidedEngine.where_possible(REFINED, EMT) is REFINED
+
+
 def test_frozen_atoms_stay(tmp_path):
     start = vacancy_ends()[0].perturb(0.05)
     document = REFINED.relax(request(start, tmp_path), frozen=(0, 3))

@@ -94,6 +94,9 @@ def test_a_screen_saves_calls_of_the_engine_and_keeps_the_result(hydrogen):
     assert document.screen.level == "fast"
     of_engine = sum(site.relaxed.force_calls for site in document.sites if site.relaxed)
     assert of_engine < sum(site.relaxed.force_calls for site in hydrogen.sites)
+    (relaxed,) = (site.relaxed for site in document.sites if site.relaxed)
+    assert relaxed.guidance.engine.level == "fast"
+    assert relaxed.engine == document.engine
 
 
 def test_a_screen_passes_on_all_that_it_cannot_tell_apart(hydrogen):

@@ -58,6 +58,9 @@ class GuidedEngine(Engine):
     path
         How much of a band the dear engine sees: ends, saddle and lower minima (``refined``) or
         every image (``dft``).
+    from_start
+        Whether a relaxation asks the dear engine at its start first, not at the guide's minimum
+        near it: for a start that stands on what the dear engine has relaxed already.
 
     Examples
     --------
@@ -70,6 +73,7 @@ class GuidedEngine(Engine):
     dear: CalculatorEngine | None = None
     guide: CalculatorEngine | None = None
     path: GuidedPath = "refined"
+    from_start: bool = False
 
     name: ClassVar[str] = "guided"
     family: ClassVar[str] = ""
@@ -95,6 +99,19 @@ class GuidedEngine(Engine):
             raise EngineError(message)
         both = {"dear": dear, "guide": guide}
         return cls(level=dear.level, options={}, path=path, **cast("dict[str, Any]", both))
+
+    @classmethod
+    def where_possible(cls, dear: Engine, guide: Engine | None) -> Engine:
+        """Return `dear` guided by `guide` from the start of a relaxation on.
+
+        Without a guide, or where one of them cannot take part, that is `dear` itself.
+        """
+        if guide is None:
+            return dear
+        try:
+            return replace(cls.of(dear, guide), from_start=True)
+        except EngineError:
+            return dear
 
     def __post_init__(self) -> None:
         """Take name, options and overrides of the dear engine."""
@@ -148,7 +165,9 @@ class GuidedEngine(Engine):
 
     def relax(self, request: Request, frozen: Sequence[int] = ()) -> RelaxDocument:
         """Relax the atoms of a request in their cell."""
-        relaxation = GuidedRelaxation(request, self._dear, self._guide, frozen)
+        relaxation = GuidedRelaxation(
+            request, self._dear, self._guide, frozen, from_start=self.from_start
+        )
         try:
             return relaxation.run()
         finally:

@@ -39,6 +39,8 @@ class GuidedRelaxation:
         Both engines; the guide is asked without charge and moments.
     frozen
         Atoms that keep their place.
+    from_start
+        Whether the dear engine is asked at the start first, not at the guide's minimum near it.
     """
 
     def __init__(
@@ -47,8 +49,11 @@ class GuidedRelaxation:
         dear: CalculatorEngine,
         guide: CalculatorEngine,
         frozen: Sequence[int] = (),
+        *,
+        from_start: bool = False,
     ) -> None:
         self.request, self.dear, self.guide = request, dear, guide
+        self.from_start = from_start
         self.settings = RelaxSettings.of(request.settings)
         self.frozen = tuple(frozen)
         fixed = np.zeros(len(request.structure), dtype=bool)
@@ -81,8 +86,7 @@ class GuidedRelaxation:
         while not self._done() and len(self.surface.measured) < self.settings.max_steps:
             if self.surface.measured and deadline.near():
                 raise deadline.stop()
-            start = self._best().positions if self.surface.measured else self.start()
-            point = self.surface.measure(self.surface.minimum(start, threshold * TIGHTER))
+            point = self.surface.measure(self._next(threshold * TIGHTER))
             checkpoint.save({"measured": [one.to_dict() for one in self.surface.measured]})
             progress.info(
                 "%s: dear step %d, largest force %.3f eV/Å",
@@ -94,10 +98,12 @@ class GuidedRelaxation:
         checkpoint.clear()
         return document
 
-    def start(self) -> np.ndarray:
-        """Return where the request starts."""
-        positions: np.ndarray = self.request.structure.cart_coords
-        return positions
+    def _next(self, threshold: float) -> np.ndarray:
+        """Return where the dear engine is asked next."""
+        if self.surface.measured:
+            return self.surface.minimum(self._best().positions, threshold)
+        start: np.ndarray = self.request.structure.cart_coords
+        return start if self.from_start else self.surface.minimum(start, threshold)
 
     def close(self) -> None:
         """End the programs of both engines."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from jobflow import Flow, Maker, Response, job
 
 from defectflow.documents import AdsorptionDocument, RelaxDocument
+from defectflow.engines.guided import GuidedEngine
 from defectflow.errors import RecipeError
 from defectflow.flows.adsorbed import (
     Scene,
@@ -64,7 +65,9 @@ class AdsorptionMaker(Maker):
        `keep` lowest that differ. What passes from engine to engine is how far the adsorbate moved
        the atoms of the slab, not where the cheap engine has them. With `weigh_within_eV` one
        evaluation of each end on the engine itself decides which are the lowest.
-    4. Relax them. An adsorbate that desorbs, falls apart or goes below the surface gives no value.
+    4. Relax them; after a screen, guided by the cheap engine (see `GuidedEngine`), which takes a
+       third of the evaluations to the same forces. An adsorbate that desorbs, falls apart or goes
+       below the surface gives no value.
     5. ΔE = E(slab + adsorbate) - E(slab) - Σ n_i E(gas i).
     6. For a free energy with vibrations: those of the adsorbate's atoms at the lowest site, and of
        the molecules; imaginary modes give no value.
@@ -288,7 +291,8 @@ class AdsorptionMaker(Maker):
             ends = {label: one.energy_eV for label, one in weighed.items()}
         labels = lowest(ends, self.keep, self.keep_within_eV)
         starts = starts_of(scene, clean, labels, seen, bare)
-        jobs = self._relaxations(self.engine, scene, starts, f"relax {scene.adsorbate.name} at")
+        engine = GuidedEngine.where_possible(self.engine, self.screen if labels else None)
+        jobs = self._relaxations(engine, scene, starts, f"relax {scene.adsorbate.name} at")
         steps = {"clean": clean, "screened": seen, "weighed": weighed or {}}
         steps["relaxed"] = {label: one.output for label, one in jobs.items()}
         if self.free.vibrating:
