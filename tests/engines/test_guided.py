@@ -19,6 +19,7 @@ from defectflow.engines.relax import relax
 from defectflow.engines.request import Request
 from defectflow.errors import EngineError, OutOfTime
 from defectflow.structures import hosts
+from defectflow.structures.symmetry import symmetry_maps
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -176,6 +177,31 @@ def test_a_start_that_is_worth_it_is_asked_first(tmp_path):
     assert relaxation.surface.measured[0].positions == pytest.approx(start.structure.cart_coords)
     assert engine.relax(start).energy_eV == pytest.approx(document.energy_eV, abs=1e-5)
     assert REFINED.relax(start).energy_eV == pytest.approx(document.energy_eV, abs=1e-3)
+
+
+def test_the_noise_of_the_guide_does_not_break_the_symmetry(tmp_path):
+    start = request(vacancy_ends()[0], tmp_path)
+    relaxation = GuidedRelaxation(start, EMT, LENNARD_JONES)
+    places = start.structure.cart_coords
+    at_rest = relaxation.surface.minimum(places, 0.01)
+    shaken = at_rest + np.random.default_rng(3).normal(scale=2e-3, size=places.shape)
+    assert len(relaxation.maps) > 4
+    assert len(symmetry_maps(moved_to(start.structure, shaken), 1e-5)) == 1
+    even = relaxation._even(shaken)
+    assert len(symmetry_maps(moved_to(start.structure, even), 1e-5)) == len(relaxation.maps)
+    assert np.abs(even - at_rest).max() < 5e-3
+    # Forces without that symmetry are believed; so is a guide that goes far from it.
+    point = relaxation.surface.measure(
+        shaken + 0.05 * np.eye(3)[0] * (np.arange(len(places)) == 1)[:, None]
+    )
+    assert relaxation._even(point.positions) == pytest.approx(point.positions)
+
+
+def moved_to(structure, positions):
+    moved = structure.copy()
+    for index, place in enumerate(positions):
+        moved[index].coords = place
+    return moved
 
 
 def test_where_an_engine_cannot_be_guided_it_stays_alone():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.deadline import Deadline
 from defectflow.engines.guided_surface import Evaluator, GuidedSurface, Measured
 from defectflow.engines.relax import RelaxSettings, progress
+from defectflow.structures.symmetry import apply_vectors, mean_vectors, symmetry_maps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,9 +24,14 @@ if TYPE_CHECKING:
 
     from defectflow.engines.calculators import CalculatorEngine
     from defectflow.engines.request import Request
+    from defectflow.structures.symmetry import SymmetryMap
 
 #: The surface is relaxed to this fraction of the threshold, so that its remainder does not count.
 TIGHTER = 1 / 3
+#: By how much a potential leaves atoms beside their symmetric places, Å, and how far from equal
+#: forces on equivalent atoms may be, eV/Å.
+_NOISE_A: Final = 0.05
+_NOISE_EV_PER_A: Final = 0.02
 
 
 class GuidedRelaxation:
@@ -63,6 +69,7 @@ class GuidedRelaxation:
             Evaluator(request.structure, dear.caching_calculator(request), fixed),
             Evaluator(request.structure, guide.caching_calculator(plain), fixed),
         )
+        self.maps = symmetry_maps(request.structure)
         self.earlier = 0
         self.begun = time.monotonic()
 
@@ -86,7 +93,7 @@ class GuidedRelaxation:
         while not self._done() and len(self.surface.measured) < self.settings.max_steps:
             if self.surface.measured and deadline.near():
                 raise deadline.stop()
-            point = self.surface.measure(self._next(threshold * TIGHTER))
+            point = self.surface.measure(self._even(self._next(threshold * TIGHTER)))
             checkpoint.save({"measured": [one.to_dict() for one in self.surface.measured]})
             progress.info(
                 "%s: dear step %d, largest force %.3f eV/Å",
@@ -104,6 +111,29 @@ class GuidedRelaxation:
             return self.surface.minimum(self._best().positions, threshold)
         start: np.ndarray = self.request.structure.cart_coords
         return start if self.from_start else self.surface.minimum(start, threshold)
+
+    def _even(self, positions: np.ndarray) -> np.ndarray:
+        """Return positions with the symmetry that the start and the dear forces have.
+
+        The guide's noise would take it from them, and a code with k-points then pays for a crystal
+        without symmetry. Where more than noise is in the way, positions stay as they are.
+        """
+        start, lattice = self.request.structure.cart_coords, self.request.structure.lattice.matrix
+        maps = [one for one in self.maps if self._forces_keep(one)]
+        moved_A = positions - start
+        mean_A = mean_vectors(maps, lattice, moved_A)
+        noise_A = np.linalg.norm(mean_A - moved_A, axis=1).max()
+        even: np.ndarray = start + mean_A if noise_A < _NOISE_A else positions
+        return even
+
+    def _forces_keep(self, one: SymmetryMap) -> bool:
+        """Tell whether the dear forces have a symmetry, which magnetism may have broken."""
+        lattice = self.request.structure.lattice.matrix
+        return all(
+            largest_force(apply_vectors(one, lattice, point.forces) - point.forces)
+            < _NOISE_EV_PER_A
+            for point in self.surface.measured
+        )
 
     def close(self) -> None:
         """End the programs of both engines."""

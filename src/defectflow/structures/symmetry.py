@@ -319,6 +319,14 @@ def apply_vectors(symmetry: SymmetryMap, lattice: np.ndarray, vectors: np.ndarra
     return carried
 
 
+def mean_vectors(
+    maps: Sequence[SymmetryMap], lattice: np.ndarray, vectors: np.ndarray
+) -> np.ndarray:
+    """Return polar vectors (N x 3, Cartesian) averaged over a group: the part that keeps it."""
+    mean: np.ndarray = np.mean([apply_vectors(one, lattice, vectors) for one in maps], axis=0)
+    return mean
+
+
 def symmetrized(structure: Structure, like: Structure, tolerance_A: float = 0.1) -> Structure:
     """Return `structure` with the symmetry of `like`, where it lacks that by no more than noise.
 
@@ -337,8 +345,7 @@ def symmetrized(structure: Structure, like: Structure, tolerance_A: float = 0.1)
     lattice = structure.lattice.matrix
     away = structure.frac_coords - like.frac_coords
     moved_A = (away - np.round(away)) @ lattice
-    maps = symmetry_maps(like)
-    mean_A = sum(apply_vectors(one, lattice, moved_A) for one in maps) / len(maps)
+    mean_A = mean_vectors(symmetry_maps(like), lattice, moved_A)
     if np.linalg.norm(mean_A - moved_A, axis=1).max() > tolerance_A:
         return structure
     even = structure.copy()
