@@ -240,7 +240,7 @@ class AdsorptionMaker(Maker):
             start = spread(cell.structure, small.structure, start)
         clean = self._relaxation(self.engine, scene.slab, start)
         clean.name = "relax clean slab"
-        screened = self.screen is not None and len(scene.placements) > self.keep
+        screened = self.screen is not None
         scene = replace(scene, small=small)
         after = (self.screen_sites if screened else self.relax_sites)(scene, clean.output)
         after.name = "screen sites" if screened else "relax sites"

@@ -75,7 +75,11 @@ class SurfaceRecipe(QuantityRecipe):
     )
     host_cell: HostCell = Field(default_factory=usual_host_cell, description=HOST_CELL)
     screen: EngineChoice | None = Field(
-        None, description="cheap engine that relaxes all placements first; only the lowest go on"
+        None,
+        description=(
+            "cheap engine that relaxes all placements first; only the lowest go on, and it guides "
+            "their relaxations"
+        ),
     )
     keep: int = Field(2, ge=1, description="how many different ends of the screen go on")
     keep_within_eV: float = Field(
