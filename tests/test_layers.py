@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "defectflow"
 #: Low to high; rooms on one level do not know each other.
 LEVELS = (
     {"errors"},
-    {"units", "paths"},
+    {"units", "paths", "words"},
     {"structures", "analysis"},
     {"documents"},
     {"engines", "reference"},

@@ -13,9 +13,6 @@ from pymatgen.core import Structure
 
 Level = Literal["fast", "balanced", "stringent"]
 #: What a number rests on. A potential's number is never shown as DFT.
-#: What of a host's cell is relaxed: nothing, all of it, or its volume.
-HostCell = Literal["keep", "relax", "scale"]
-
 Fidelity = Literal["dft", "potential", "stand-in"]
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from defectflow.documents.base import Document, HostCell, ResultDocument
+from defectflow.documents.base import Document, ResultDocument
 from defectflow.documents.steps import RelaxDocument
+from defectflow.words import HostCell
 
 #: What became of a line: still one, split up over much of the cell, or gone.
 Outcome = Literal["kept", "spread", "annihilated"]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from defectflow.documents.base import Crystal, Document, EngineStamp, HostCell, ResultDocument
+from defectflow.documents.base import Crystal, Document, EngineStamp, ResultDocument
 from defectflow.documents.steps import RelaxDocument
+from defectflow.words import HostCell
 
 
 class MeltDocument(Document):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from defectflow.documents.base import Document, HostCell, ResultDocument
+from defectflow.documents.base import Document, ResultDocument
 from defectflow.documents.steps import RelaxDocument, Vector
 from defectflow.structures.surroundings import Left
+from defectflow.words import HostCell
 
 
 class PlanarCandidate(Document):

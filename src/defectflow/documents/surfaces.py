@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from defectflow.documents.base import Document, HostCell, ResultDocument
+from defectflow.documents.base import Document, ResultDocument
 from defectflow.documents.steps import RelaxDocument
+from defectflow.words import HostCell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from jobflow.core.job import Job
     from pymatgen.core import Structure
 
-    from defectflow.documents.base import HostCell
     from defectflow.documents.vibrations import VibrationsDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.adsorption import SurfaceSite
     from defectflow.structures.hosts import Host
     from defectflow.structures.poses import Placement
     from defectflow.structures.surfaces import Slab
+    from defectflow.words import HostCell
 
 __all__ = ["AdsorptionMaker", "AdsorptionQuantity", "SlabPlan"]
 

@@ -25,12 +25,12 @@ from defectflow.structures.terminations import side_by_side
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-    from defectflow.documents.base import HostCell
     from defectflow.documents.melting import MeltDocument
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell
     from defectflow.structures.hosts import Host
+    from defectflow.words import HostCell
 
 
 @dataclass

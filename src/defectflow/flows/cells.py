@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from defectflow.documents import RelaxDocument
-    from defectflow.documents.base import HostCell
     from defectflow.engines.contract import Capability, Engine
     from defectflow.flows.slabs import SlabPlan
     from defectflow.structures.hosts import Host
+    from defectflow.words import HostCell
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,11 @@ from defectflow.structures.slip_systems import slip_system
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
-    from defectflow.documents.base import HostCell
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell, Line
     from defectflow.structures.hosts import Host
+    from defectflow.words import HostCell
 
 #: Two relaxed cores nearer in energy than this are one, eV/Å.
 _SAME: Final = 1e-4

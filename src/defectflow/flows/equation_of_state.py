@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
-    from defectflow.documents.base import HostCell
     from defectflow.engines.contract import Engine
     from defectflow.structures.hosts import Host
+    from defectflow.words import HostCell
 
 #: Settings that decide the k-point mesh; they follow the volume, so that every volume has one mesh.
 _SPACINGS = (SPACING, METAL_SPACING)

@@ -55,10 +55,10 @@ if TYPE_CHECKING:
     from jobflow.core.job import Job
     from pymatgen.core import Structure
 
-    from defectflow.documents.base import HostCell
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell
     from defectflow.structures.hosts import Host
+    from defectflow.words import HostCell
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
-    from defectflow.documents.base import HostCell
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.hosts import Host
     from defectflow.structures.planes import Stack
+    from defectflow.words import HostCell
 
 #: Extra distances of the two halves that are tried, Å.
 GAPS_A = (-0.06, 0.0, 0.06, 0.14, 0.24, 0.36, 0.5)

@@ -8,7 +8,7 @@ import numpy as np
 from jobflow import Flow, job
 
 from defectflow.documents import RelaxDocument
-from defectflow.documents.base import HostCell, content_key
+from defectflow.documents.base import content_key
 from defectflow.engines.contract import Capability
 from defectflow.engines.electrons import vacuum_axes
 from defectflow.errors import EngineError, RecipeError, StructureError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from defectflow.engines.contract import Engine, FreeCell
+    from defectflow.words import HostCell
 
 #: Kinds of generated cells that are defined by their lattice alone.
 _STRAINED: Final = {"strain", "dislocation_strain"}

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
-    from defectflow.documents.base import HostCell
     from defectflow.engines.contract import Engine
     from defectflow.structures.hosts import Host
+    from defectflow.words import HostCell
 
 IntercalationQuantity = Literal["intercalation_energy", "binding_energy"]
 #: Key of the host without any defect among the cells without the ion.

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
-    from defectflow.documents.base import HostCell
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell, Junction, Planar
     from defectflow.structures.hosts import Host
+    from defectflow.words import HostCell
 
 InterfaceQuantity = Literal["work_of_adhesion", "interface_formation_energy"]
 

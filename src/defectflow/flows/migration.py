@@ -45,10 +45,10 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
-    from defectflow.documents.base import HostCell
     from defectflow.engines.contract import Engine
     from defectflow.structures.hops import Hop
     from defectflow.structures.hosts import Host
+    from defectflow.words import HostCell
 
 
 @dataclass

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     from jobflow.core.job import Job
     from pymatgen.core import Structure
 
-    from defectflow.documents.base import HostCell
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell, Planar
     from defectflow.structures.hosts import Host
+    from defectflow.words import HostCell
 
 PlanarQuantity = Literal["stacking_fault_energy", "twin_energy", "grain_boundary_energy"]
 

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
-    from defectflow.documents.base import HostCell
     from defectflow.documents.steps import RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell
     from defectflow.structures.hosts import Host
+    from defectflow.words import HostCell
 
 #: J/m² in eV/Å².
 J_PER_M2_PER_EV_A2 = MJ_PER_M2_PER_EV_A2 / 1000

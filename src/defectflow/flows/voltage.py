@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from jobflow import Job
     from pymatgen.core import Structure
 
-    from defectflow.documents.base import HostCell
     from defectflow.engines.contract import Engine
     from defectflow.structures.hosts import Host
+    from defectflow.words import HostCell
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field
 
-from defectflow.documents.base import HostCell
 from defectflow.recipes.defects import Defect
 from defectflow.recipes.parts import (
     HOST_CELL,
@@ -17,6 +16,7 @@ from defectflow.recipes.parts import (
     usual_host_cell,
 )
 from defectflow.recipes.slabs import facet_said, host_to_relax, slab_plan
+from defectflow.words import HostCell
 
 if TYPE_CHECKING:
     from jobflow import Flow

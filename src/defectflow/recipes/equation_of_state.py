@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from defectflow.documents.base import HostCell
 from defectflow.recipes.parts import HOST_CELL, HostChoice, QuantityRecipe
+from defectflow.words import HostCell
 
 if TYPE_CHECKING:
     from jobflow import Flow

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from defectflow.documents.base import HostCell
 from defectflow.recipes.defects import Defect, spelled_out
 from defectflow.recipes.kinds.points import Vacancy
 from defectflow.recipes.parts import (
@@ -19,6 +18,7 @@ from defectflow.recipes.parts import (
     Supercell,
     usual_host_cell,
 )
+from defectflow.words import HostCell
 
 if TYPE_CHECKING:
     from jobflow import Flow

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from defectflow.documents.base import HostCell
 from defectflow.recipes.defects import Defect
 from defectflow.recipes.kinds.disorder import FractionText
 from defectflow.recipes.parts import (
@@ -18,6 +17,7 @@ from defectflow.recipes.parts import (
     ReferenceChoice,
     Supercell,
 )
+from defectflow.words import HostCell
 
 if TYPE_CHECKING:
     from jobflow import Flow

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from defectflow.documents.base import HostCell
 from defectflow.errors import RecipeError
 from defectflow.recipes.parts import (
     DEFAULT_ENGINE,
@@ -20,6 +19,7 @@ from defectflow.recipes.parts import (
     Supercell,
     usual_host_cell,
 )
+from defectflow.words import HostCell
 
 if TYPE_CHECKING:
     from jobflow import Flow

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from defectflow.documents.base import HostCell
 from defectflow.errors import StructureError
 from defectflow.recipes.kinds.disorder import Concentration, Order, Superlattice
 from defectflow.recipes.parts import HostChoice, QuantityRecipe
+from defectflow.words import HostCell
 
 if TYPE_CHECKING:
     from jobflow import Flow

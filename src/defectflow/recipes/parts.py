@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,9 +12,12 @@ from pydantic import (
     model_validator,
 )
 
-from defectflow.documents.base import HostCell, Level
+from defectflow.documents.base import Level
 from defectflow.recipes.defects import Defect
 from defectflow.recipes.kinds.choice import Part as Part  # noqa: PLC0414 - other rooms find it here
+
+if TYPE_CHECKING:
+    from defectflow.words import HostCell
 
 #: The embedded potential with the smallest error on benchmarks/published_hops.py.
 DEFAULT_ENGINE = "sevennet"

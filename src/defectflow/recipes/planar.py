@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from defectflow.documents.base import HostCell
 from defectflow.recipes.kinds.planes import (
     MILLER,
     GrainBoundary,
@@ -18,6 +17,7 @@ from defectflow.recipes.kinds.planes import (
     Twin,
 )
 from defectflow.recipes.parts import HOST_CELL, HostChoice, QuantityRecipe
+from defectflow.words import HostCell
 
 if TYPE_CHECKING:
     from jobflow import Flow

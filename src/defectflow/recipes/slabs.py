@@ -10,11 +10,11 @@ import numpy as np
 from defectflow.errors import RecipeError
 
 if TYPE_CHECKING:
-    from defectflow.documents.base import HostCell
     from defectflow.flows.slabs import SlabPlan
     from defectflow.recipes.parts import SlabChoice
     from defectflow.structures.cell_slabs import CellCut
     from defectflow.structures.hosts import Host
+    from defectflow.words import HostCell
 
 _CUBIC: Final = 1e-3
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from defectflow.documents.base import HostCell
 from defectflow.recipes.kinds.surfaces import Surface
 from defectflow.recipes.parts import HOST_CELL, HostChoice, QuantityRecipe
+from defectflow.words import HostCell
 
 if TYPE_CHECKING:
     from jobflow import Flow

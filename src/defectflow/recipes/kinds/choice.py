@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from defectflow.documents.base import HostCell
+from defectflow.words import HostCell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

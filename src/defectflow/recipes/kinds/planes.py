@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import BeforeValidator, Field
 
-from defectflow.documents.base import HostCell
 from defectflow.recipes.kinds.choice import DefectChoice
+from defectflow.words import HostCell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

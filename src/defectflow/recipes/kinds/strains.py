@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from defectflow.documents.base import HostCell
 from defectflow.recipes.kinds.choice import DefectChoice
+from defectflow.words import HostCell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
