@@ -16,6 +16,7 @@ from defectflow.documents.electronic import AtomDos, DosDocument
 from defectflow.documents.melting import MeltDocument
 from defectflow.documents.steps import BandDocument, Image, RelaxDocument
 from defectflow.documents.vibrations import VibrationsDocument
+from defectflow.engines.guided import GuidedEngine
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
@@ -186,7 +187,10 @@ def argument(job: Job, place: int, name: str) -> Any:
 
 
 def _common(maker: Any) -> dict[str, Any]:
-    stamp = maker.engine.stamp().model_copy(update={"fidelity": "stand-in"})
+    engine = maker.engine
+    if isinstance(engine, GuidedEngine) and engine.dear is not None:
+        engine = engine.dear
+    stamp = engine.stamp().model_copy(update={"fidelity": "stand-in"})
     return {"force_calls": 0, "wall_time_s": 0.0, "engine": stamp}
 
 
