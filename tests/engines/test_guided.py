@@ -197,6 +197,18 @@ def test_the_noise_of_the_guide_does_not_break_the_symmetry(tmp_path):
     assert relaxation._even(point.positions) == pytest.approx(point.positions)
 
 
+def test_symmetry_does_not_move_frozen_atoms(tmp_path):
+    """Where an operation lays free atoms onto frozen ones it is none of the relaxation."""
+    start = request(vacancy_ends()[0], tmp_path)
+    relaxation = GuidedRelaxation(start, EMT, LENNARD_JONES, frozen=(1,))
+    assert 0 < len(relaxation.maps) < len(GuidedRelaxation(start, EMT, LENNARD_JONES).maps)
+    assert {int(one.permutation[1]) for one in relaxation.maps} == {1}
+    places = start.structure.cart_coords
+    free = (np.arange(len(places)) != 1)[:, None]
+    shaken = places + free * np.random.default_rng(3).normal(scale=2e-3, size=places.shape)
+    assert relaxation._even(shaken)[1] == pytest.approx(places[1], abs=1e-9)
+
+
 def moved_to(structure, positions):
     moved = structure.copy()
     for index, place in enumerate(positions):

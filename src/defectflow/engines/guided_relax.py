@@ -15,7 +15,7 @@ from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.deadline import Deadline
 from defectflow.engines.guided_surface import Evaluator, GuidedSurface, Measured
 from defectflow.engines.relax import RelaxSettings, progress
-from defectflow.structures.symmetry import apply_vectors, mean_vectors, symmetry_maps
+from defectflow.structures.symmetry import apply_vectors, symmetry_maps, without_noise
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,12 @@ class GuidedRelaxation:
             Evaluator(request.structure, dear.caching_calculator(request), fixed),
             Evaluator(request.structure, guide.caching_calculator(plain), fixed),
         )
-        self.maps = symmetry_maps(request.structure)
+        # An operation that lays free atoms onto frozen ones would move these.
+        self.maps = [
+            one
+            for one in symmetry_maps(request.structure)
+            if (fixed[one.permutation] == fixed).all()
+        ]
         self.earlier = 0
         self.begun = time.monotonic()
 
@@ -120,10 +125,7 @@ class GuidedRelaxation:
         """
         start, lattice = self.request.structure.cart_coords, self.request.structure.lattice.matrix
         maps = [one for one in self.maps if self._forces_keep(one)]
-        moved_A = positions - start
-        mean_A = mean_vectors(maps, lattice, moved_A)
-        noise_A = np.linalg.norm(mean_A - moved_A, axis=1).max()
-        even: np.ndarray = start + mean_A if noise_A < _NOISE_A else positions
+        even: np.ndarray = start + without_noise(positions - start, maps, lattice, _NOISE_A)
         return even
 
     def _forces_keep(self, one: SymmetryMap) -> bool:

@@ -319,12 +319,17 @@ def apply_vectors(symmetry: SymmetryMap, lattice: np.ndarray, vectors: np.ndarra
     return carried
 
 
-def mean_vectors(
-    maps: Sequence[SymmetryMap], lattice: np.ndarray, vectors: np.ndarray
+def without_noise(
+    moved_A: np.ndarray, maps: Sequence[SymmetryMap], lattice: np.ndarray, tolerance_A: float
 ) -> np.ndarray:
-    """Return polar vectors (N x 3, Cartesian) averaged over a group: the part that keeps it."""
-    mean: np.ndarray = np.mean([apply_vectors(one, lattice, vectors) for one in maps], axis=0)
-    return mean
+    """Return displacements (N x 3, Cartesian) averaged over a group of operations.
+
+    They are returned as they are where an atom would then be farther than the tolerance from where
+    it is: that is no noise, the symmetry is gone.
+    """
+    mean_A: np.ndarray = np.mean([apply_vectors(one, lattice, moved_A) for one in maps], axis=0)
+    left = np.linalg.norm(mean_A - moved_A, axis=1).max() > tolerance_A
+    return moved_A if left else mean_A
 
 
 def symmetrized(structure: Structure, like: Structure, tolerance_A: float = 0.1) -> Structure:
@@ -345,11 +350,11 @@ def symmetrized(structure: Structure, like: Structure, tolerance_A: float = 0.1)
     lattice = structure.lattice.matrix
     away = structure.frac_coords - like.frac_coords
     moved_A = (away - np.round(away)) @ lattice
-    mean_A = mean_vectors(symmetry_maps(like), lattice, moved_A)
-    if np.linalg.norm(mean_A - moved_A, axis=1).max() > tolerance_A:
+    even_A = without_noise(moved_A, symmetry_maps(like), lattice, tolerance_A)
+    if even_A is moved_A:
         return structure
     even = structure.copy()
-    for index, vector in enumerate(mean_A - moved_A):
+    for index, vector in enumerate(even_A - moved_A):
         even.translate_sites([index], vector, frac_coords=False, to_unit_cell=False)
     return even
 
