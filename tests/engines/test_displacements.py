@@ -52,6 +52,13 @@ def test_adsorbates_need_few(adsorbate, site, height_A, fewest, tmp_path):
     assert np.allclose(found.hessian_eV_per_A2, expected, atol=2e-3 * np.abs(expected).max())
 
 
+def test_displacements_that_keep_the_symmetry_come_first():
+    hollow = Displacements(slab_with("H", "fcc", 1.0), [12])
+    assert [str(one) for one in hollow.needed] == ["0 z +", "0 z -", "0 x +"]
+    upright = Displacements(slab_with(molecule("CO"), "bridge", 1.3), [12, 13])
+    assert {str(one) for one in upright.needed[-2:]} == {"0 x +", "1 x +"}  # out of the mirror
+
+
 def test_equivalent_atoms_are_displaced_once(tmp_path):
     structure = Structure(
         Lattice.cubic(3.62),

@@ -72,7 +72,8 @@ class Displacements:
 
     Each direction is needed with both signs, so that the Hessian comes from central differences; an
     operation that turns one sign into the other saves it. Hydrogen on a threefold hollow needs
-    three or four of its six displacements.
+    three or four of its six displacements. Those that keep most of the symmetry come first: a code
+    with k-points that has lost an operation computes more of them from then on.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ class Displacements:
     ) -> None:
         self.count = len(atoms)
         self._operations = _operations(structure, list(atoms), moments_muB)
-        self.needed = tuple(self._chosen())
+        self.needed = tuple(sorted(self._chosen(), key=self._kept, reverse=True))
 
     def hessian_eV_per_A2(
         self, forces_eV_per_A: Mapping[str, Sequence[Sequence[float]]], step_A: float
@@ -129,6 +130,14 @@ class Displacements:
                     if not self._known(new, chosen):
                         chosen.append(new)
         return chosen
+
+    def _kept(self, one: Displacement) -> int:
+        """Return the number of operations that a displaced structure still has."""
+        return sum(
+            by.to[one.atom] == one.atom
+            and np.abs(by.rotation @ one.direction - one.direction).max() < _SAME_DIRECTION
+            for by in self._operations
+        )
 
     def _known(self, new: Displacement, chosen: Sequence[Displacement]) -> bool:
         """Whether others tell the displacement: by an operation, or as a sum of known pairs."""
