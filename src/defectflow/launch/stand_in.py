@@ -16,7 +16,6 @@ from defectflow.documents.electronic import AtomDos, DosDocument
 from defectflow.documents.melting import MeltDocument
 from defectflow.documents.steps import BandDocument, Image, RelaxDocument
 from defectflow.documents.vibrations import VibrationsDocument
-from defectflow.engines.guided import GuidedEngine
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
@@ -127,7 +126,7 @@ class StandIn:
             mirrored=False,
             chosen="straight",
             steps=0,
-            **_common(maker),
+            **_common(maker, maker.engine),
         )
 
     def _melted(self, job: Job) -> MeltDocument:
@@ -186,10 +185,9 @@ def argument(job: Job, place: int, name: str) -> Any:
     return job.function_kwargs.get(name, given)
 
 
-def _common(maker: Any) -> dict[str, Any]:
-    engine = maker.engine
-    if isinstance(engine, GuidedEngine) and engine.dear is not None:
-        engine = engine.dear
+def _common(maker: Any, engine: Any = None) -> dict[str, Any]:
+    """Return what every document has; a guided engine signs its bands alone with guide and path."""
+    engine = engine or getattr(maker.engine, "dear", None) or maker.engine
     stamp = engine.stamp().model_copy(update={"fidelity": "stand-in"})
     return {"force_calls": 0, "wall_time_s": 0.0, "engine": stamp}
 
