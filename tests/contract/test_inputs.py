@@ -27,8 +27,8 @@ from defectflow.engines.calculators import CalculatorEngine
 from defectflow.engines.espresso import Espresso
 from defectflow.engines.gpaw import Gpaw
 from defectflow.engines.guided import GuidedEngine
+from defectflow.engines.request import InputStep
 from defectflow.engines.vasp import Vasp
-from defectflow.engines.vasp_files import input_files
 from defectflow.engines.vasp_program import Facts, Program
 from defectflow.errors import DefectflowError
 from defectflow.recipes import build, load
@@ -152,11 +152,11 @@ def code_input(asked: Asked, step: str, cell: str, *, atoms: bool) -> list[str]:
             task.keywords["nbands"] = gpaw._bands(task, request.settings)
         return [*lines(task.keywords, "gpaw"), f"moments = {_short(task.moments)}"]
     if isinstance(engine, Espresso):
-        text = engine.input_text(request).splitlines()
+        text = engine.input_files(request)["pw.in"].splitlines()
         text = ["  pseudo_dir = ..." if "pseudo_dir" in line else line for line in text]
         return text if atoms else _without_atoms(text)
     if isinstance(engine, Vasp):
-        files = input_files(engine.task(request, asked.frozen), request.settings, step, cell)
+        files = engine.input_files(request, InputStep(step, cell, asked.frozen))
         kept = [name for name in files if atoms or name != "POSCAR"]
         return [line for name in kept for line in (f"# {name}", *files[name].strip().splitlines())]
     return [f"model = {engine.model().name}", *lines(engine.options, "options")]

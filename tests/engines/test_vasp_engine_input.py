@@ -11,9 +11,9 @@ from pymatgen.core import Lattice, Structure
 from pymatgen.io.vasp.inputs import Incar, Kpoints, Poscar
 
 from defectflow.engines import engine
-from defectflow.engines.request import Request
+from defectflow.engines.request import InputStep, Request
 from defectflow.engines.vasp import Vasp
-from defectflow.engines.vasp_files import input_files, step_tags
+from defectflow.engines.vasp_files import step_tags
 from defectflow.engines.vasp_input import DECISIVE, poscar_order
 from defectflow.engines.vasp_potcars import SETS, PotcarSet, usual_symbols
 from defectflow.engines.vasp_program import find
@@ -54,7 +54,7 @@ def files(structure, step="static", cell="fixed", *, level="balanced", frozen=()
     request = Request(structure, used.settings("relax" if step == "vtst" else step), **parts)
     if step == "vtst":
         request = Request(structure, used.settings("neb", images=3), **parts)
-    return input_files(used.task(request, frozen), request.settings, step, cell)
+    return used.input_files(request, InputStep(step, cell, frozen))
 
 
 def incar(structure, *args, **kwargs) -> dict:
@@ -287,8 +287,8 @@ def test_no_setting_of_the_machine_reaches_the_input(oxide, monkeypatch):
 
 def test_text_of_all_files_for_a_plan(oxide):
     used = engine("vasp")
-    text = used.input_text(Request(oxide, used.settings("static")))
-    assert text.index("# INCAR") < text.index("# KPOINTS") < text.index("# POTCAR.spec")
+    made = used.input_files(Request(oxide, used.settings("static")))
+    assert list(made) == ["INCAR", "KPOINTS", "POSCAR", "POTCAR.spec"]
     with pytest.raises(RecipeError, match=r"no step 'statik'.*static"):
         step_tags(used.task(Request(oxide, used.settings("static"))), {}, "statik")
 

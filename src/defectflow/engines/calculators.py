@@ -21,7 +21,9 @@ from defectflow.engines.contract import (
     FreeCell,
     Step,
 )
+from defectflow.engines.conversion import poscar_text
 from defectflow.engines.model import Model, code_versions, file_sha256, package_folder
+from defectflow.engines.request import STATIC
 from defectflow.errors import DefectflowError, EngineError
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from ase import Atoms
     from numpy.typing import NDArray
 
-    from defectflow.engines.request import Request
+    from defectflow.engines.request import InputStep, Request
 
 #: So many elements still fit into an error message.
 _FEW: Final = 20
@@ -210,6 +212,17 @@ class CalculatorEngine(Engine):
         """Return the values of the option ``model``, the default first; empty if it has none."""
         return ()
 
+    def input_files(
+        self,
+        request: Request,
+        step: InputStep = STATIC,  # noqa: ARG002 - codes with electrons use it
+    ) -> dict[str, str]:
+        """Return the text of each input file by its name; runs nothing, no program is needed.
+
+        A potential has none but the atoms.
+        """
+        return {"POSCAR": poscar_text(request.structure)}
+
     def capabilities(self) -> frozenset[Capability]:
         """Return what this engine can do: it is the same for all options by default."""
         return self.declared
@@ -227,25 +240,8 @@ class CalculatorEngine(Engine):
         """Return a new caching calculator for one series of similar evaluations."""
         parts = [self.part(request)]
         if self.options["dispersion"] is not None:
-            parts.append(self._dispersion())
+            parts.append(_dispersion(self))
         return CachingCalculator(parts, stress=request.stress)
-
-    def _dispersion(self) -> BaseCalculator:
-        """Return the D3 calculator: pairs only, as density functional codes use it."""
-        self.require(Capability.DISPERSION)
-        package_folder("dftd3")
-        from dftd3 import interface
-        from dftd3.ase import DFTD3
-
-        damping, functional = self.options["dispersion"], self.model().d3_method
-        kind = {"d3bj": interface.RationalDampingParam, "d3zero": interface.ZeroDampingParam}
-        try:
-            kind[damping](method=functional, atm=False)  # type: ignore[no-untyped-call]
-        except RuntimeError as error:
-            message = f"no {damping} parameters exist for the functional {functional!r}: {error}"
-            raise EngineError(message) from error
-        tweaks = {"method": functional, "atm": False}
-        return DFTD3(damping=damping, params_tweaks=tweaks)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the engine as data, with the digest of its weights.
@@ -295,7 +291,7 @@ class CalculatorEngine(Engine):
                 package_folder(package)
             model.weights_file()
             if self.options["dispersion"] is not None:
-                self._dispersion()
+                _dispersion(self)
         except EngineError as error:
             message = str(error)
             if not message.startswith("engine"):
@@ -340,3 +336,21 @@ class CalculatorEngine(Engine):
         module, name = _MAKERS[step]
         maker = getattr(importlib.import_module(module), name)
         return maker(engine=self, settings=settings)
+
+
+def _dispersion(engine: CalculatorEngine) -> BaseCalculator:
+    """Return the D3 calculator of an engine: pairs only, as density functional codes use it."""
+    engine.require(Capability.DISPERSION)
+    package_folder("dftd3")
+    from dftd3 import interface
+    from dftd3.ase import DFTD3
+
+    damping, functional = engine.options["dispersion"], engine.model().d3_method
+    kind = {"d3bj": interface.RationalDampingParam, "d3zero": interface.ZeroDampingParam}
+    try:
+        kind[damping](method=functional, atm=False)  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        message = f"no {damping} parameters exist for the functional {functional!r}: {error}"
+        raise EngineError(message) from error
+    tweaks = {"method": functional, "atm": False}
+    return DFTD3(damping=damping, params_tweaks=tweaks)

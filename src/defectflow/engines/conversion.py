@@ -45,6 +45,17 @@ def to_atoms(structure: Structure, frozen: Sequence[int] = ()) -> Atoms:
     return atoms
 
 
+def poscar_text(structure: Structure) -> str:
+    """Return cell and atoms, in their order, as VASP reads them."""
+    from pymatgen.io.vasp import Poscar
+
+    bare = structure.copy()
+    for name in list(bare.site_properties):
+        bare.remove_site_property(name)
+    text: str = Poscar(bare, sort_structure=False).get_str(significant_figures=10)
+    return text
+
+
 def to_structure(atoms: Atoms, like: Structure) -> Structure:
     """Return `like` with the cell and the positions of `atoms`; species and properties kept."""
     if len(atoms) != len(like):

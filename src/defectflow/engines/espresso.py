@@ -14,6 +14,7 @@ from defectflow.engines.espresso_calculator import PwCalculator, PwTask
 from defectflow.engines.espresso_input import RunControl, pw_input, valence_electrons
 from defectflow.engines.espresso_pseudos import PseudoSet, find_set
 from defectflow.engines.model import Model
+from defectflow.engines.request import STATIC
 from defectflow.errors import DefectflowError, EngineError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from defectflow.documents.base import EngineStamp
     from defectflow.documents.electronic import DosDocument
-    from defectflow.engines.request import Request
+    from defectflow.engines.request import InputStep, Request
 
 #: Functionals whose pseudopotentials can be had as a Python package.
 _PACKAGED: Final = ("PBE", "PBEsol")
@@ -174,6 +175,20 @@ class Espresso(CalculatorEngine):
         """Return a new calculator for `request`; pw.x starts with its first evaluation."""
         self.check({element.symbol for element in request.structure.elements})
         return PwCalculator(self.task(request))
+
+    def input_files(self, request: Request, step: InputStep = STATIC) -> dict[str, str]:
+        """Return the inputs of pw.x, and of the runs that follow it for a density of states.
+
+        Raises
+        ------
+        EngineError
+            If a pseudopotential is missing or does not fit.
+        """
+        from defectflow.engines import espresso_dos
+
+        if step.name == "dos":
+            return espresso_dos.input_files(self, request)
+        return {"pw.in": self.input_text(request)}
 
     def input_text(self, request: Request, run: RunControl | None = None) -> str:
         """Return the input of pw.x for `request`, as it would be written; runs nothing.

@@ -5,6 +5,7 @@ Sources: J. J. Mortensen et al., J. Chem. Phys. 160, 092503 (2024); gpaw.readthe
 
 from __future__ import annotations
 
+import json
 import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,12 +17,14 @@ from defectflow.documents.electronic import AtomDos, DosDocument
 from defectflow.engines import gpaw_data, gpaw_process, programs
 from defectflow.engines.calculators import BASIC, CalculatorEngine
 from defectflow.engines.contract import Capability
+from defectflow.engines.conversion import poscar_text
 from defectflow.engines.dos import DosSettings, band_edges
 from defectflow.engines.electrons import ElectronOptions, electronic_input
 from defectflow.engines.gpaw_calculator import GpawCalculator, GpawTask
 from defectflow.engines.gpaw_input import DATASETS, gpaw_keywords
 from defectflow.engines.model import Model, code_versions
 from defectflow.engines.once import once
+from defectflow.engines.request import STATIC
 from defectflow.engines.vacuum import has_vacuum, vacuum_document
 from defectflow.errors import EngineError
 
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from defectflow.engines.contract import EngineOptions
-    from defectflow.engines.request import Request
+    from defectflow.engines.request import InputStep, Request
 
 
 class GpawOptions(ElectronOptions):
@@ -128,6 +131,13 @@ class Gpaw(CalculatorEngine):
         task = self.task(request)
         task.keywords["nbands"] = _bands(task, request.settings)
         return task
+
+    def input_files(self, request: Request, step: InputStep = STATIC) -> dict[str, str]:
+        """Return GPAW's keywords with the starting moments, and the atoms."""
+        task = self.dos_task(request) if step.name == "dos" else self.task(request)
+        given = {"gpaw": task.keywords, "magnetic_moments": task.moments}
+        atoms = poscar_text(request.structure)
+        return {"gpaw.json": json.dumps(given, indent=1) + "\n", "POSCAR": atoms}
 
     def part(self, request: Request) -> GpawCalculator:
         """Return a new calculator for `request`; GPAW starts with its first evaluation."""

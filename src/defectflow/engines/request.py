@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.documents.steps import moments_of
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pymatgen.core.structure import Structure
+
+    from defectflow.engines.contract import FreeCell
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,23 @@ class Request:
         if self.magnetic_moments is not None:
             return self.magnetic_moments
         return moments_of(self.structure)
+
+
+@dataclass(frozen=True)
+class InputStep:
+    """What the input files of a code are for.
+
+    Attributes
+    ----------
+    name
+        Of the step's numbers in ``templates/input/``; ``vtst`` for a band that VASP relaxes.
+    cell, frozen
+        Of a relaxation, for a code that relaxes by itself.
+    """
+
+    name: str = "static"
+    cell: FreeCell = "fixed"
+    frozen: tuple[int, ...] = ()
+
+
+STATIC: Final = InputStep()

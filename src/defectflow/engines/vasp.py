@@ -18,6 +18,7 @@ from defectflow.engines.calculators import BASIC, CachingCalculator, CalculatorE
 from defectflow.engines.contract import Capability, EngineInfo, EngineOptions
 from defectflow.engines.electrons import ElectronOptions, electronic_input
 from defectflow.engines.model import Model
+from defectflow.engines.request import STATIC
 from defectflow.engines.vasp_input import dispersion_tags, electronic_tags, ismear
 from defectflow.errors import DefectflowError, EngineError, RecipeError
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from defectflow.documents.base import EngineStamp
     from defectflow.documents.electronic import DosDocument
     from defectflow.engines.contract import CalculationMaker, FreeCell, Step
-    from defectflow.engines.request import Request
+    from defectflow.engines.request import InputStep, Request
     from defectflow.engines.vasp_calculator import VaspCalculator
     from defectflow.engines.vasp_potcars import Potcar, PotcarSet
     from defectflow.engines.vasp_program import Facts, Program
@@ -246,18 +247,12 @@ class Vasp(CalculatorEngine):
         """Return a new caching calculator; the dispersion is VASP's own."""
         return CachingCalculator([self.part(request)], stress=request.stress)
 
-    def input_text(self, request: Request, step: str = "static", cell: FreeCell = "fixed") -> str:
-        """Return the files that VASP would be given, one after the other; runs nothing.
-
-        Parameters
-        ----------
-        step
-            ``static`` or ``relax``.
-        """
+    def input_files(self, request: Request, step: InputStep = STATIC) -> dict[str, str]:
+        """Return INCAR, KPOINTS, POSCAR and the names of the potentials."""
         from defectflow.engines.vasp_files import input_files
 
-        files = input_files(self.task(request), request.settings, step, cell)
-        return "".join(f"# {name}\n{text.rstrip()}\n" for name, text in files.items())
+        task = self.task(request, step.frozen)
+        return input_files(task, request.settings, step.name, step.cell)
 
     def density_of_states(self, request: Request) -> DosDocument:
         """Compute the electrons of `request` and return their density of states."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from defectflow.engines.displacements import Displacements
-from defectflow.engines.request import Request
+from defectflow.engines.request import InputStep, Request
 from defectflow.launch.sizes import Size, size_of_request
 from defectflow.launch.stand_in import StandIn, argument
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 #: What every file begins with, or lies beside: nobody shall take a plan for a result.
 WARNING: Final = "PLAN: nothing was computed; positions that follow from a calculation are guesses"
-#: Names of the steps in the numbers of VASP.
-_VASP_STEPS: Final = {"relax": "relax", "static": "static", "dos": "dos", "band": "neb"}
 
 
 def engine_of(job: Job) -> Any:
@@ -99,36 +97,13 @@ def files_of(job: Job, kind: str) -> dict[str, str]:
     if kind == "band" and _native(job):
         return files | _native_band(job, requests)
     frozen = job.function_args[1] if kind in {"relax", "static", "dos"} else ()
+    name = {"band": "neb", "melt": "static"}.get(kind, kind)
+    step = InputStep(name, getattr(maker, "cell", "fixed"), tuple(frozen or ()))
     for folder, request in requests.items():
         place = f"{folder}/" if folder else ""
-        texts = _texts(engine, request, (kind, getattr(maker, "cell", "fixed")), frozen or ())
-        files |= {f"{place}{name}": text for name, text in texts.items()}
+        made = engine.input_files(request, step)
+        files |= {f"{place}{name}": _marked(name, text) for name, text in made.items()}
     return files
-
-
-def _texts(
-    engine: Any, request: Request, step: tuple[str, Any], frozen: Sequence[int]
-) -> Mapping[str, str]:
-    kind, cell = step
-    if engine.family == "vasp":
-        from defectflow.engines.vasp_files import input_files
-
-        task = engine.task(request, tuple(frozen))
-        made = input_files(task, request.settings, _VASP_STEPS.get(kind, "static"), cell)
-        return _marked(made)
-    if engine.family == "espresso":
-        from defectflow.engines import espresso_dos
-
-        if kind == "dos":
-            runs = espresso_dos.input_files(engine, request)
-        else:
-            runs = {"pw.in": engine.input_text(request)}
-        return {name: f"! {WARNING}\n{text}" for name, text in runs.items()}
-    if engine.family == "gpaw":
-        task = engine.dos_task(request) if kind == "dos" else engine.task(request)
-        data = {"note": WARNING, "gpaw": task.keywords, "magnetic_moments": task.moments}
-        return {"gpaw.json": _json(data), "POSCAR": poscar(request.structure)}
-    return {"POSCAR": poscar(request.structure)}
 
 
 def _native(job: Job) -> bool:
@@ -138,43 +113,33 @@ def _native(job: Job) -> bool:
 
 def _native_band(job: Job, requests: Mapping[str, Request]) -> dict[str, str]:
     """Return the folders of a band that VASP relaxes: inputs above, images below."""
-    from defectflow.engines.vasp_files import input_files
-    from defectflow.engines.vasp_run import to_poscar
-
     first = next(iter(requests.values()))
-    task = engine_of(job).task(first, tuple(argument(job, 3, "frozen") or ()))
-    made = input_files(task, {**first.settings, "images": len(requests)}, "vtst")
-    files = {name: text for name, text in _marked(made).items() if name != "POSCAR"}
-    images = StandIn().document(job, "band").images
-    return files | {
-        f"{number:02d}/POSCAR": _poscar(to_poscar(task, one.structure))
-        for number, one in enumerate(images)
+    first = replace(first, settings={**first.settings, "images": len(requests)})
+    step = InputStep("vtst", frozen=tuple(argument(job, 3, "frozen") or ()))
+
+    def made(structure: Structure) -> dict[str, str]:
+        request = replace(first, structure=structure)
+        files = engine_of(job).input_files(request, step)
+        return {name: _marked(name, text) for name, text in files.items()}
+
+    images = [one.structure for one in StandIn().document(job, "band").images]
+    above = {name: text for name, text in made(images[0]).items() if name != "POSCAR"}
+    return above | {
+        f"{number:02d}/POSCAR": made(one)["POSCAR"] for number, one in enumerate(images)
     }
 
 
-def _marked(files: Mapping[str, str]) -> dict[str, str]:
-    """Return VASP's files with the warning where VASP has place for a comment."""
-    marked = {name: text for name, text in files.items() if name == "POTCAR.spec"}
-    marked["INCAR"] = f"# {WARNING}\n{files['INCAR'].rstrip()}\n"
-    for name in ("POSCAR", "KPOINTS"):
-        _, _, rest = files[name].partition("\n")
-        marked[name] = f"{WARNING}\n{rest}"
-    return marked
-
-
-def poscar(structure: Structure) -> str:
-    """Return cell and atoms as VASP reads them, with the warning as the comment."""
-    bare = structure.copy()
-    for name in list(bare.site_properties):
-        bare.remove_site_property(name)
-    return _poscar(bare)
-
-
-def _poscar(structure: Structure) -> str:
-    from pymatgen.io.vasp import Poscar
-
-    made = Poscar(structure, comment=WARNING, sort_structure=False)
-    return made.get_str(significant_figures=10)
+def _marked(name: str, text: str) -> str:
+    """Return a file with the warning, where its format has a place for a comment."""
+    if name in {"POSCAR", "KPOINTS"}:  # the first line is one
+        return f"{WARNING}\n{text.partition(chr(10))[2]}"
+    if name == "INCAR":
+        return f"# {WARNING}\n{text.rstrip()}\n"
+    if name.endswith(".in"):
+        return f"! {WARNING}\n{text}"
+    if name.endswith(".json"):
+        return _json({"note": WARNING, **json.loads(text)})
+    return text
 
 
 def _json(value: Any) -> str:
