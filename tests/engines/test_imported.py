@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import hashlib
 import sys
 
 import pytest
+from monty.json import MontyDecoder, MontyEncoder
 
 from defectflow.engines import engine
 from defectflow.engines.contract import Capability
 from defectflow.errors import EngineError, RecipeError
+from defectflow.recipes.order import make_engine
+from defectflow.recipes.parts import EngineChoice
 
 LJ = "ase.calculators.lj:LennardJones"
 
@@ -87,3 +91,72 @@ def test_different_arguments_are_different_stamps():
     second = engine("ase", calculator=LJ, kwargs={"sigma": 2.6})
     assert first.stamp() != second.stamp()
     assert first.shared_calculator() is not second.shared_calculator()
+
+
+TABLE = """\
+from pathlib import Path
+from ase.calculators.lj import LennardJones
+class Table(LennardJones):
+    '''Width in a file, depth in another.'''
+    def __init__(self, width, depths=(), rc=6.0):
+        self.read = [Path(width), *map(Path, depths)]
+        super().__init__(sigma=float(self.read[0].read_text()), rc=rc)
+"""
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """Write two models of a calculator that reads files; return the engine with the files named."""
+    (tmp_path / "table_potential.py").write_text(TABLE)
+    for name, sigma in (("a", 2.5), ("b", 2.6)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "width.txt").write_text(str(sigma))
+        (tmp_path / name / "depth.txt").write_text("1")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def named(**files):
+        return engine("ase", calculator="table_potential:Table", files=files)
+
+    yield named
+    sys.modules.pop("table_potential", None)
+
+
+def test_contents_of_files_decide_the_key_and_stand_in_the_stamp(table, tmp_path):
+    a, b = (
+        table(width=str(tmp_path / one / "width.txt"), depths=[str(tmp_path / one / "depth.txt")])
+        for one in "ab"
+    )
+    assert a.calculator().parameters.sigma == 2.5
+    options = a.stamp().options
+    assert options["files"] == {"width": ["width.txt"], "depths": ["depth.txt"]}
+    digest = hashlib.sha256(b"2.5").hexdigest()
+    assert options["sha256 of width"] == digest
+    assert str(tmp_path) not in a.stamp().model_dump_json()
+    assert b.stamp().options["sha256 of width"] != digest
+    assert b.stamp().options["sha256 of depths"] == options["sha256 of depths"]
+    assert a.as_dict()["files_sha256"]["width"] == [digest]
+    assert MontyDecoder().decode(MontyEncoder().encode(a)) == a
+
+
+def test_a_recipe_names_files_relative_to_itself(table, tmp_path):
+    choice = EngineChoice(
+        name="ase",
+        options={
+            "calculator": "table_potential:Table",
+            "files": {"width": "a/width.txt", "depths": ["b/depth.txt"]},
+        },
+    )
+    made = make_engine(choice, "balanced", tmp_path)
+    assert made.calculator().read == [tmp_path / "a/width.txt", tmp_path / "b/depth.txt"]
+
+
+def test_a_file_among_the_other_arguments_is_refused(table, tmp_path):
+    path = str(tmp_path / "a" / "width.txt")
+    hidden = engine("ase", calculator="table_potential:Table", kwargs={"width": path})
+    with pytest.raises(EngineError, match=r"kwargs width names the file .*write it under `files`"):
+        hidden.check()
+
+
+def test_a_missing_file_is_named(table, tmp_path):
+    with pytest.raises(EngineError, match=r"engine ase: .*no\.model is no file"):
+        table(width=str(tmp_path / "no.model")).check()

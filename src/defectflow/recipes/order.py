@@ -104,9 +104,20 @@ def make_engine(choice: EngineChoice, level: Level, folder: Path) -> Engine:
     kind = engine_class(choice.name)
     options = dict(choice.options)
     for name in kind.file_options:
-        if isinstance(options.get(name), str):
-            options[name] = str(folder / Path(options[name]).expanduser())
+        if name in options:
+            options[name] = _below(folder, options[name])
     return kind(level=level, options=options, overrides=choice.settings)
+
+
+def _below(folder: Path, value: Any) -> Any:
+    """Return the paths in an option relative to a folder; what is no path as it is."""
+    if isinstance(value, str):
+        return str(folder / Path(value).expanduser())
+    if isinstance(value, list):
+        return [_below(folder, one) for one in value]
+    if isinstance(value, dict):
+        return {key: _below(folder, one) for key, one in value.items()}
+    return value
 
 
 def read_host(choice: HostChoice, folder: Path) -> Host:
