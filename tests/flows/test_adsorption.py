@@ -96,6 +96,7 @@ def test_a_screen_saves_calls_of_the_engine_and_keeps_the_result(hydrogen):
     assert of_engine < sum(site.relaxed.force_calls for site in hydrogen.sites)
     (relaxed,) = (site.relaxed for site in document.sites if site.relaxed)
     assert relaxed.guidance.engine.level == "fast"
+    assert document.slab.guidance.engine.level == "fast"
     assert relaxed.engine == document.engine
 
 

@@ -59,15 +59,17 @@ class AdsorptionMaker(Maker):
 
     1. Relax the bulk; its cell gives the slab's.
     2. Relax the gas molecules in a box, and the clean slab with its lowest layers frozen; one of
-       several surface cells begins as the relaxed slab of one cell.
+       several surface cells begins as the relaxed slab of one cell. With `screen` the cheap engine
+       guides the relaxation of the slab (see `GuidedEngine`), which spares evaluations where a
+       defect leaves much to relax.
     3. Put the adsorbate on every symmetry-distinct site of the relaxed slab, a molecule in every
        distinct orientation; with `screen`, relax these on a cheap engine first and go on with the
        `keep` lowest that differ. What passes from engine to engine is how far the adsorbate moved
        the atoms of the slab, not where the cheap engine has them. With `weigh_within_eV` one
        evaluation of each end on the engine itself decides which are the lowest.
-    4. Relax them; after a screen, guided by the cheap engine (see `GuidedEngine`), which takes a
-       third of the evaluations to the same forces. An adsorbate that desorbs, falls apart or goes
-       below the surface gives no value.
+    4. Relax them; after a screen, guided by the cheap engine, which takes a third of the
+       evaluations to the same forces. An adsorbate that desorbs, falls apart or goes below the
+       surface gives no value.
     5. ΔE = E(slab + adsorbate) - E(slab) - Σ n_i E(gas i).
     6. For a free energy with vibrations: those of the adsorbate's atoms at the lowest site, and of
        the molecules; imaginary modes give no value.
@@ -225,7 +227,7 @@ class AdsorptionMaker(Maker):
             after.name = "relax clean slab"
             return Response(replace=Flow([after], output=after.output))
         cell = self.slab.smallest().cut(host.structure)
-        small = self._relaxation(self.engine, cell, cell.structure)
+        small = self._relaxation(cell, cell.structure)
         small.name = "relax one cell of the clean slab"
         after = self.relax_clean(scene, small.output)
         after.name = "spread clean slab"
@@ -238,7 +240,7 @@ class AdsorptionMaker(Maker):
         if small is not None:
             cell = self.slab.smallest().cut(scene.host.structure)
             start = spread(cell.structure, small.structure, start)
-        clean = self._relaxation(self.engine, scene.slab, start)
+        clean = self._relaxation(scene.slab, start)
         clean.name = "relax clean slab"
         screened = self.screen is not None
         scene = replace(scene, small=small)
@@ -246,8 +248,12 @@ class AdsorptionMaker(Maker):
         after.name = "screen sites" if screened else "relax sites"
         return Response(replace=Flow([clean, after], output=after.output))
 
-    def _relaxation(self, engine: Engine, slab: Slab, start: Structure) -> Job:
-        """Return the job that relaxes a slab, or one with an adsorbate, from a start."""
+    def _relaxation(self, slab: Slab, start: Structure, engine: Engine | None = None) -> Job:
+        """Return the job that relaxes a slab, or one with an adsorbate, from a start.
+
+        Without an `engine` on the one that counts, guided by that of the screen where there is one.
+        """
+        engine = engine or GuidedEngine.where_possible(self.engine, self.screen)
         frozen = slab.bottom(self.slab.frozen_layers)
         made: Job = engine.relax_maker("fixed", **self.relax).make(start, frozen=frozen)
         return made
@@ -260,7 +266,7 @@ class AdsorptionMaker(Maker):
             raise RecipeError(message)
         starts = starts_of(scene, clean, (), {}, None)
         jobs = self._relaxations(self.screen, scene, starts, "screen")
-        bare = self._relaxation(self.screen, scene.slab, clean.structure)
+        bare = self._relaxation(scene.slab, clean.structure, self.screen)
         bare.name = "screen clean slab"
         outputs = {label: one.output for label, one in jobs.items()}
         after = self.relax_sites(scene, clean, outputs, bare.output)
@@ -291,8 +297,9 @@ class AdsorptionMaker(Maker):
             ends = {label: one.energy_eV for label, one in weighed.items()}
         labels = lowest(ends, self.keep, self.keep_within_eV)
         starts = starts_of(scene, clean, labels, seen, bare)
-        engine = GuidedEngine.where_possible(self.engine, self.screen if labels else None)
-        jobs = self._relaxations(engine, scene, starts, f"relax {scene.adsorbate.name} at")
+        jobs = self._relaxations(
+            None if labels else self.engine, scene, starts, f"relax {scene.adsorbate.name} at"
+        )
         steps = {"clean": clean, "screened": seen, "weighed": weighed or {}}
         steps["relaxed"] = {label: one.output for label, one in jobs.items()}
         if self.free.vibrating:
@@ -308,12 +315,12 @@ class AdsorptionMaker(Maker):
         return last
 
     def _relaxations(
-        self, engine: Engine, scene: Scene, starts: Mapping[str, Structure], verb: str
+        self, engine: Engine | None, scene: Scene, starts: Mapping[str, Structure], verb: str
     ) -> dict[str, Job]:
         """Return a job for each start, by the label of its placement."""
         jobs = {}
         for label, structure in starts.items():
-            jobs[label] = self._relaxation(engine, scene.slab, structure)
+            jobs[label] = self._relaxation(scene.slab, structure, engine)
             jobs[label].name = f"{verb} {label}"
         return jobs
 
