@@ -13,6 +13,7 @@ from defectflow.engines import engine
 from defectflow.errors import EngineError, RecipeError, StructureError
 from defectflow.flows import AdsorptionMaker, SlabPlan
 from defectflow.flows.free_energy import FreeEnergyPlan
+from defectflow.flows.host import cautions
 from defectflow.flows.screening import distinct_ends
 from defectflow.launch import run
 
@@ -227,3 +228,12 @@ def test_mistakes_are_found_before_anything_runs(changes, adsorbate, kind, says)
 def test_an_engine_that_lacks_the_metal_is_refused():
     with pytest.raises(EngineError, match="does not know Fe"):
         AdsorptionMaker(EMT, SlabPlan((1, 1, 0))).make(hosts.load("bcc-Fe"), "H")
+
+
+def test_one_sheet_has_no_distance_of_layers_to_warn_of():
+    host = hosts.load("2H-MoS2")
+    assert cautions(engine("chgnet"), host.structure)
+    flow = AdsorptionMaker(engine("chgnet"), SlabPlan((0, 0, 1), sheet=True)).make(host, "H")
+    given = flow.jobs[-1].function_args
+    (notes,) = (one["notes"] for one in given if isinstance(one, dict) and "notes" in one)
+    assert not any("layer" in note for note in notes)

@@ -160,7 +160,7 @@ class AdsorptionMaker(Maker):
             species,
         )
         notes = [
-            *cautions(self.engine, host.structure),
+            *(() if self.slab.sheet else cautions(self.engine, host.structure)),
             *gas_notes(self.engine, references),
             *self.slab.check(host.structure),
         ]
