@@ -94,6 +94,39 @@ def test_energy_forces_and_stress_are_those_of_gpaw_called_directly(aluminium, t
     assert [path.name for path in tmp_path.iterdir()] == ["gpaw.txt"]
 
 
+def first_off_eV(text: str) -> float:
+    """Return by how much the last SCF in a text of GPAW's began off where it ended."""
+    last = text.rpartition("|iter     |")[2]
+    energies = [
+        float(line.split("|")[3].strip(" c")) for line in last.splitlines()[1:] if "iter:" in line
+    ]
+    return abs(energies[0] - energies[-1])
+
+
+@pytest.mark.parametrize(("metal", "moments"), [("Cu", None), ("Ni", (0.6, 0.6))])
+def test_the_density_follows_the_atoms(metal, moments, tmp_path):
+    """The SCF after a move begins several times nearer than GPAW's own, and ends as that does."""
+    from gpaw.dft import GPAW as Direct  # noqa: N811
+
+    sites = [[0, 0, 0], [0.5, 0.5, 0.505]]
+    crystal = Structure(Lattice.orthorhombic(2.5, 2.5, 3.53), [metal] * 2, sites)
+    request = static(crystal, tmp_path, magnetic_moments=moments)
+    ours, theirs = to_atoms(crystal), to_atoms(crystal)
+    ours.calc = GPAW.caching_calculator(request)
+    if moments:
+        theirs.set_initial_magnetic_moments(moments)
+    theirs.calc = Direct(**GPAW.task(request).keywords, txt=tmp_path / "direct.txt")
+    ends = []
+    for atoms in (ours, theirs):
+        atoms.get_potential_energy()
+        atoms.positions[1, 2] += 0.05
+        ends.append(atoms.get_potential_energy())
+    ours.calc.close()
+    assert ends[0] == pytest.approx(ends[1], abs=2e-4)
+    own, gpaws = (first_off_eV((tmp_path / one).read_text()) for one in ("gpaw.txt", "direct.txt"))
+    assert own < gpaws / 3
+
+
 def test_forces_and_stress_are_derivatives_of_the_energy(aluminium, tmp_path):
     gpaw = engine("gpaw", level="fast", settings=SMALL | {"cutoff_eV": 350.0})
     atoms = to_atoms(aluminium)
