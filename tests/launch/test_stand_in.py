@@ -11,16 +11,8 @@ from defectflow.engines.guided import GuidedEngine
 from defectflow.launch.stand_in import StandIn
 from defectflow.structures import hosts
 
-EMT = engine("emt")
-GUIDED = GuidedEngine.of(
-    EMT,
-    engine(
-        "ase",
-        calculator="ase.calculators.lj:LennardJones",
-        kwargs={"sigma": 2.29, "epsilon": 0.35, "rc": 6.0, "smooth": True},
-    ),
-    "dft",
-)
+GUIDE = engine("ase", calculator="ase.calculators.emt:EMT")
+GUIDED = GuidedEngine.of(engine("emt"), GUIDE, "dft")
 
 
 def ran(job):

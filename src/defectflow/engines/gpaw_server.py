@@ -246,11 +246,10 @@ class Calculation:
     def _move(self, atoms: Any) -> None:
         """Move the atoms, and the density with them, by the change of a superposition of atoms.
 
-        GPAW by itself goes on from the density of the old wave functions. That stays behind the
-        atoms, and in long cells of metals what the SCF has left of it comes back enlarged by the
-        dielectric constant. Copper, one atom of a slab moved by 0.05, 0.02, 0.01 and 0.003 Å: the
-        SCF begins 220, 38, 11 and 2 meV off and takes 12, 10, 9 and 6 steps with GPAW's density,
-        2 meV and less off and 9, 8, 7 and 5 steps with this one.
+        GPAW by itself goes on from the density of the old wave functions, which stays behind the
+        atoms. Copper, one atom of a slab moved by 0.05, 0.02, 0.01 and 0.003 Å: the SCF begins
+        220, 38, 11 and 2 meV off and takes 12, 10, 9 and 6 steps with GPAW's density, 2 meV and
+        less off and 9, 8, 7 and 5 steps with this one.
         """
         dft = self.gpaw.dft
         density = dft.density

@@ -65,11 +65,14 @@ class InputStep:
         Of the step's numbers in ``templates/input/``; ``vtst`` for a band that VASP relaxes.
     cell, frozen
         Of a relaxation, for a code that relaxes by itself.
+    images
+        Of a band that VASP relaxes, both ends included: each has a folder.
     """
 
     name: str = "static"
     cell: FreeCell = "fixed"
     frozen: tuple[int, ...] = ()
+    images: tuple[Structure, ...] = ()
 
 
 STATIC: Final = InputStep()

@@ -248,11 +248,14 @@ class Vasp(CalculatorEngine):
         return CachingCalculator([self.part(request)], stress=request.stress)
 
     def input_files(self, request: Request, step: InputStep = STATIC) -> dict[str, str]:
-        """Return INCAR, KPOINTS, POSCAR and the names of the potentials."""
-        from defectflow.engines.vasp_files import input_files
+        """Return INCAR, KPOINTS, POSCAR (one for each image) and the names of the potentials."""
+        from defectflow.engines.vasp_files import input_files, poscars
 
         task = self.task(request, step.frozen)
-        return input_files(task, request.settings, step.name, step.cell)
+        files = input_files(task, request.settings, step.name, step.cell)
+        if step.images:
+            del files["POSCAR"]
+        return files | poscars(task, step.images)
 
     def density_of_states(self, request: Request) -> DosDocument:
         """Compute the electrons of `request` and return their density of states."""

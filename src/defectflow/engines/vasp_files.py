@@ -12,7 +12,9 @@ from defectflow.engines.vasp_run import generator, to_poscar
 from defectflow.errors import RecipeError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from pymatgen.core import Structure
 
     from defectflow.engines.contract import FreeCell
     from defectflow.engines.vasp_run import VaspTask
@@ -72,6 +74,17 @@ def input_files(
     return {
         "INCAR": str(built["INCAR"]),
         "KPOINTS": str(built["KPOINTS"]),
-        "POSCAR": built["POSCAR"].get_str(significant_figures=10),
+        "POSCAR": _poscar(task, task.structure),
         "POTCAR.spec": str(built["POTCAR.spec"]),
     }
+
+
+def poscars(task: VaspTask, images: Sequence[Structure]) -> dict[str, str]:
+    """Return the POSCAR of each image of a band by its name in the folder of that image."""
+    return {f"{number:02d}/POSCAR": _poscar(task, one) for number, one in enumerate(images)}
+
+
+def _poscar(task: VaspTask, structure: Structure) -> str:
+    from pymatgen.io.vasp.inputs import Poscar
+
+    return Poscar(to_poscar(task, structure)).get_str(significant_figures=10)

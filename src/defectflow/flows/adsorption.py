@@ -227,7 +227,7 @@ class AdsorptionMaker(Maker):
             after.name = "relax clean slab"
             return Response(replace=Flow([after], output=after.output))
         cell = self.slab.smallest().cut(host.structure)
-        small = self._relaxation(cell, cell.structure)
+        small = self._relaxation(cell, cell.structure, self._guided)
         small.name = "relax one cell of the clean slab"
         after = self.relax_clean(scene, small.output)
         after.name = "spread clean slab"
@@ -240,7 +240,7 @@ class AdsorptionMaker(Maker):
         if small is not None:
             cell = self.slab.smallest().cut(scene.host.structure)
             start = spread(cell.structure, small.structure, start)
-        clean = self._relaxation(scene.slab, start)
+        clean = self._relaxation(scene.slab, start, self._guided)
         clean.name = "relax clean slab"
         screened = self.screen is not None
         scene = replace(scene, small=small)
@@ -248,12 +248,13 @@ class AdsorptionMaker(Maker):
         after.name = "screen sites" if screened else "relax sites"
         return Response(replace=Flow([clean, after], output=after.output))
 
-    def _relaxation(self, slab: Slab, start: Structure, engine: Engine | None = None) -> Job:
-        """Return the job that relaxes a slab, or one with an adsorbate, from a start.
+    @property
+    def _guided(self) -> Engine:
+        """The engine that counts, guided by that of the screen where there is one."""
+        return GuidedEngine.where_possible(self.engine, self.screen)
 
-        Without an `engine` on the one that counts, guided by that of the screen where there is one.
-        """
-        engine = engine or GuidedEngine.where_possible(self.engine, self.screen)
+    def _relaxation(self, slab: Slab, start: Structure, engine: Engine) -> Job:
+        """Return the job that relaxes a slab, or one with an adsorbate, from a start."""
         frozen = slab.bottom(self.slab.frozen_layers)
         made: Job = engine.relax_maker("fixed", **self.relax).make(start, frozen=frozen)
         return made
@@ -297,9 +298,8 @@ class AdsorptionMaker(Maker):
             ends = {label: one.energy_eV for label, one in weighed.items()}
         labels = lowest(ends, self.keep, self.keep_within_eV)
         starts = starts_of(scene, clean, labels, seen, bare)
-        jobs = self._relaxations(
-            None if labels else self.engine, scene, starts, f"relax {scene.adsorbate.name} at"
-        )
+        engine = self._guided if labels else self.engine  # a screen that binds nowhere misleads
+        jobs = self._relaxations(engine, scene, starts, f"relax {scene.adsorbate.name} at")
         steps = {"clean": clean, "screened": seen, "weighed": weighed or {}}
         steps["relaxed"] = {label: one.output for label, one in jobs.items()}
         if self.free.vibrating:
@@ -315,7 +315,7 @@ class AdsorptionMaker(Maker):
         return last
 
     def _relaxations(
-        self, engine: Engine | None, scene: Scene, starts: Mapping[str, Structure], verb: str
+        self, engine: Engine, scene: Scene, starts: Mapping[str, Structure], verb: str
     ) -> dict[str, Job]:
         """Return a job for each start, by the label of its placement."""
         jobs = {}

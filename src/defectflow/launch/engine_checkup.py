@@ -23,8 +23,9 @@ _USUAL: Final = ("Al", "Cu", "Si", "O")
 
 def needs_of(flows: Sequence[Flow]) -> dict[str, tuple[Any, set[str]]]:
     """Return the engines that flows ask for, with every element of any of their jobs."""
-    from defectflow.launch.input_writing import engine_of, requests_of
+    from defectflow.launch.input_writing import requests_of
     from defectflow.launch.rehearsal import Rehearsal
+    from defectflow.launch.stand_in import engine_of
 
     found: dict[str, tuple[Any, set[str]]] = {}
     for flow in flows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from defectflow.engines.displacements import Displacements
 from defectflow.engines.request import InputStep, Request
 from defectflow.launch.sizes import Size, size_of_request
-from defectflow.launch.stand_in import StandIn, argument
+from defectflow.launch.stand_in import StandIn, argument, engine_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
 
 #: What every file begins with, or lies beside: nobody shall take a plan for a result.
 WARNING: Final = "PLAN: nothing was computed; positions that follow from a calculation are guesses"
-
-
-def engine_of(job: Job) -> Any:
-    """Return the engine of a job; of a guided one, the dear engine."""
-    engine = job.function.__self__.engine  # type: ignore[attr-defined]
-    return getattr(engine, "dear", None) or engine
 
 
 def requests_of(job: Job, kind: str) -> dict[str, Request]:
@@ -115,23 +110,15 @@ def _native_band(job: Job, requests: Mapping[str, Request]) -> dict[str, str]:
     """Return the folders of a band that VASP relaxes: inputs above, images below."""
     first = next(iter(requests.values()))
     first = replace(first, settings={**first.settings, "images": len(requests)})
-    step = InputStep("vtst", frozen=tuple(argument(job, 3, "frozen") or ()))
-
-    def made(structure: Structure) -> dict[str, str]:
-        request = replace(first, structure=structure)
-        files = engine_of(job).input_files(request, step)
-        return {name: _marked(name, text) for name, text in files.items()}
-
-    images = [one.structure for one in StandIn().document(job, "band").images]
-    above = {name: text for name, text in made(images[0]).items() if name != "POSCAR"}
-    return above | {
-        f"{number:02d}/POSCAR": made(one)["POSCAR"] for number, one in enumerate(images)
-    }
+    frozen = tuple(argument(job, 3, "frozen") or ())
+    images = tuple(one.structure for one in StandIn().document(job, "band").images)
+    files = engine_of(job).input_files(first, InputStep("vtst", frozen=frozen, images=images))
+    return {name: _marked(name, text) for name, text in files.items()}
 
 
 def _marked(name: str, text: str) -> str:
     """Return a file with the warning, where its format has a place for a comment."""
-    if name in {"POSCAR", "KPOINTS"}:  # the first line is one
+    if Path(name).name in {"POSCAR", "KPOINTS"}:  # the first line is one
         return f"{WARNING}\n{text.partition(chr(10))[2]}"
     if name == "INCAR":
         return f"# {WARNING}\n{text.rstrip()}\n"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from defectflow.errors import DefectflowError, RecipeError
 from defectflow.launch.costs import CostModel, Estimate, finished_jobs
-from defectflow.launch.input_writing import engine_of, size_of
+from defectflow.launch.input_writing import size_of
 from defectflow.launch.memory_model import MemoryModel
 from defectflow.launch.rehearsal import Rehearsal
 from defectflow.launch.site import Resources
+from defectflow.launch.stand_in import engine_of
 
 if TYPE_CHECKING:
     from jobflow.core.flow import Flow

@@ -87,7 +87,7 @@ class StandIn:
             charge=argument(job, 2, "charge") or 0,
             magnetic_moments=moments if moments and None not in moments else None,
             site_potentials_V=(0.0,) * count,
-            **_common(maker),
+            **_common(engine_of(job)),
         )
 
     def _band(self, job: Job) -> BandDocument:
@@ -126,7 +126,7 @@ class StandIn:
             mirrored=False,
             chosen="straight",
             steps=0,
-            **_common(maker, maker.engine),
+            **_common(maker.engine),
         )
 
     def _melted(self, job: Job) -> MeltDocument:
@@ -136,7 +136,7 @@ class StandIn:
             energy_eV=self.energy_eV(structure),
             steps=0,
             frozen=tuple(argument(job, 1, "frozen") or ()),
-            **_common(job.function.__self__),  # type: ignore[attr-defined]
+            **_common(engine_of(job)),
         )
 
     def _vibrations(self, job: Job) -> VibrationsDocument:
@@ -152,7 +152,7 @@ class StandIn:
             energy_eV=self.energy_eV(structure),
             fmax_eV_per_A=0.0,
             displacement_A=0.01,
-            **_common(job.function.__self__),  # type: ignore[attr-defined]
+            **_common(engine_of(job)),
         )
 
     def _dos(self, job: Job) -> DosDocument:
@@ -175,7 +175,7 @@ class StandIn:
             direct=True,
             vbm_eV=-1.0,
             cbm_eV=1.0,
-            **_common(job.function.__self__),  # type: ignore[attr-defined]
+            **_common(engine_of(job)),
         )
 
 
@@ -185,9 +185,14 @@ def argument(job: Job, place: int, name: str) -> Any:
     return job.function_kwargs.get(name, given)
 
 
-def _common(maker: Any, engine: Any = None) -> dict[str, Any]:
+def engine_of(job: Job) -> Any:
+    """Return the engine of a job; of a guided one, the dear engine."""
+    engine = job.function.__self__.engine  # type: ignore[attr-defined]
+    return getattr(engine, "dear", None) or engine
+
+
+def _common(engine: Any) -> dict[str, Any]:
     """Return what every document has; a guided engine signs its bands alone with guide and path."""
-    engine = engine or getattr(maker.engine, "dear", None) or maker.engine
     stamp = engine.stamp().model_copy(update={"fidelity": "stand-in"})
     return {"force_calls": 0, "wall_time_s": 0.0, "engine": stamp}
 
