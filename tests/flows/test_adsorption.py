@@ -199,6 +199,17 @@ def test_an_adsorbate_that_leaves_gives_no_value(monkeypatch, outcome):
     assert document.vibrations is None
 
 
+def test_a_site_that_did_not_converge_may_be_the_lowest():
+    """After six steps O on top of Cu(100) is at rest and in the hollow, 0.2 eV lower, is not."""
+    plan = SlabPlan((1, 0, 0), layers=3, frozen_layers=2, vacuum_A=8)
+    maker = AdsorptionMaker(EMT, plan, host_cell="keep", relax={"max_steps": 6})
+    document = run(maker.make(hosts.load("fcc-Cu"), "O"))
+    converged = {one.label: one.relaxed.converged for one in document.sites}
+    assert (converged["top"], converged["hollow"]) == (True, False)
+    assert (document.converged, document.value) == (False, None)
+    assert any(note.startswith("put at hollow: not converged") for note in document.notes)
+
+
 def test_an_unconverged_slab_gives_no_value():
     maker = AdsorptionMaker(EMT, PLAN, site="fcc", relax={"max_steps": 0})
     document = run(maker.make(hosts.load("fcc-Pt"), "H"))

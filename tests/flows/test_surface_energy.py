@@ -124,3 +124,17 @@ def test_nothing_but_polar_terminations_is_refused():
     plan = SurfacePlan(planes=((1, 1, 1),), polar="skip")
     with pytest.raises(StructureError, match="polar: compensate"):
         plan.cells(hosts.load("rocksalt-MgO").structure)
+
+
+def test_a_plane_that_did_not_converge_leaves_no_lowest_and_no_shape():
+    plan = SurfacePlan(planes=((1, 1, 1), (1, 0, 0), (1, 1, 0)), thickness_A=7.0)
+    maker = SurfaceEnergyMaker(
+        engine("emt", "fast"), plan, host_cell="keep", relax={"max_steps": 4}
+    )
+    document = run(maker.make(hosts.load("fcc-Ag")))
+    left = [one.name for one in document.surfaces if one.energy_J_per_m2 is None]
+    assert 0 < len(left) < 3
+    assert (document.converged, document.value, document.wulff) == (False, None, None)
+    assert [note for note in document.notes if "not converged" in note] == [
+        f"{name}: not converged; it may be the lowest" for name in left
+    ]

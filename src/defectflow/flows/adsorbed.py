@@ -153,13 +153,19 @@ def _energy_eV(step: RelaxDocument | None, reservoir_eV: float) -> float | None:
 
 
 def best_site(sites: Sequence[AdsorptionSite], *, anywhere: bool) -> str:
-    """Return the label of the placement that ended lowest; empty if none has a value.
+    """Return the label of the placement that ended lowest.
+
+    Empty if none has a value, or if one that counts did not converge: it may be the lowest.
 
     Parameters
     ----------
     anywhere
         Whether an adsorbate that moved to another site counts, there.
     """
+    counted = {"stays", "moved"} if anywhere else {"stays"}
+    left = [one.relaxed for one in sites if one.relaxed and one.outcome in counted]
+    if not all(step.converged for step in left):
+        return ""
     energies = {
         one.label: energy
         for one in sites

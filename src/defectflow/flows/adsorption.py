@@ -10,20 +10,15 @@ from jobflow import Flow, Maker, Response, job
 from defectflow.documents import AdsorptionDocument, RelaxDocument
 from defectflow.engines.guided import GuidedEngine
 from defectflow.errors import RecipeError
-from defectflow.flows.adsorbed import (
-    Scene,
-    best_site,
-    ended,
-    site_documents,
-    unsettled,
+from defectflow.flows.adsorbed import Scene, best_site, ended, site_documents, unsettled
+from defectflow.flows.alike import (
+    one_hubbard_set,
+    one_spacing_on,
+    require_vacuum,
+    with_and_without,
 )
 from defectflow.flows.free_energy import FreeEnergyPlan, free_energy
-from defectflow.flows.gas import (
-    GasJobs,
-    Reference,
-    gas_notes,
-    references_of,
-)
+from defectflow.flows.gas import GasJobs, Reference, gas_notes, references_of
 from defectflow.flows.host import about, as_host, cautions, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
@@ -184,7 +179,9 @@ class AdsorptionMaker(Maker):
         references = references_of(species, self.free.references)
         self.free.check(species, free=self.quantity == "adsorption_free_energy")
         slab = self.slab.cut(host.structure)
-        self._placements(slab, surface_sites(slab, one.species[0]), one)
+        sites = surface_sites(slab, one.species[0])
+        require_vacuum(self.engine, slab, sites, one, self._placements(slab, sites, one))
+        one_hubbard_set(self.engine, [host.structure, *with_and_without(slab, one)])
         elements = {*one.species, *(element.symbol for element in slab.structure.elements)}
         for engine in (self.engine, self.screen):
             if engine is not None:
@@ -227,7 +224,7 @@ class AdsorptionMaker(Maker):
             after.name = "relax clean slab"
             return Response(replace=Flow([after], output=after.output))
         cell = self.slab.smallest().cut(host.structure)
-        small = self._relaxation(cell, cell.structure, self._guided)
+        small = self._relaxation(cell, one, cell.structure, self._guided)
         small.name = "relax one cell of the clean slab"
         after = self.relax_clean(scene, small.output)
         after.name = "spread clean slab"
@@ -240,7 +237,7 @@ class AdsorptionMaker(Maker):
         if small is not None:
             cell = self.slab.smallest().cut(scene.host.structure)
             start = spread(cell.structure, small.structure, start)
-        clean = self._relaxation(scene.slab, start, self._guided)
+        clean = self._relaxation(scene.slab, scene.adsorbate, start, self._guided)
         clean.name = "relax clean slab"
         screened = self.screen is not None
         scene = replace(scene, small=small)
@@ -253,10 +250,11 @@ class AdsorptionMaker(Maker):
         """The engine that counts, guided by that of the screen where there is one."""
         return GuidedEngine.where_possible(self.engine, self.screen)
 
-    def _relaxation(self, slab: Slab, start: Structure, engine: Engine) -> Job:
+    def _relaxation(self, slab: Slab, one: Adsorbate, start: Structure, engine: Engine) -> Job:
         """Return the job that relaxes a slab, or one with an adsorbate, from a start."""
         frozen = slab.bottom(self.slab.frozen_layers)
-        made: Job = engine.relax_maker("fixed", **self.relax).make(start, frozen=frozen)
+        settings = one_spacing_on(slab, one, engine, "relax", self.relax)
+        made: Job = engine.relax_maker("fixed", **settings).make(start, frozen=frozen)
         return made
 
     @job
@@ -267,7 +265,7 @@ class AdsorptionMaker(Maker):
             raise RecipeError(message)
         starts = starts_of(scene, clean, (), {}, None)
         jobs = self._relaxations(self.screen, scene, starts, "screen")
-        bare = self._relaxation(scene.slab, clean.structure, self.screen)
+        bare = self._relaxation(scene.slab, scene.adsorbate, clean.structure, self.screen)
         bare.name = "screen clean slab"
         outputs = {label: one.output for label, one in jobs.items()}
         after = self.relax_sites(scene, clean, outputs, bare.output)
@@ -289,7 +287,9 @@ class AdsorptionMaker(Maker):
         near = lowest(ends, 1, self.weigh_within_eV)
         if weighed is None and self.weigh_within_eV and len(near) > self.keep:
             starts = starts_of(scene, clean, near, seen, bare)
-            asked = weighings(self.engine, starts, scene.slab.bottom(self.slab.frozen_layers))
+            settings = one_spacing_on(scene.slab, scene.adsorbate, self.engine, "static")
+            frozen = scene.slab.bottom(self.slab.frozen_layers)
+            asked = weighings(self.engine, starts, frozen, settings)
             found = {label: one.output for label, one in asked.items()}
             after = self.relax_sites(scene, clean, seen, bare, found)
             after.name = "relax sites"
@@ -320,7 +320,7 @@ class AdsorptionMaker(Maker):
         """Return a job for each start, by the label of its placement."""
         jobs = {}
         for label, structure in starts.items():
-            jobs[label] = self._relaxation(scene.slab, structure, engine)
+            jobs[label] = self._relaxation(scene.slab, scene.adsorbate, structure, engine)
             jobs[label].name = f"{verb} {label}"
         return jobs
 
@@ -333,7 +333,8 @@ class AdsorptionMaker(Maker):
             return Response(replace=Flow([last], output=last.output))
         relaxed: RelaxDocument = steps["relaxed"][label]
         count, size = len(scene.adsorbate.species), len(relaxed.structure)
-        maker = self.engine.vibrations_maker()
+        settings = one_spacing_on(scene.slab, scene.adsorbate, self.engine, "vibrations")
+        maker = self.engine.vibrations_maker(**settings)
         shaken = maker.make(relaxed.structure, displaced=list(range(size - count, size)))
         shaken.name = f"vibrations of {scene.adsorbate.name} at {label}"
         last = self._last(scene, steps, shaken.output)

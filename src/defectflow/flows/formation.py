@@ -20,6 +20,7 @@ from defectflow.documents import (
     StartDocument,
     TransitionDocument,
 )
+from defectflow.flows.alike import one_hubbard_set, one_spacing
 from defectflow.flows.charged_defects import (
     ChargePlan,
     charge_correction,
@@ -47,6 +48,7 @@ from defectflow.flows.reservoirs import (
 )
 from defectflow.flows.results import cost, heading
 from defectflow.structures.cells import require_element
+from defectflow.structures.hosts import Host
 from defectflow.structures.points import vacancies
 
 if TYPE_CHECKING:
@@ -57,7 +59,6 @@ if TYPE_CHECKING:
 
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell
-    from defectflow.structures.hosts import Host
     from defectflow.words import HostCell
 
 
@@ -172,6 +173,10 @@ class DefectFormationEnergyMaker(Maker):
         self.engine.check({element.symbol for element in host.structure.elements} | exchanged)
         reservoirs = _reservoirs(reference, species)
         phases = phases_for(host, exchanged, reservoirs)
+        whole = supercell(host.structure, matrix)
+        cells = [whole, *(plan.cell(whole).structure for plan in plans)]
+        cells += [crystal.structure for _, crystal in phases.values() if isinstance(crystal, Host)]
+        one_hubbard_set(self.engine, cells)
         scene = Scene(
             plans=plans,
             matrix=matrix,
@@ -216,7 +221,9 @@ class DefectFormationEnergyMaker(Maker):
     ) -> Response[Any]:
         """Relax the supercell of the relaxed host with and without each defect."""
         whole = supercell(host.structure, scene.matrix)
-        maker = self.engine.relax_maker("fixed", **self.relax)
+        cells = [whole, *(plan.cell(whole).structure for plan in scene.plans)]
+        settings = one_spacing(self.engine, "relax", cells, self.relax)
+        maker = self.engine.relax_maker("fixed", **settings)
         jobs = [maker.make(whole)]
         jobs[0].name = "relax pristine supercell"
         begun: list[list[tuple[str, Any]]] = []

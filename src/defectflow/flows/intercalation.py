@@ -15,6 +15,7 @@ from defectflow.documents import (
     IonSite,
     RelaxDocument,
 )
+from defectflow.flows.alike import one_spacing
 from defectflow.flows.defect_cells import DefectPlan, DefectsIn, plans_in
 from defectflow.flows.host import (
     about,
@@ -178,7 +179,10 @@ class IntercalationEnergyMaker(Maker):
     ) -> Response[Any]:
         """Relax the supercell of the relaxed host without and with the ion at each place."""
         whole = supercell(host.structure, scene.matrix)
-        maker = self.engine.relax_maker("fixed", **self.relax)
+        plans = [*scene.bare.values(), *(plan for *_, plan in scene.sites)]
+        cells = [plan.cell(whole).structure for plan in plans]
+        settings = one_spacing(self.engine, "relax", cells, self.relax)
+        maker = self.engine.relax_maker("fixed", **settings)
         empty = {}
         jobs = []
         for name, plan in scene.bare.items():

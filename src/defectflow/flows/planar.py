@@ -218,8 +218,9 @@ class PlanarEnergyMaker(Maker):
             _candidate(cell, relaxed.get(cell.name), built.get(cell.name), known) for cell in cells
         ]
         done = [one for one in found if one.energy_mJ_per_m2 is not None]
-        settled = scene.host.converged and known[0].converged and bool(done)
-        notes = (*scene.about["notes"], *_gone(found))
+        open_still = _open(found)
+        settled = scene.host.converged and known[0].converged and bool(done) and not open_still
+        notes = (*scene.about["notes"], *_gone(found), *open_still)
         best = min(done, key=lambda one: one.energy_mJ_per_m2 or 0.0) if done else found[0]
         return PlanarEnergyDocument(
             **heading(self.engine, scene.provenance),
@@ -292,6 +293,15 @@ def _gone(found: Sequence[PlanarCandidate]) -> list[str]:
         f"{one.name}: relaxing made {BECAME[one.left]} of it; it does not count"
         for one in found
         if one.left != "defect"
+    ]
+
+
+def _open(found: Sequence[PlanarCandidate]) -> list[str]:
+    """Say which candidates did not converge: each may be the lowest."""
+    return [
+        f"{one.name}: not converged; it may be the lowest"
+        for one in found
+        if one.left == "defect" and one.relaxed is not None and not one.relaxed.converged
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.structures.handover import carried_over
 from defectflow.structures.poses import placed
@@ -98,11 +98,14 @@ def starts_of(
 
 
 def weighings(
-    engine: Engine, starts: Mapping[str, Structure], frozen: Sequence[int]
+    engine: Engine,
+    starts: Mapping[str, Structure],
+    frozen: Sequence[int],
+    settings: Mapping[str, Any],
 ) -> dict[str, Job]:
     """Return a job for each start: one evaluation by the engine that counts."""
     jobs = {}
     for label, start in starts.items():
-        jobs[label] = engine.static_maker().make(start, frozen=frozen)
+        jobs[label] = engine.static_maker(**settings).make(start, frozen=frozen)
         jobs[label].name = f"weigh {label}"
     return jobs

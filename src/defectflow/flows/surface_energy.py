@@ -197,9 +197,9 @@ class SurfaceEnergyMaker(Maker):
         cells = self.plan.cells(host.structure)
         found = [_termination(cell, slabs[cell.name], crystal) for cell in cells]
         done = [one for one in found if one.energy_J_per_m2 is not None]
-        settled = host.converged and crystal.converged and bool(done)
+        settled = host.converged and crystal.converged and len(done) == len(found)
         best = min(done, key=lambda one: one.energy_J_per_m2 or 0.0) if done else found[0]
-        shape, remark = _shape(host.structure, done)
+        shape, remark = _shape(host.structure, done) if settled else (None, "")
         notes = [*about["notes"], *([remark] if remark else []), *_remarks(found)]
         return SurfaceEnergyDocument(
             **heading(self.engine, provenance),
@@ -298,13 +298,21 @@ def _shape(
 
 
 def _remarks(found: Sequence[SurfaceTermination]) -> list[str]:
-    return [
-        f"{one.name}: the slab is polar, its energy depends on its thickness; use `polar: "
-        "compensate`"
-        for one in found
-        if "polar" in one.said and "moved" not in one.said
-    ] + [
-        f"{one.name}: its faces differ, the energy is their mean"
-        for one in found
-        if not one.equivalent
-    ]
+    return (
+        [
+            f"{one.name}: the slab is polar, its energy depends on its thickness; use `polar: "
+            "compensate`"
+            for one in found
+            if "polar" in one.said and "moved" not in one.said
+        ]
+        + [
+            f"{one.name}: its faces differ, the energy is their mean"
+            for one in found
+            if not one.equivalent
+        ]
+        + [
+            f"{one.name}: not converged; it may be the lowest"
+            for one in found
+            if one.energy_J_per_m2 is None
+        ]
+    )
