@@ -19,9 +19,11 @@ from defectflow.engines.request import Request
 from defectflow.errors import EngineError, RecipeError, StructureError
 from defectflow.flows import ChargePlan, DefectFormationEnergyMaker
 from defectflow.flows.charged_defects import electronic_host
-from defectflow.launch import run
+from defectflow.launch import run, run_flow
+from defectflow.store import open_store
 from defectflow.structures import vacancies
 from defectflow.structures.charges import charged
+from defectflow.structures.surfaces import slab_of
 
 GRID = np.linspace(-6, 6, 1201)
 GAP_EV, VBM_EV, SHIFT_V, EPSILON = 3.0, 4.25, 0.2, 9.0
@@ -208,3 +210,21 @@ def test_a_metal_holds_no_charge(oxide):
     dos = Metal().density_of_states(Request(oxide))
     with pytest.raises(StructureError, match="no band gap"):
         electronic_host(dos, ChargePlan(EPSILON))
+
+
+def test_a_metal_is_refused_before_its_charged_cells_are_computed(oxide, tmp_path):
+    flow = DefectFormationEnergyMaker(
+        Metal(), host_cell="keep", supercell=TWO, charges=ChargePlan(EPSILON)
+    ).make(oxide, "O", "O2", defects=lambda whole: charged(vacancies(whole, "O"), (0, 1)))
+    with open_store(tmp_path / "metal.sqlite") as store:
+        summary = run_flow(flow, store, root=tmp_path)
+        names = [one["name"] for one in store.jobs.docs_store.query({}, ["name"])]
+    assert "no band gap" in summary.failures[0].error
+    assert "bands of the host" in names
+    assert "relax pristine supercell" not in names
+
+
+def test_a_charge_in_a_slab_has_no_correction(oxide):
+    slab = slab_of(oxide, (0, 0, 1), 4, 12.0, (1, 1)).structure
+    with pytest.raises(StructureError, match="this host has a vacuum; take the crystal"):
+        computed(slab, supercell=[[1, 0, 0], [0, 1, 0], [0, 0, 1]])

@@ -76,15 +76,22 @@ def document(tmp_path_factory):
             charges=ChargePlan(dielectric=EPSILON, temperature_K=1000.0),
             relax={"fmax_eV_per_A": 0.5},
         )
-        return run(maker.make(mixed, "O", defects=lambda s: charged(vacancies(s, "O"), (0, 2))))
+        return run(maker.make(mixed, "O", defects=lambda s: charged(vacancies(s, "O"), (0, 1, 2))))
 
 
 def test_the_charge_is_electrons_taken_out_of_the_cell(document):
-    neutral, double = (one.relaxed.inputs for one in document.defects)
+    neutral, single, double = (one.relaxed.inputs for one in document.defects)
+    assert single["incar"]["NELECT"] == double["incar"]["NELECT"] + 1
     assert "NELECT" not in neutral["incar"]
     # Three oxygen atoms of 6 and four copper atoms of 11 or 17 electrons, without two.
     pristine = 4 * sum(-v for v in document.pristine.site_potentials_V[:2]) * -1
     assert double["incar"]["NELECT"] == pytest.approx(pristine - 6 - 2)
+
+
+def test_an_odd_electron_has_a_spin(document):
+    neutral, single, double = (one.relaxed.inputs["incar"] for one in document.defects)
+    assert sum(single["MAGMOM"]) == pytest.approx(1)
+    assert [one["ISPIN"] for one in (neutral, single, double)] == [1, 2, 1]
 
 
 def test_the_potentials_are_paired_with_their_own_atoms(document):
@@ -105,12 +112,12 @@ def test_the_potentials_are_paired_with_their_own_atoms(document):
 
 
 def test_the_formation_energy_has_every_part(document):
-    neutral, double = document.defects
+    neutral, _, double = document.defects
     added = 2 * VBM_EV + double.correction.total_eV
     expected = neutral.formation_energy_eV + added
     # The stand-in's energy knows no charge.
     assert double.relaxed.energy_eV == pytest.approx(neutral.relaxed.energy_eV, abs=1e-6)
     assert double.formation_energy_eV == pytest.approx(expected, abs=1e-6)
-    (level,) = document.transitions
-    assert level.level_eV == pytest.approx(-added / 2, abs=1e-6)
+    levels = {(one.upper, one.lower): one.level_eV for one in document.transitions}
+    assert levels[2, 0] == pytest.approx(-added / 2, abs=1e-6)
     assert document.equilibrium is not None

@@ -326,6 +326,25 @@ def _moments(choice: str, request: Request) -> tuple[float, ...] | None:
     )
 
 
+def unpaired_moments_muB(structure: Structure, charge: int) -> list[float] | None:
+    """Return starting moments of a cell with an odd number of electrons, one in all.
+
+    None if the number is even, or if the cell holds an element that starts with a moment anyway.
+
+    Examples
+    --------
+    >>> from pymatgen.core import Lattice, Structure
+    >>> cell = Structure(Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    >>> unpaired_moments_muB(cell, 1), unpaired_moments_muB(cell, 2)
+    ([0.5, 0.5], None)
+    """
+    magnetic = set(_starting_moments()["moments_muB"])
+    if magnetic & {element.symbol for element in structure.elements}:
+        return None
+    electrons = sum(site.specie.Z for site in structure) - charge
+    return [1 / len(structure)] * len(structure) if electrons % 2 else None
+
+
 @functools.cache
 def _hubbard_sets() -> dict[str, Any]:
     return _shared("hubbard")

@@ -21,10 +21,13 @@ from defectflow.documents import (
     RelaxDocument,
 )
 from defectflow.engines.contract import Capability
+from defectflow.engines.electrons import unpaired_moments_muB, vacuum_axes
 from defectflow.errors import MissingData, RecipeError, StructureError
 from defectflow.structures.symmetry import primitive_cells
 
 if TYPE_CHECKING:
+    from pymatgen.core import Structure
+
     from defectflow.engines.contract import Engine
     from defectflow.flows.defect_cells import DefectPlan
 
@@ -52,8 +55,8 @@ class ChargePlan(MSONable):
     fermi_eV: float = 0.0
     temperature_K: float | None = None
 
-    def check(self, engine: Engine, *, charged: bool) -> None:
-        """Refuse what the engine cannot do or the recipe has not said.
+    def check(self, engine: Engine, host: Structure, *, charged: bool) -> None:
+        """Refuse what the engine cannot do, the recipe has not said, or no correction is for.
 
         Raises
         ------
@@ -61,6 +64,10 @@ class ChargePlan(MSONable):
             If the engine knows no charge, no bands or no potentials at the atoms.
         RecipeError
             If the dielectric constant is missing.
+        StructureError
+            If the host has a vacuum: with the background that makes up for the charge its energy
+            grows with the vacuum, and corrections of crystals do not hold
+            (H.-P. Komsa, A. Pasquarello, Phys. Rev. Lett. 110, 095505 (2013)).
         """
         if not charged:
             if self.temperature_K is not None:
@@ -69,6 +76,13 @@ class ChargePlan(MSONable):
         engine.require(Capability.CHARGE, Capability.DOS)
         if self.correction == "none":
             return
+        if vacuum_axes(host):
+            message = (
+                f"{host.composition.reduced_formula}: the corrections of charged defects are those "
+                "of crystals, and this host has a vacuum; take the crystal, a neutral defect, or "
+                "`charge_correction: none`, whose energies depend on the vacuum"
+            )
+            raise StructureError(message)
         if self.correction == "efnv":
             engine.require(Capability.SITE_POTENTIALS)
         if self.dielectric is None:
@@ -79,6 +93,17 @@ class ChargePlan(MSONable):
             )
             raise RecipeError(message)
         dielectric_tensor(self.dielectric)
+
+
+def unpaired(engine: Engine, structure: Structure, plan: DefectPlan) -> list[float] | None:
+    """Return starting moments of a defect with an odd number of electrons in an insulator.
+
+    Without spin its last level would be filled by half an electron of either spin, which shifts
+    every transition level from or to it. None where engine or structure say what the spins are.
+    """
+    if engine.options.get("spin") != "auto" or "magmom" in structure.site_properties:
+        return None
+    return unpaired_moments_muB(structure, plan.charge)
 
 
 def electronic_host(dos: DosDocument, plan: ChargePlan) -> ElectronicHost:

@@ -25,6 +25,7 @@ from defectflow.flows.charged_defects import (
     ChargePlan,
     charge_correction,
     electronic_host,
+    unpaired,
 )
 from defectflow.flows.defect_cells import DefectPlan, DefectsIn, plans_in, starts
 from defectflow.flows.host import (
@@ -168,7 +169,8 @@ class DefectFormationEnergyMaker(Maker):
             defects = _vacancies_of(host, species)
         matrix = chosen_supercell(host.structure, self.supercell, self.min_image_distance_A)
         plans = plans_in(supercell(host.structure, matrix), defects)
-        self.charges.check(self.engine, charged=any(plan.charge for plan in plans))
+        charged = any(plan.charge for plan in plans)
+        self.charges.check(self.engine, host.structure, charged=charged)
         exchanged = {symbol for plan in plans for symbol in plan.added}
         self.engine.check({element.symbol for element in host.structure.elements} | exchanged)
         reservoirs = _reservoirs(reference, species)
@@ -221,6 +223,8 @@ class DefectFormationEnergyMaker(Maker):
     ) -> Response[Any]:
         """Relax the supercell of the relaxed host with and without each defect."""
         whole = supercell(host.structure, scene.matrix)
+        if dos:
+            electronic_host(dos, self.charges)  # refuse a metal before its cells are computed
         cells = [whole, *(plan.cell(whole).structure for plan in scene.plans)]
         settings = one_spacing(self.engine, "relax", cells, self.relax)
         maker = self.engine.relax_maker("fixed", **settings)
@@ -230,7 +234,10 @@ class DefectFormationEnergyMaker(Maker):
         for plan in scene.plans:
             tried = []
             for start in starts(plan.cell(whole), distort=self.distort):
-                jobs.append(maker.make(start.structure, charge=plan.charge))
+                moments = unpaired(self.engine, start.structure, plan) if dos else None
+                jobs.append(
+                    maker.make(start.structure, charge=plan.charge, magnetic_moments=moments)
+                )
                 jobs[-1].name = f"relax {start.name}{f' {plan.charge:+d}' if plan.charge else ''}"
                 tried.append((start.name, jobs[-1].output))
             begun.append(tried)
