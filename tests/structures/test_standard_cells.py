@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 import spglib
+from pymatgen.core import Lattice, Structure
 
 from defectflow.engines.electrons import kpoint_mesh
+from defectflow.errors import StructureError
 from defectflow.structures import hosts
 from defectflow.structures.standard_cells import symmetric_primitive
 from defectflow.structures.symmetry import operations, primitive
@@ -65,3 +67,17 @@ def test_a_metal_needs_a_fraction_of_the_points():
     before = irreducible(short, kpoint_mesh(short, 0.14))
     after = irreducible(symmetric, kpoint_mesh(symmetric, 0.14))
     assert after * 8 < before
+
+
+def test_an_antiferromagnet_keeps_its_cell():
+    """Rocksalt with two formula units stacked along [111], spins of the planes in turn."""
+    cell = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(4.18), ["Ni", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    )
+    nickel = np.array([site.specie.symbol == "Ni" for site in cell])
+    cell.add_site_property("magmom", (2.0 * nickel).tolist())
+    assert len(symmetric_primitive(cell)) == 2
+    signs = np.where(np.abs(cell.frac_coords[:, 2] % 1.0) < 0.1, 1, -1)
+    cell.add_site_property("magmom", (2.0 * nickel * signs).tolist())
+    with pytest.raises(StructureError, match="atoms with moments 2 and -2 become one"):
+        symmetric_primitive(cell)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from defectflow.errors import StructureError
 from defectflow.structures.symmetry import SYMPREC_A, found_by, in_cell, primitive
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ _CENTRED: Final = {
     "R": np.array([[2, 1, 1], [-1, 1, 1], [-1, -2, 1]]) / 3,
 }
 
+#: Moments of atoms that are alike differ by less, Bohr magnetons.
+_SAME_MOMENT_MUB: Final = 0.1
 #: Reciprocal vectors (with 2π) that differ by more are unequal.
 _UNEQUAL_PER_A: Final = 1e-3
 
@@ -51,6 +54,11 @@ def symmetric_primitive(structure: Structure, symprec: float = SYMPREC_A) -> Str
     irreducible points of 22x22x22. Body-centred lattices with unequal axes have no such vectors:
     their cell is the short one.
 
+    Raises
+    ------
+    StructureError
+        If the magnetic moments do not repeat with that cell, as those of an antiferromagnet.
+
     Examples
     --------
     >>> from defectflow.structures import hosts
@@ -61,4 +69,26 @@ def symmetric_primitive(structure: Structure, symprec: float = SYMPREC_A) -> Str
     vectors, centring = standard_vectors(structure, symprec)
     cell = in_cell(structure, _CENTRED[centring] @ vectors)
     spread = np.ptp(cell.lattice.reciprocal_lattice.abc)
-    return primitive(structure, symprec) if centring == "I" and spread > _UNEQUAL_PER_A else cell
+    if centring == "I" and spread > _UNEQUAL_PER_A:
+        cell = primitive(structure, symprec)
+    _require_same_moments(structure, cell)
+    return cell
+
+
+def _require_same_moments(structure: Structure, cell: Structure) -> None:
+    """Refuse a smaller cell in which atoms of different moments become one."""
+    moments = structure.site_properties.get("magmom")
+    if moments is None:
+        return
+    places = cell.lattice.get_fractional_coords(structure.cart_coords)
+    alike = cell.lattice.get_all_distances(places, cell.frac_coords).argmin(axis=1)
+    known: dict[int, float] = {}
+    for here, moment in zip(alike, moments, strict=True):
+        value = 0.0 if moment is None else float(moment)
+        if abs(known.setdefault(int(here), value) - value) > _SAME_MOMENT_MUB:
+            message = (
+                f"{structure.composition.reduced_formula}: in the primitive cell atoms with "
+                f"moments {known[int(here)]:g} and {value:g} become one; leave `primitive` out to "
+                "keep the magnetic order"
+            )
+            raise StructureError(message)
