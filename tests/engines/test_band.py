@@ -148,6 +148,23 @@ def test_frozen_atoms_stay(images: tuple[Image, Image], tmp_path: Path) -> None:
     assert path == pytest.approx(np.broadcast_to(path[0], path.shape), abs=1e-9)
 
 
+def test_flags_of_a_file_hold_no_atom(images: tuple[Image, Image], tmp_path: Path) -> None:
+    """A band moves all atoms but `frozen`, as the relaxations of its ends do."""
+    structures = [image.structure.copy() for image in images]
+    for structure in structures:
+        structure.add_site_property("selective_dynamics", [[False] * 3] * len(structure))
+    flagged = [
+        image.model_copy(update={"structure": structure})
+        for image, structure in zip(images, structures, strict=True)
+    ]
+    band = _relaxed((flagged[0], flagged[1]), tmp_path, images=1)
+    saddle = band.images[1]
+    atoms = to_atoms(saddle.structure)
+    atoms.calc = EMT.caching_calculator(Request(saddle.structure))
+    assert atoms.get_potential_energy() == pytest.approx(saddle.energy_eV, abs=1e-6)
+    assert _barrier(band) == pytest.approx(0.76, abs=0.02)
+
+
 def test_unconverged_is_said(images: tuple[Image, Image], tmp_path: Path) -> None:
     band = _relaxed(images, tmp_path, max_steps=1, patience=1, fmax_eV_per_A=0.001)
     assert not band.converged

@@ -39,6 +39,16 @@ def test_oxidation_states_of_a_file_are_dropped(magnesia, tmp_path):
     assert {str(site.specie) for site in loaded} == {"Mg", "O"}
 
 
+def test_flags_of_selective_dynamics_are_dropped_and_that_is_said_once(magnesia, tmp_path, caplog):
+    path = tmp_path / "held.vasp"
+    magnesia.add_site_property("selective_dynamics", [[False] * 3, *[[True] * 3] * 7])
+    magnesia.to(filename=str(path), fmt="poscar")
+    assert "Selective dynamics" in path.read_text("utf-8")
+    for _ in range(2):
+        assert not hosts.load(path).structure.site_properties
+    assert [record.message.count("Selective dynamics") for record in caplog.records] == [1]
+
+
 def refused(source):
     with pytest.raises(StructureError) as caught:
         hosts.load(source)

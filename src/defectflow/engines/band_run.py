@@ -18,6 +18,7 @@ from defectflow.documents.base import EngineStamp, content_key
 from defectflow.documents.steps import BandDocument, Candidate, Image
 from defectflow.engines.band import Band, BandSettings
 from defectflow.engines.checkpoint import Checkpoint
+from defectflow.engines.conversion import to_atoms
 from defectflow.engines.deadline import Deadline
 from defectflow.errors import StructureError
 from defectflow.structures.bands import (
@@ -225,9 +226,7 @@ class BandRun:
 
     def _evaluator(self, label: str) -> Callable[[int, Array], tuple[float, Array]]:
         """Return an evaluation with one calculator per image, made when first needed."""
-        from pymatgen.io.ase import AseAtomsAdaptor
-
-        template = AseAtomsAdaptor.get_atoms(self.first, msonable=False)
+        template = to_atoms(self.first)
         images: dict[int, Any] = {}
         calculators = self.calculators.setdefault(label, {})
         place = re.sub(r"\W+", "-", label).strip("-")

@@ -74,7 +74,9 @@ class HostChoice(Part):
 
     prototype: str | None = Field(None, description="name of a prototype, e.g. `1T-TiS2`")
     file: Path | None = Field(
-        None, description="file that pymatgen reads (CIF, POSCAR, ...), relative to the recipe"
+        None,
+        description="file that pymatgen reads (CIF, POSCAR, ...), relative to the recipe; the "
+        "flags of `Selective dynamics` are not used: all atoms are free",
     )
     primitive: bool = Field(
         False, description="use the primitive cell, which is cheaper to relax, not the one given"
@@ -145,7 +147,10 @@ class ReferenceChoice(Part):
 
 
 class EndpointChoice(Part):
-    """Two structures between which an atom moves, same atoms in the same order."""
+    """Two structures between which an atom moves, same atoms in the same order.
+
+    The flags of `Selective dynamics` are not used: all atoms are free.
+    """
 
     initial: Path = Field(description="file of the initial structure, relative to the recipe")
     final: Path = Field(description="file of the final structure, relative to the recipe")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import warnings
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pymatgen.symmetry.groups import SpaceGroup
 
     from defectflow.structures.cells import Cell
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,8 @@ class Host:
 def load(source: str | Path) -> Host:
     """Return the prototype of that name, or else the host in that file.
 
-    Any file that pymatgen reads will do (CIF, POSCAR, ...).
+    Any file that pymatgen reads will do (CIF, POSCAR, ...). Cell, atoms and moments are taken from
+    it. The flags of ``Selective dynamics`` in a POSCAR are not: all atoms are free.
 
     Raises
     ------
@@ -214,7 +218,16 @@ def _from_file(path: Path) -> Host:
         )
         raise StructureError(message)
     structure.remove_oxidation_states()
+    if "selective_dynamics" in structure.site_properties:
+        structure.remove_site_property("selective_dynamics")
+        _tell_of_flags(path)
     return Host(path.stem, structure, structure.reduced_formula, None, (), "", str(path))
+
+
+@functools.cache
+def _tell_of_flags(path: Path) -> None:
+    """Say once of each file that its flags are not used."""
+    logger.warning("%s: the flags of Selective dynamics are not used; all atoms are free", path)
 
 
 @functools.cache
