@@ -67,6 +67,17 @@ def test_another_content_of_the_file_is_another_engine(tmp_path):
     assert stamps[0] == stamps[1] != stamps[2]
 
 
+def test_a_file_that_is_edited_while_the_process_runs_is_read_again(tmp_path):
+    file = two_elements(tmp_path / "AlCu.eam.alloy")
+    made = engine("eam", potential=str(file))
+    first, stamp, key = made.shared_calculator(), made.stamp(), made.as_dict()
+    assert made.shared_calculator() is first
+    file.write_text(file.read_text("utf-8").replace("# a", "# edited"), encoding="utf-8")
+    assert made.as_dict()["weights_sha256"] != key["weights_sha256"]
+    assert made.stamp().model_sha256 == made.as_dict()["weights_sha256"] != stamp.model_sha256
+    assert made.shared_calculator() is not first
+
+
 def test_a_recipe_names_the_file_relative_to_itself(tmp_path, monkeypatch):
     folder = tmp_path / "recipes"
     folder.mkdir()

@@ -61,7 +61,6 @@ def write(tmp_path, monkeypatch):
     def write(element: str, name: str | None = None, form: str = NEW, **changes):
         path = folder / (name or f"{element}.UPF")
         path.write_text(form.format(element=element, **(DEFAULTS | changes)))
-        pseudos._index.cache_clear()
         return path
 
     return write
@@ -162,11 +161,16 @@ def test_the_digest_is_of_the_contents_and_not_of_the_names(write):
     path = write("Al")
     first = find_set("PBE").sha256("PBE")
     path.rename(path.with_name("other.upf"))
-    pseudos._index.cache_clear()
     assert find_set("PBE").sha256("PBE") == first
-    write("Al", "other.upf", valence="11.0")
-    pseudos.file_sha256.cache_clear()
-    assert find_set("PBE").sha256("PBE") != first
+
+
+def test_a_file_that_was_edited_is_read_again(write):
+    write("Al")
+    first = find_set("PBE")
+    digest, one = first.sha256("PBE"), first.select("PBE", {"Al"})["Al"]
+    write("Al", valence="11.000")
+    assert first.sha256("PBE") != digest
+    assert (one.valence, first.select("PBE", {"Al"})["Al"].valence) == (3, 11)
 
 
 def test_the_digest_is_in_the_serialised_engine(write):

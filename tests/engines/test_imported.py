@@ -138,6 +138,16 @@ def test_contents_of_files_decide_the_key_and_stand_in_the_stamp(table, tmp_path
     assert MontyDecoder().decode(MontyEncoder().encode(a)) == a
 
 
+def test_an_edited_file_is_read_again_by_the_same_process(table, tmp_path):
+    file = tmp_path / "a" / "width.txt"
+    made = table(width=str(file))
+    assert made.shared_calculator().parameters.sigma == 2.5
+    file.write_text("2.75")
+    assert made.shared_calculator().parameters.sigma == 2.75
+    digest = hashlib.sha256(b"2.75").hexdigest()
+    assert made.as_dict()["files_sha256"]["width"] == [digest]
+
+
 def test_a_recipe_names_files_relative_to_itself(table, tmp_path):
     choice = EngineChoice(
         name="ase",

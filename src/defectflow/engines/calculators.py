@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 
 import numpy as np
@@ -178,8 +178,8 @@ _MAKERS: Final[dict[str, tuple[str, str]]] = {
     "dos": ("defectflow.engines.dos", "DosMaker"),
     "vibrations": ("defectflow.engines.vibrations", "VibrationsMaker"),
 }
-#: Heavy calculators of this process, by engine class and options.
-_SHARED: dict[str, BaseCalculator] = {}
+#: Heavy calculators of this process, by engine class and options; with the mark of their files.
+_SHARED: dict[str, tuple[str, BaseCalculator]] = {}
 
 
 @dataclass(frozen=True)
@@ -228,13 +228,18 @@ class CalculatorEngine(Engine):
         return self.declared
 
     def shared_calculator(self) -> BaseCalculator:
-        """Return the calculator of this process with this engine's options, loaded once."""
+        """Return the calculator of this process with this engine's options.
+
+        It is loaded once, and again when its files have changed.
+        """
+        self.check()
         options = {key: value for key, value in self.options.items() if key != "dispersion"}
         key = content_key(type(self).__qualname__, options)
-        if key not in _SHARED:
-            self.check()
-            _SHARED[key] = self.calculator()
-        return _SHARED[key]
+        bare = replace(self, level="balanced", options=options, overrides={})
+        mark = content_key(bare.as_dict())
+        if key not in _SHARED or _SHARED[key][0] != mark:
+            _SHARED[key] = (mark, self.calculator())
+        return _SHARED[key][1]
 
     def caching_calculator(self, request: Request) -> CachingCalculator:
         """Return a new caching calculator for one series of similar evaluations."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.integrate import simpson
 from scipy.io import FortranFile
 
+from defectflow.engines.model import file_state
 from defectflow.units import BOHR_A
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _reciprocal(cell: Array) -> Array:
 
 def _form_factor(path: Path, lengths: Array) -> Array:
     """Return the Fourier transform of an atom's density at wave vectors of `lengths` (1/bohr)."""
-    radii, density = _atom(path)
+    radii, density = _atom(path, file_state(path))
     grid = np.linspace(0.0, lengths.max() + 1e-9, _POINTS)
     waves = np.sinc(np.outer(grid, radii) / np.pi)
     factor: Array = np.interp(lengths, grid, simpson(density * waves, x=radii, axis=1))
@@ -146,7 +147,7 @@ def _form_factor(path: Path, lengths: Array) -> Array:
 
 
 @functools.lru_cache(maxsize=64)
-def _atom(path: Path) -> tuple[Array, Array]:
+def _atom(path: Path, _state: tuple[int, int]) -> tuple[Array, Array]:
     """Return radii (bohr) and 4 π r² times the density (electrons per bohr) of a free atom."""
     text = path.read_text(encoding="latin-1")
     columns = []

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from pymatgen.core import Element
 
 from defectflow.documents.base import content_key
-from defectflow.engines.model import file_sha256, package_folder
+from defectflow.engines.model import file_sha256, file_state, package_folder
 from defectflow.errors import EngineError
 from defectflow.units import RYDBERG_EV
 
@@ -117,7 +117,7 @@ class PseudoSet:
 
     def elements(self, functional: str) -> frozenset[str]:
         """Return the elements that can be computed with `functional`."""
-        files = _index(self.folder, self.folder.stat().st_mtime_ns)
+        files = _files(self.folder)
         return frozenset(
             element for element, found in files.items() if len(_fitting(found, functional)) == 1
         )
@@ -131,7 +131,7 @@ class PseudoSet:
             If an element has no file, only files of another functional or with spin-orbit coupling,
             or more than one that fits.
         """
-        files = _index(self.folder, self.folder.stat().st_mtime_ns)
+        files = _files(self.folder)
         return {
             element: self._one(element, files.get(element, ()), functional)
             for element in sorted(elements)
@@ -156,7 +156,7 @@ class PseudoSet:
 
     def sha256(self, functional: str) -> str:
         """Return one digest of all files that fit `functional`; names do not matter."""
-        files = _index(self.folder, self.folder.stat().st_mtime_ns)
+        files = _files(self.folder)
         digests = {
             element: sorted(file_sha256(one.path) for one in _fitting(found, functional))
             for element, found in files.items()
@@ -175,7 +175,7 @@ def find_set(functional: str) -> PseudoSet:
     given = os.environ.get(FOLDER_VARIABLE)
     if given:
         folder = Path(given).expanduser()
-        if not folder.is_dir() or not _index(folder, folder.stat().st_mtime_ns):
+        if not folder.is_dir() or not _files(folder):
             problem = "holds no UPF file" if folder.is_dir() else "is no folder"
             message = (
                 f"environment variable {FOLDER_VARIABLE}={given}: {problem}; name a folder of "
@@ -301,13 +301,18 @@ def _fitting(files: Collection[Pseudopotential], functional: str) -> list[Pseudo
     return [one for one in files if _misfit(one, functional) is None]
 
 
+def _files(folder: Path) -> dict[str, tuple[Pseudopotential, ...]]:
+    """Return the UPF files of a folder by element; they are read again when one has changed."""
+    paths = tuple(path for path in sorted(folder.iterdir()) if path.suffix.lower() == ".upf")
+    return _index(paths, tuple(map(file_state, paths)))
+
+
 @functools.lru_cache(maxsize=8)
-def _index(folder: Path, _modified_ns: int) -> dict[str, tuple[Pseudopotential, ...]]:
-    """Return the readable UPF files of a folder by element."""
+def _index(
+    paths: tuple[Path, ...], _states: tuple[tuple[int, int], ...]
+) -> dict[str, tuple[Pseudopotential, ...]]:
     files: dict[str, tuple[Pseudopotential, ...]] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() != ".upf":
-            continue
+    for path in paths:
         one = read_header(path)
         files[one.element] = (*files.get(one.element, ()), one)
     return files

@@ -85,10 +85,20 @@ def _remedy(package: str) -> str:
     return f"pip install {wanted!r}"
 
 
-@functools.lru_cache(maxsize=32)
 def file_sha256(path: Path) -> str:
-    """Return the SHA-256 digest (hex) of a file; remembered for the life of the process."""
+    """Return the SHA-256 digest (hex) of a file; remembered until the file changes."""
+    return _sha256(path, file_state(path))
+
+
+@functools.lru_cache(maxsize=512)
+def _sha256(path: Path, _state: tuple[int, int]) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def file_state(path: Path) -> tuple[int, int]:
+    """Return what changes when a file is edited: time (ns) and size."""
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
 
 
 def code_versions(packages: Sequence[str]) -> dict[str, str]:
