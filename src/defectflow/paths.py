@@ -23,25 +23,34 @@ def user_folder() -> Path:
     return Path(home).expanduser() if home else Path.home() / ".config" / "defectflow"
 
 
-def roots(kind: Kind) -> tuple[Path, ...]:
-    """Return the existing folders of `kind`, the one that wins first."""
+def roots(kind: Kind, *, shipped: bool = False) -> tuple[Path, ...]:
+    """Return the existing folders of `kind`, the one that wins first.
+
+    With `shipped` only those that come with the package.
+    """
     package = Path(__file__).resolve().parent
-    candidates = [user_folder() / kind, package / "_data" / kind]
+    candidates = [] if shipped else [user_folder() / kind]
+    candidates.append(package / "_data" / kind)
     checkout = package.parent.parent
     if package.parent.name == "src":
         candidates.append(checkout / kind)
     return tuple(folder for folder in candidates if folder.is_dir())
 
 
-def find(kind: Kind, relative: str | Path) -> Path:
+def find(kind: Kind, relative: str | Path, *, shipped: bool = False) -> Path:
     """Return the file `relative` of the first root of `kind` that has it.
+
+    Parameters
+    ----------
+    shipped
+        Pass over the user's folder.
 
     Raises
     ------
     MissingData
         If no root has it; near matches are named.
     """
-    for root in roots(kind):
+    for root in roots(kind, shipped=shipped):
         path = root / relative
         if path.is_file():
             return path

@@ -185,6 +185,35 @@ def test_no_data_sets_at_all(monkeypatch, tmp_path):
         gpaw_data.used({"Si"}, "PBE", {})
 
 
+def test_data_sets_that_are_not_the_packages_are_another_engine(monkeypatch, tmp_path):
+    """Those of the package, and those that are not asked for, leave the key as it was."""
+    packaged, own = tmp_path / "gpaw_data", tmp_path / "own"
+    for folder in (packaged / "setups", own):
+        folder.mkdir(parents=True)
+        for name in ("Al.PBE", "Mg.PBE", "Mg.2.PBE", "Al.LDA"):
+            (folder / name).write_text(f"{name} as published")
+    monkeypatch.setattr(gpaw_data, "package_folder", lambda _: packaged)
+    monkeypatch.delenv("GPAW_SETUP_PATH", raising=False)
+    gpaw = engine("gpaw")
+    plain, stamp = gpaw.as_dict(), gpaw.stamp()
+    monkeypatch.setenv("GPAW_SETUP_PATH", str(own))
+    assert (gpaw.as_dict(), gpaw.stamp()) == (plain, stamp)
+    (own / "Mg.2.PBE").write_text("Mg.2.PBE, two electrons")
+    (own / "Al.LDA").write_text("Al.LDA of mine")
+    assert (gpaw.as_dict(), gpaw.stamp()) == (plain, stamp)
+    assert "datasets_sha256" in engine("gpaw", setups={"Mg": "2"}).as_dict()
+    seen = set()
+    for valence in (3, 11):
+        (own / "Al.PBE").write_text(f'Al.PBE of mine <atom symbol="Al" valence="{valence}"/>')
+        digest = gpaw.as_dict()["datasets_sha256"]
+        assert gpaw.stamp().model_sha256 == digest
+        assert gpaw.stamp().model.endswith("and others of GPAW_SETUP_PATH")
+        assert gpaw_data.used({"Al"}, "PBE", {})["Al"].valence == valence
+        seen.add(digest)
+    assert len(seen) == 2
+    assert type(gpaw).from_dict(gpaw.as_dict()) == gpaw
+
+
 def test_gpaw_missing_is_named_with_the_remedy(monkeypatch):
     from defectflow.engines import calculators
     from defectflow.engines.gpaw import Gpaw

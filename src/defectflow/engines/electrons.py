@@ -17,12 +17,15 @@ import yaml
 from pydantic import field_validator
 
 from defectflow import paths
+from defectflow.documents.base import content_key
 from defectflow.engines.calculators import CalculatorOptions
 from defectflow.engines.levels import METAL_SPACING, SPACING
+from defectflow.engines.model import file_state
 from defectflow.errors import RecipeError, StructureError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from pymatgen.core.structure import Structure
 
@@ -345,17 +348,37 @@ def unpaired_moments_muB(structure: Structure, charge: int) -> list[float] | Non
     return [1 / len(structure)] * len(structure) if electrons % 2 else None
 
 
-@functools.cache
-def _hubbard_sets() -> dict[str, Any]:
-    return _shared("hubbard")
+def table_digests(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests of the tables of U and of moments that `options` use.
+
+    Only of those that the user's folder has replaced by others: they change numbers, and nothing
+    that was computed with other tables is to be taken over.
+    """
+    found = {}
+    chosen = options["hubbard_U_eV"]
+    if options["functional"].endswith("+U") and isinstance(chosen, str):
+        used, shipped = (one.get(chosen) for one in (_hubbard_sets(), _hubbard_sets(shipped=True)))
+        if used != shipped:
+            found["hubbard_sha256"] = content_key(used)
+    if options["spin"] != "off" and _starting_moments() != _starting_moments(shipped=True):
+        found["starting_moments_sha256"] = content_key(_starting_moments())
+    return found
 
 
-@functools.cache
-def _starting_moments() -> dict[str, Any]:
-    return _shared("starting_moments")
+def _hubbard_sets(*, shipped: bool = False) -> dict[str, Any]:
+    return _table("hubbard", shipped=shipped)
 
 
-def _shared(name: str) -> dict[str, Any]:
-    path = paths.find("templates", f"input/dft/{name}.yaml")
-    tables: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return tables
+def _starting_moments(*, shipped: bool = False) -> dict[str, Any]:
+    return _table("starting_moments", shipped=shipped)
+
+
+def _table(name: str, *, shipped: bool) -> dict[str, Any]:
+    path = paths.find("templates", f"input/dft/{name}.yaml", shipped=shipped)
+    return _read(path, file_state(path))
+
+
+@functools.lru_cache(maxsize=8)
+def _read(path: Path, _state: tuple[int, int]) -> dict[str, Any]:
+    table: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return table

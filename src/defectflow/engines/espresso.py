@@ -9,7 +9,12 @@ from defectflow.engines import espresso_program as program
 from defectflow.engines import programs
 from defectflow.engines.calculators import BASIC, CalculatorEngine
 from defectflow.engines.contract import Capability, EngineInfo
-from defectflow.engines.electrons import ElectronOptions, electronic_input, vacuum_axes
+from defectflow.engines.electrons import (
+    ElectronOptions,
+    electronic_input,
+    table_digests,
+    vacuum_axes,
+)
 from defectflow.engines.espresso_calculator import PwCalculator, PwTask
 from defectflow.engines.espresso_input import RunControl, pw_input, valence_electrons
 from defectflow.engines.espresso_pseudos import PseudoSet, find_set
@@ -84,6 +89,7 @@ class Espresso(CalculatorEngine):
             elements=None,
             packages=("ase",),
             d3_method=self.functional.lower(),
+            notes=table_digests(self.options),
         )
 
     def _set(self) -> PseudoSet | None:
@@ -93,13 +99,14 @@ class Espresso(CalculatorEngine):
             return None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the engine as data, with the digest of its pseudopotentials.
+        """Return the engine as data, with the digests of its pseudopotentials and own tables.
 
         With other files of the same name nothing that was computed before is taken over.
         """
         found = self._set()
         digest = found.sha256(self.functional) if found else None
-        return super().as_dict() | ({"pseudopotentials_sha256": digest} if digest else {})
+        files = {"pseudopotentials_sha256": digest} if digest else {}
+        return super().as_dict() | files | table_digests(self.options)
 
     def stamp(self) -> EngineStamp:
         """Return the stamp: pseudopotentials and their digest, functional, version of pw.x."""

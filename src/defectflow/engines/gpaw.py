@@ -19,7 +19,7 @@ from defectflow.engines.calculators import BASIC, CalculatorEngine
 from defectflow.engines.contract import Capability
 from defectflow.engines.conversion import poscar_text
 from defectflow.engines.dos import DosSettings, band_edges
-from defectflow.engines.electrons import ElectronOptions, electronic_input
+from defectflow.engines.electrons import ElectronOptions, electronic_input, table_digests
 from defectflow.engines.gpaw_calculator import GpawCalculator, GpawTask
 from defectflow.engines.gpaw_input import DATASETS, gpaw_keywords
 from defectflow.engines.model import Model, code_versions
@@ -31,6 +31,7 @@ from defectflow.errors import EngineError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from defectflow.documents.base import EngineStamp
     from defectflow.engines.contract import EngineOptions
     from defectflow.engines.request import InputStep, Request
 
@@ -79,14 +80,34 @@ class Gpaw(CalculatorEngine):
         functional = self.options["functional"]
         base = functional.partition("+")[0]
         version = code_versions(["gpaw-data"]).get("gpaw-data", "of unknown version")
+        others = " and others of GPAW_SETUP_PATH" if self._other_data() else ""
         return Model(
-            name=f"PAW data sets for {DATASETS[base]}, gpaw-data {version}",
+            name=f"PAW data sets for {DATASETS[base]}, gpaw-data {version}{others}",
             functional=functional,
             fidelity="dft",
             elements=None,
             packages=("gpaw",),
             d3_method=base.lower(),
+            notes=table_digests(self.options),
         )
+
+    def _other_data(self) -> str | None:
+        functional = self.options["functional"].partition("+")[0]
+        return gpaw_data.fingerprint(functional, self.options["setups"])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the engine as data, with digests of data sets that are not gpaw-data's own.
+
+        And of the user's own tables: with other files of the same names nothing that was computed
+        before is taken over.
+        """
+        digest = self._other_data()
+        files = {"datasets_sha256": digest} if digest else {}
+        return super().as_dict() | files | table_digests(self.options)
+
+    def stamp(self) -> EngineStamp:
+        """Return the stamp, with the digest of data sets that are not gpaw-data's own."""
+        return super().stamp().model_copy(update={"model_sha256": self._other_data()})
 
     def check(self, elements: Collection[str] | None = None) -> None:
         """Raise `EngineError` if GPAW, MPI, or the data set of one of `elements` is missing."""

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from defectflow.documents.base import content_key
 from defectflow.engines.gpaw_input import DATASETS
-from defectflow.engines.model import file_sha256, package_folder
+from defectflow.engines.model import file_sha256, file_state, package_folder
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
@@ -28,12 +29,20 @@ _REMEDY: Final = "make dft-setup, or pip install gpaw-data"
 
 def folders() -> tuple[Path, ...]:
     """Return the folders in which data sets are looked for."""
+    return (*_given(), *_packaged())
+
+
+def _given() -> tuple[Path, ...]:
     given = [Path(part) for part in os.environ.get("GPAW_SETUP_PATH", "").split(os.pathsep) if part]
+    return tuple(folder for folder in given if folder.is_dir())
+
+
+def _packaged() -> tuple[Path, ...]:
     try:
-        packaged = [package_folder("gpaw_data") / "setups"]
+        folder = package_folder("gpaw_data") / "setups"
     except EngineError:
-        packaged = []
-    return tuple(folder for folder in (*given, *packaged) if folder.is_dir())
+        return ()
+    return (folder,) if folder.is_dir() else ()
 
 
 def dataset(symbol: str, functional: str, setup: str = "") -> Path | None:
@@ -47,7 +56,11 @@ def dataset(symbol: str, functional: str, setup: str = "") -> Path | None:
         Name of a data set that is not the default one, e.g. ``"2"`` of ``Mg.2.PBE``.
     """
     name = ".".join(part for part in (symbol, setup, DATASETS[functional]) if part)
-    for folder in folders():
+    return _first(folders(), name)
+
+
+def _first(places: tuple[Path, ...], name: str) -> Path | None:
+    for folder in places:
         for file in (folder / name, folder / f"{name}.gz"):
             if file.is_file():
                 return file
@@ -91,7 +104,24 @@ def check(symbols: Collection[str], functional: str, setups: Mapping[str, str]) 
     raise EngineError(message)
 
 
-@functools.lru_cache(maxsize=256)
+def fingerprint(functional: str, setups: Mapping[str, str]) -> str | None:
+    """Return a digest of the data sets that are not those of ``gpaw-data``; None if all are.
+
+    Of the contents of the files that `functional` and `setups` choose.
+    """
+    suffix = f".{DATASETS[functional]}"
+    names = {file.name.removesuffix(".gz") for place in _given() for file in place.iterdir()}
+    others = {}
+    for name in names:
+        symbol, _, setup = name.removesuffix(suffix).partition(".")
+        if not name.endswith(suffix) or setup != setups.get(symbol, ""):
+            continue
+        file, usual = _first(folders(), name), _first(_packaged(), name)
+        if file and (usual is None or file_sha256(file) != file_sha256(usual)):
+            others[name] = file_sha256(file)
+    return content_key(others) if others else None
+
+
 def valence(file: Path) -> int:
     """Return the number of valence electrons that a data set treats.
 
@@ -100,6 +130,11 @@ def valence(file: Path) -> int:
     EngineError
         If the file does not say so.
     """
+    return _valence(file, file_state(file))
+
+
+@functools.lru_cache(maxsize=256)
+def _valence(file: Path, _state: tuple[int, int]) -> int:
     opener = gzip.open if file.suffix == ".gz" else open
     with opener(file, "rb") as lines:
         head = lines.read(_HEAD_BYTES).decode(errors="replace")

@@ -16,7 +16,7 @@ from defectflow.documents.base import content_key
 from defectflow.engines import programs, vasp_potcars, vasp_program
 from defectflow.engines.calculators import BASIC, CachingCalculator, CalculatorEngine
 from defectflow.engines.contract import Capability, EngineInfo, EngineOptions
-from defectflow.engines.electrons import ElectronOptions, electronic_input
+from defectflow.engines.electrons import ElectronOptions, electronic_input, table_digests
 from defectflow.engines.model import Model
 from defectflow.engines.request import STATIC
 from defectflow.engines.vasp_input import dispersion_tags, electronic_tags, ismear
@@ -149,6 +149,7 @@ class Vasp(CalculatorEngine):
             elements=None,
             packages=("ase", "atomate2", "custodian", "pymatgen"),
             d3_method=self.functional.lower(),
+            notes=table_digests(self.options),
         )
 
     def stamp(self) -> EngineStamp:
@@ -162,12 +163,13 @@ class Vasp(CalculatorEngine):
         return stamp.model_copy(update={"code_versions": versions})
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the engine as data, with a digest of the potentials' files.
+        """Return the engine as data, with digests of the potentials' files and of own tables.
 
         With other files of the same names nothing that was computed before is taken over.
         """
         digest = self.potcars.fingerprint()
-        return super().as_dict() | ({"potentials_sha256": digest} if digest else {})
+        files = {"potentials_sha256": digest} if digest else {}
+        return super().as_dict() | files | table_digests(self.options)
 
     def settings(self, step: str, **overrides: object) -> dict[str, Any]:
         """Return the numbers of `step`; a smearing that VASP does not have is refused."""
