@@ -148,6 +148,29 @@ def test_frozen_atoms_stay(images: tuple[Image, Image], tmp_path: Path) -> None:
     assert path == pytest.approx(np.broadcast_to(path[0], path.shape), abs=1e-9)
 
 
+@pytest.mark.parametrize("of", ["one end", "both ends"])
+def test_a_mirror_does_not_move_frozen_atoms(
+    images: tuple[Image, Image], tmp_path: Path, of: str
+) -> None:
+    """Neighbours of the start alone have no image that is frozen; those of both ends have."""
+    first, last = (image.structure for image in images)
+    near = [
+        {k for k in range(len(end) - 1) if end.get_distance(k, len(end) - 1) < 3.0}
+        for end in (first, last)
+    ]
+    frozen = sorted(near[0] & near[1] if of == "both ends" else near[0] - near[1])
+    still = last.copy()
+    for atom in frozen:
+        still[atom].coords = first[atom].coords
+    ends = images[0], images[1].model_copy(update={"structure": still})
+    settings = BandSettings(images=1, fmax_eV_per_A=0.1)
+    task = BandTask(*ends, settings=settings, stamp=EMT.stamp(), frozen=tuple(frozen))
+    band = relax_band(task, new_calculator, tmp_path)
+    path = band.positions()[:, frozen]
+    assert np.abs(path - path[0]).max() < 1e-9
+    assert band.mirrored == (of == "both ends")
+
+
 def test_flags_of_a_file_hold_no_atom(images: tuple[Image, Image], tmp_path: Path) -> None:
     """A band moves all atoms but `frozen`, as the relaxations of its ends do."""
     structures = [image.structure.copy() for image in images]

@@ -7,6 +7,7 @@ import pytest
 from ase.build import fcc100
 from ase.calculators import emt as ase_emt
 from ase.optimize import BFGS
+from pymatgen.core.lattice import Lattice
 from pymatgen.core.structure import Structure
 from scipy.spatial.transform import Rotation
 
@@ -91,8 +92,6 @@ def test_the_input_is_not_changed(copper, tmp_path):
 
 def test_symmetry_can_be_kept(tmp_path):
     """A fcc cell with one axis stretched stays tetragonal; the forces of EMT vanish by symmetry."""
-    from pymatgen.core.lattice import Lattice
-
     layers = Structure(
         Lattice.tetragonal(2.6, 7.6), ["Cu", "Cu"], [[0, 0, 0.003], [0.5, 0.5, 0.497]]
     )
@@ -101,6 +100,24 @@ def test_symmetry_can_be_kept(tmp_path):
     before, after = layers.get_space_group_info()[1], kept.structure.get_space_group_info(1e-5)[1]
     assert after >= before > 1
     assert kept.structure.lattice.a == pytest.approx(kept.structure.lattice.b, abs=1e-10)
+
+
+@pytest.mark.parametrize("frozen", [(0,), (0, 2), (1,)])
+def test_symmetry_does_not_move_frozen_atoms(frozen, tmp_path):
+    """A mirror that lays a free layer onto a frozen one is no symmetry of the relaxation."""
+    atoms = fcc100("Cu", (1, 1, 3), a=3.7, vacuum=6)
+    slab = Structure(
+        Lattice(atoms.cell.array), ["Cu"] * 3, atoms.positions, coords_are_cartesian=True
+    )
+    start = slab.cart_coords
+    found = {}
+    for keep in (False, True):
+        document = relax.relax(request(slab, tmp_path, keep_symmetry=keep), EMT, frozen=frozen)
+        moved = np.linalg.norm(document.structure.cart_coords - start, axis=1)
+        assert document.converged
+        assert moved[list(frozen)].max() == 0.0
+        found[keep] = document.energy_eV
+    assert found[True] == pytest.approx(found[False], abs=1e-3)
 
 
 def test_forces_of_a_document_are_the_bare_ones(copper):

@@ -13,14 +13,13 @@ from defectflow.structures.bands import (
     check_band,
     check_ends,
     common_cell,
-    exchange_of,
-    exchanges,
     interpolate,
     moving_atom,
     perturbed,
     unwrapped,
     waypoint_at,
 )
+from defectflow.structures.exchanges import exchange_of, exchanges
 
 
 def _copper_vacancy_hop() -> tuple[Structure, Structure]:
@@ -172,6 +171,25 @@ def test_exchange_swaps_the_ends_and_maps_the_path() -> None:
     # a mirror leaves more freedom than an inversion centre and comes first
     traces = [round(float(np.trace(swap.rotation))) for swap in swaps]
     assert traces == sorted(traces, reverse=True)
+
+
+def test_an_exchange_lays_frozen_atoms_onto_frozen_ones() -> None:
+    """One that would move them is none; what noise of the hop has moved it by is taken back."""
+    initial, final = _copper_vacancy_hop()
+    final = unwrapped(initial, final)
+    swaps = exchanges(initial, final)
+    pair = {0, int(swaps[0].permutation[0])}
+    assert len(pair) == 2
+    assert not [one for one in exchanges(initial, final, frozen=[0]) if one.permutation[0] != 0]
+    noisy = final.copy()
+    noisy[-1].coords = final[-1].coords + np.array([0.01, 0.02, 0.0])
+    kept = exchanges(initial, noisy, frozen=sorted(pair))
+    assert kept
+    for one in kept:
+        assert {int(one.permutation[atom]) for atom in pair} == pair
+        mapped = one.positions(initial.cart_coords)
+        for atom in pair:
+            assert mapped[atom] == pytest.approx(initial[atom].coords, abs=1e-6)
 
 
 def test_ends_of_different_energy_have_no_exchange() -> None:

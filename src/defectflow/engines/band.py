@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from defectflow.analysis.elastic_band import band_forces, largest_force
 
 if TYPE_CHECKING:
-    from defectflow.structures.bands import Exchange
+    from defectflow.structures.exchanges import Exchange
 
 Array = NDArray[np.float64]
 #: Energy (eV) and forces (eV/Å) of the image with this index at these positions (Å).
@@ -127,11 +127,12 @@ class Band:
         last = len(self.path) - 1
         for index in self.free:
             partner = last - index
+            mapped = self.exchange.positions(self.path[index])
+            mapped[self.frozen] = self.path[index, self.frozen]
             if partner == index:
-                mapped = self.exchange.positions(self.path[index])
                 self.path[index] = (self.path[index] + mapped) / 2
             else:
-                self.path[partner] = self.exchange.positions(self.path[index])
+                self.path[partner] = mapped
                 self.energies[partner] = self.energies[index]
                 self.forces[partner] = self.exchange.vectors(self.forces[index])
 

@@ -24,13 +24,12 @@ from defectflow.errors import StructureError
 from defectflow.structures.bands import (
     check_band,
     check_ends,
-    exchange_of,
-    exchanges,
     interpolate,
     moving_atom,
     perturbed,
     unwrapped,
 )
+from defectflow.structures.exchanges import exchange_of, exchanges
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,7 +184,7 @@ class BandRun:
     def _bands(self) -> dict[str, Band]:
         """Return the starting paths that can be computed, by label."""
         count = self.task.inner_images()
-        swaps = exchanges(self.first, self.last)
+        swaps = exchanges(self.first, self.last, frozen=self.task.frozen)
         starts: dict[str, Structure | None] = {"straight": None, **self.task.waypoints}
         bands: dict[str, Band] = {}
         for number, (label, waypoint) in enumerate(starts.items()):

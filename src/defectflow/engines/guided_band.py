@@ -28,7 +28,7 @@ from defectflow.engines.guided_points import NEAR_A, KnownPoints, measured_of, m
 from defectflow.engines.guided_relax import TIGHTER, downhill_eV, placed
 from defectflow.engines.guided_surface import GuidedSurface, Measured
 from defectflow.engines.steady_band import settle
-from defectflow.structures.bands import exchange_of, exchanges
+from defectflow.structures.exchanges import exchange_of, exchanges
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -79,7 +79,9 @@ class GuidedBand:
         self.begun = time.perf_counter()
         self.settings = self.task.settings
         images = [image.structure for image in self.guided.images]
-        self.exchange = exchange_of(images, exchanges(images[0], images[-1]))
+        self.exchange = exchange_of(
+            images, exchanges(images[0], images[-1], frozen=self.task.frozen)
+        )
         self.surface.exchange = self.exchange
         ends = [measured_of(end) for end in (self.task.initial, self.task.final)]
         ends[1].positions = images[-1].cart_coords

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
     from defectflow.engines.calculators import CachingCalculator
-    from defectflow.structures.bands import Exchange
+    from defectflow.structures.exchanges import Exchange
 
 Array = NDArray[np.float64]
 

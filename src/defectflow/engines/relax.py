@@ -108,7 +108,7 @@ class Relaxation:
         self.start = request.structure
         self.atoms = to_atoms(self.start, self.frozen)
         if settings.keep_symmetry:
-            constraints = [*self.atoms.constraints, FixSymmetry(self.atoms)]
+            constraints = [*self.atoms.constraints, _symmetry(self.atoms, self.frozen)]
             self.atoms.set_constraint(constraints)
         self.calculator = engine.caching_calculator(replace(request, stress=cell != "fixed"))
         self.atoms.calc = self.calculator
@@ -218,6 +218,25 @@ class Relaxation:
 
     def _label(self) -> str:
         return f"relaxing {self.start.composition.formula.replace(' ', '')}"
+
+
+def _symmetry(atoms: Atoms, frozen: Sequence[int]) -> FixSymmetry:
+    """Return the constraint to the symmetry of `atoms`, which are made exactly symmetric.
+
+    With frozen atoms to the operations alone that lay frozen atoms onto frozen ones: others would
+    move them. All atoms then begin where they are.
+    """
+    if not frozen:
+        return FixSymmetry(atoms)
+    bare = atoms.copy()
+    bare.set_constraint()
+    symmetry = FixSymmetry(bare)
+    fixed = np.zeros(len(atoms), dtype=bool)
+    fixed[list(frozen)] = True
+    kept = [k for k, places in enumerate(symmetry.symm_map) if (fixed[places] == fixed).all()]
+    for name in ("rotations", "translations", "symm_map"):
+        setattr(symmetry, name, [getattr(symmetry, name)[k] for k in kept])
+    return symmetry
 
 
 def relax(

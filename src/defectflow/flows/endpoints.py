@@ -25,7 +25,6 @@ from defectflow.structures.bands import (
     SAME_IMAGE_A,
     check_ends,
     common_cell,
-    exchanges,
     moving_atom,
     moving_unit,
     unit_name,
@@ -33,6 +32,7 @@ from defectflow.structures.bands import (
     waypoint_at,
 )
 from defectflow.structures.endpoints import detours
+from defectflow.structures.exchanges import exchanges
 from defectflow.structures.sites import insertion_sites
 from defectflow.structures.supercells import nearest_image_distance_A
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from defectflow.engines.contract import Engine
-    from defectflow.structures.bands import Exchange
+    from defectflow.structures.exchanges import Exchange
 
 
 @dataclass

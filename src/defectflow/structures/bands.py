@@ -1,4 +1,4 @@
-"""Bands of images between two structures: made, checked and mirrored before anything is computed.
+"""Bands of images between two structures: made and checked before anything is computed.
 
 A band is a list of `Structure` with one lattice, one order of atoms and coordinates that are
 continuous along the path (an atom that crosses the cell face is not wrapped back).
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +16,6 @@ from pymatgen.core import Composition, Element, Lattice, Structure
 
 from defectflow.errors import StructureError
 from defectflow.structures.idpp import idpp_positions
-from defectflow.structures.symmetry import operations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -294,105 +292,3 @@ def _check_overlap(image: Structure, index: int) -> None:
             "choose another path or more images"
         )
         raise StructureError(message)
-
-
-@dataclass(frozen=True)
-class Exchange:
-    """A symmetry operation that swaps the two ends of a band, in Cartesian coordinates.
-
-    Atom i at x goes to atom ``permutation[i]`` at ``rotation @ x + shifts[i]``. Applied to image k
-    of a path that it maps onto itself it gives image N-1-k.
-    """
-
-    rotation: Array
-    shifts: Array
-    permutation: NDArray[np.intp]
-
-    def positions(self, positions: Array) -> Array:
-        """Map Cartesian coordinates (atoms, 3), Å."""
-        mapped = np.empty_like(positions)
-        mapped[self.permutation] = positions @ self.rotation.T + self.shifts
-        return mapped
-
-    def vectors(self, vectors: Array) -> Array:
-        """Map forces or displacements (atoms, 3)."""
-        mapped = np.empty_like(vectors)
-        mapped[self.permutation] = vectors @ self.rotation.T
-        return mapped
-
-    def scalars(self, values: Array) -> Array:
-        """Map one number per atom, e.g. collinear magnetic moments."""
-        mapped = np.empty_like(values)
-        mapped[self.permutation] = values
-        return mapped
-
-
-def exchanges(
-    initial: Structure, final: Structure, tolerance_A: float = 0.1
-) -> tuple[Exchange, ...]:
-    """Return the operations that map the initial end onto the final one and back.
-
-    With one of them only one end has to be relaxed, and only one half of a path that it maps onto
-    itself has to be computed. The search needs no space group: a rotation of the lattice and the
-    demand that the moving atom changes places fix the translation.
-
-    Parameters
-    ----------
-    tolerance_A
-        Largest distance between an atom and the mapped one.
-
-    Returns
-    -------
-    tuple of Exchange
-        Mirrors first, then two-fold axes, then inversion: a plane between the ends leaves the
-        middle of a path the freedom to bulge, an inversion centre pins it.
-    """
-    final = unwrapped(initial, final)
-    atom = moving_atom(initial, final)
-    found = [
-        _try_exchange(initial, final, rotation, atom)
-        for rotation in _lattice_rotations(initial.lattice)
-    ]
-    fitting = [pair[0] for pair in found if pair is not None and pair[1] < tolerance_A]
-    return tuple(sorted(fitting, key=lambda item: -round(float(np.trace(item.rotation)), 3)))
-
-
-def exchange_of(
-    band: Sequence[Structure], candidates: Sequence[Exchange], tolerance_A: float = 0.3
-) -> Exchange | None:
-    """Return the first operation that maps the whole band onto itself reversed, or None."""
-    path = np.array([image.cart_coords for image in band])
-    for exchange in candidates:
-        mapped = np.array([exchange.positions(image) for image in path[::-1]])
-        if np.linalg.norm(mapped - path, axis=-1).max() < tolerance_A:
-            return exchange
-    return None
-
-
-def _lattice_rotations(lattice: Lattice) -> NDArray[np.int64]:
-    """Return the rotations (fractional, shape (n, 3, 3)) that keep the lattice."""
-    lone = Structure(lattice, ["H"], [[0.0, 0.0, 0.0]])
-    return np.unique(operations(lone)[0], axis=0)
-
-
-def _try_exchange(
-    initial: Structure, final: Structure, rotation: NDArray[np.int64], atom: int
-) -> tuple[Exchange, float] | None:
-    a, b, matrix = initial.frac_coords, final.frac_coords, initial.lattice.matrix
-    translation = b[atom] - rotation @ a[atom]
-    mapped = a @ rotation.T + translation
-    difference = b[None, :, :] - mapped[:, None, :]
-    lattice_shift = np.round(difference)
-    distance = np.linalg.norm((difference - lattice_shift) @ matrix, axis=-1)
-    numbers = np.array(initial.atomic_numbers)
-    distance[numbers[:, None] != numbers[None, :]] = np.inf
-    permutation = distance.argmin(axis=1)
-    if len(set(permutation.tolist())) < len(permutation):
-        return None
-    shift = lattice_shift[np.arange(len(a)), permutation]
-    there = distance[np.arange(len(a)), permutation].max()
-    back = b @ rotation.T + translation + shift
-    again = np.linalg.norm((back - a[permutation]) @ matrix, axis=-1).max()
-    cartesian = matrix.T @ rotation @ np.linalg.inv(matrix.T)
-    exchange = Exchange(cartesian, (translation + shift) @ matrix, permutation)
-    return exchange, float(max(there, again))
