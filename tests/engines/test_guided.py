@@ -168,6 +168,34 @@ def test_it_stops_before_the_wall_time_with_its_points_kept(tmp_path, monkeypatc
     assert resumed.surface.dear.calls < document.force_calls
 
 
+def test_a_finished_relaxation_leaves_no_file_and_tells_its_potentials(
+    keeping, tmp_path, monkeypatch
+):
+    def dying():
+        raise Killed
+
+    start = vacancy_ends()[0].perturb(0.05)
+    engine_ = GuidedEngine.of(keeping, LENNARD_JONES)
+    document = engine_.relax(request(start, tmp_path))
+    assert document.site_potentials_V == pytest.approx(document.structure.cart_coords[:, 0])
+    assert not list(tmp_path.rglob("*.*"))
+    # A run that was killed when it had all its points asks once more for the potentials.
+    killed = GuidedRelaxation(request(start, tmp_path), keeping, LENNARD_JONES)
+    monkeypatch.setattr(killed, "_document", dying)
+    with pytest.raises(Killed):
+        killed.run()
+    again = engine_.relax(request(start, tmp_path))
+    assert again.site_potentials_V == pytest.approx(document.site_potentials_V)
+    assert again.force_calls == document.force_calls
+    assert not list(tmp_path.rglob("*.*"))
+
+
+def test_a_finished_band_leaves_no_file(images, keeping, tmp_path):
+    engine_ = GuidedEngine.of(keeping, LENNARD_JONES)
+    assert guided(images, engine_, tmp_path).converged
+    assert not list(tmp_path.rglob("*.*"))
+
+
 def test_a_start_that_is_worth_it_is_asked_first(tmp_path):
     """What an adsorbate begins with has the slab as the dear engine relaxed it."""
     start = request(vacancy_ends()[0].perturb(0.05), tmp_path, fmax_eV_per_A=0.002)

@@ -72,6 +72,11 @@ def test_it_runs_through_jobflow(request_, tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*.json"))
 
 
+def test_a_finished_run_leaves_no_file(request_, keeping, tmp_path):
+    module.vibrations(request_, keeping, [0])
+    assert not list(tmp_path.rglob("*.*"))
+
+
 def test_no_atom_and_no_such_atom_are_refused(copper):
     with pytest.raises(RecipeError, match="vibrations of no atom"):
         EMT.vibrations_maker().make(copper, [])

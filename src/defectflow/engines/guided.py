@@ -199,10 +199,11 @@ class GuidedEngine(Engine):
             Evaluator(start, self._guide.caching_calculator(Request(start)), fixed),
         )
         try:
-            return GuidedBand(task, guided, surface, self.path, place).document()
+            document = GuidedBand(task, guided, surface, self.path, place).document()
+            surface.finish()
         finally:
-            surface.dear.calculator.close()
-            surface.guide.calculator.close()
+            surface.close()
+        return document
 
     def _guide_band(self, task: BandTask, folder: Path) -> BandDocument:
         """Return the band of the guide alone between the same ends.

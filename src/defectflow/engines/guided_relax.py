@@ -12,6 +12,7 @@ from defectflow.analysis.elastic_band import largest_force
 from defectflow.documents.base import content_key
 from defectflow.documents.steps import Guidance, RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
+from defectflow.engines.contract import Capability
 from defectflow.engines.deadline import Deadline
 from defectflow.engines.guided_surface import Evaluator, GuidedSurface, Measured
 from defectflow.engines.relax import RelaxSettings, progress
@@ -107,6 +108,7 @@ class GuidedRelaxation:
                 largest_force(point.forces),
             )
         document = self._document()
+        self.surface.finish()
         checkpoint.clear()
         return document
 
@@ -139,8 +141,7 @@ class GuidedRelaxation:
 
     def close(self) -> None:
         """End the programs of both engines."""
-        self.surface.dear.calculator.close()
-        self.surface.guide.calculator.close()
+        self.surface.close()
 
     def _resume(self, checkpoint: Checkpoint) -> None:
         for saved in (checkpoint.load() or {}).get("measured", []):
@@ -175,6 +176,7 @@ class GuidedRelaxation:
             cell="fixed",
             frozen=self.frozen,
             magnetic_moments=point.moments,
+            site_potentials_V=self._site_potentials_V(point),
             charge=self.request.charge,
             inputs=calculator.inputs,
             repairs=calculator.repairs,
@@ -187,6 +189,18 @@ class GuidedRelaxation:
             ),
             engine=self.dear.stamp(),
         )
+
+    def _site_potentials_V(self, point: Measured) -> tuple[float, ...] | None:
+        """Return the potential at each atom at the last point; None if the engine tells none.
+
+        A run that finds all its points on disk asks the dear engine once more for it.
+        """
+        dear = self.surface.dear
+        if not dear.calls:
+            if Capability.SITE_POTENTIALS not in self.dear.capabilities():
+                return None
+            dear(point.positions)
+        return dear.calculator.site_potentials_V()
 
 
 def downhill_eV(surface: GuidedSurface, point: Measured, threshold_eV_per_A: float) -> float:

@@ -184,6 +184,16 @@ class GuidedSurface:
             positions = moved
         return positions
 
+    def finish(self) -> None:
+        """Remove what only an interrupted run of either engine would need."""
+        self.dear.calculator.finish()
+        self.guide.calculator.finish()
+
+    def close(self) -> None:
+        """End the programs of both engines."""
+        self.dear.calculator.close()
+        self.guide.calculator.close()
+
     @property
     def shift_range_eV(self) -> float:
         """Largest change of the difference between the engines over the measured points."""

@@ -60,6 +60,7 @@ def vibrations(
     try:
         forces = _measured(request, calculator, displaced, plan, checkpoint)
         document = _document(request, engine, calculator, list(displaced), plan, forces)
+        calculator.finish()
     finally:
         calculator.close()
     checkpoint.clear()
