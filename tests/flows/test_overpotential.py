@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
 from defectflow import hosts
 from defectflow.documents import load_result
 from defectflow.engines import engine
+from defectflow.engines.request import Request
+from defectflow.engines.vibrations import vibrations
 from defectflow.errors import RecipeError
-from defectflow.flows import AdsorptionMaker, OverpotentialMaker, SlabPlan
+from defectflow.flows import AdsorptionMaker, OverpotentialMaker, SlabPlan, overpotential
 from defectflow.flows.free_energy import FreeEnergyPlan
 from defectflow.flows.gas import Reference
+from defectflow.flows.provenance import Provenance
 from defectflow.launch import run
+from defectflow.structures.molecules import molecule
 
 EMT = engine("emt")
 PLAN = SlabPlan((1, 1, 1), layers=3, repeat=(2, 2), frozen_layers=2)
@@ -43,9 +50,44 @@ def test_hydrogen_evolution_is_limited_by_the_size_of_the_free_energy(tmp_path, 
     assert load_result(found.model_dump(mode="json")) == found
 
 
+def test_what_intermediates_share_is_counted_once():
+    """Of the shared molecules what their vibrations really took, which symmetry makes few."""
+    spent = {"H2": 7, "H2O": 11}
+    relaxed = {name: SimpleNamespace(force_calls=n, wall_time_s=1.0) for name, n in spent.items()}
+    shaken = {}
+    for name in spent:
+        cell = molecule(name).boxed()
+        request = Request(cell, EMT.settings("vibrations"))
+        shaken[name] = vibrations(request, EMT, range(len(cell)))
+    assert {name: one.force_calls for name, one in shaken.items()} == {"H2": 5, "H2O": 10}
+    once = [*relaxed.values(), *shaken.values()]
+    bulk = SimpleNamespace(force_calls=20, wall_time_s=2.0)
+    calls = [20 + 20 + own + sum(one.force_calls for one in once) for own in (100, 200, 300)]
+    seconds = 2.0 + 2.0 + 9.0 + sum(one.wall_time_s for one in once)
+    documents: list[Any] = [
+        SimpleNamespace(
+            force_calls=one,
+            wall_time_s=seconds,
+            relaxed_host=bulk,
+            slab=bulk,
+            gas=[SimpleNamespace(molecule=name, relaxed=relaxed[name]) for name in spent],
+        )
+        for one in calls
+    ]
+    found = overpotential._cost(documents, shaken)
+    assert found["force_calls"] == calls[0] + 200 + 300
+    assert found["wall_time_s"] == pytest.approx(seconds + 9.0 + 9.0)
+
+
+@pytest.mark.parametrize(("plan", "names"), [("vibrations", {"H2", "H2O"}), ("norskov_2005", {})])
+def test_the_vibrations_of_the_molecules_are_known_at_the_end(plan, names):
+    maker = OverpotentialMaker(adsorption(plan), "ORR" if names else "HER")
+    last = maker.make(hosts.load("fcc-Pt")).jobs[-1]
+    assert set(last.function_args[2]) == set(names)
+
+
 def made(monkeypatch, values: dict[str, float | None], gases=()):
     """Conclude a reaction from made-up free energies, without calculations."""
-    from defectflow.flows.provenance import Provenance
 
     class Found:
         site, key, notes, force_calls, wall_time_s = "fcc", "0", (), 0, 0.0
@@ -53,8 +95,6 @@ def made(monkeypatch, values: dict[str, float | None], gases=()):
         gas = ()
 
         def __init__(self, value: float | None) -> None:
-            from types import SimpleNamespace
-
             self.value = value
             self.relaxed_host = self.slab = SimpleNamespace(force_calls=0, wall_time_s=0.0)
 
@@ -64,7 +104,7 @@ def made(monkeypatch, values: dict[str, float | None], gases=()):
     def conclude(reaction: str, **changes):
         maker = OverpotentialMaker(adsorption(), reaction, **changes)
         function = type(maker).conclude.original
-        return function(maker, documents, list(gases), about, Provenance("r", "0"))
+        return function(maker, documents, list(gases), {}, about, Provenance("r", "0"))
 
     return conclude
 

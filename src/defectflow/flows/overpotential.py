@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
+    from defectflow.documents.vibrations import VibrationsDocument
     from defectflow.flows.adsorption import AdsorptionMaker
     from defectflow.structures.hosts import Host
 
@@ -116,10 +117,14 @@ class OverpotentialMaker(Maker):
             jobs.append(made)
             found[species] = made.output
         molecules = [Reference(name, 1.0, gas=True) for name in self._needed(path)]
+        shaken = {
+            name: one["vibrations"]
+            for name, one in gas.made.items()
+            if one["vibrations"] is not None
+        }
         outputs = gas.outputs(molecules)
-        last = self.conclude(
-            found, [(one, outputs[one.name]) for one in molecules], about(host), origin
-        )
+        others = [(one, outputs[one.name]) for one in molecules]
+        last = self.conclude(found, others, shaken, about(host), origin)
         last.name = "overpotential"
         return Flow([bulk, *gas.jobs, *jobs, last], output=last.output, name=origin.recipe)
 
@@ -174,10 +179,19 @@ class OverpotentialMaker(Maker):
         self,
         intermediates: dict[str, AdsorptionDocument],
         gas: list[Any],
+        shaken: dict[str, VibrationsDocument],
         about: dict[str, Any],
         provenance: Provenance,
     ) -> OverpotentialDocument:
-        """Add up the states: steps 2 and 3."""
+        """Add up the states: steps 2 and 3.
+
+        Parameters
+        ----------
+        gas
+            Molecules beside those of the adsorbates, each with its outputs.
+        shaken
+            Vibrations of the molecules of the adsorbates, by name.
+        """
         path = pathway(self.reaction)
         energies = self._species_eV(path, intermediates, gas)
         inner, documents = self.adsorption, list(intermediates.values())
@@ -196,7 +210,7 @@ class OverpotentialMaker(Maker):
             temperature_K=inner.free.temperature_K,
             intermediates=tuple(_intermediate(name, one) for name, one in intermediates.items()),
             scaling_deviation_eV=_scaling(energies),
-            **_cost(documents),
+            **_cost(documents, shaken),
             notes=(*_notes(path, documents), *_scaling_notes(energies)),
         )
 
@@ -250,21 +264,23 @@ class OverpotentialMaker(Maker):
         return found.relaxed.energy_eV + added
 
 
-def _cost(documents: Sequence[AdsorptionDocument]) -> dict[str, Any]:
+def _cost(
+    documents: Sequence[AdsorptionDocument], shaken: Mapping[str, VibrationsDocument]
+) -> dict[str, Any]:
     """Return what all intermediates cost together; bulk, clean slab and gases count once."""
     calls = sum(one.force_calls for one in documents)
     seconds = sum(one.wall_time_s for one in documents)
     seen: set[str] = set()
     for one in documents:
-        shared = {"host": one.relaxed_host, "slab": one.slab}
-        shared |= {reference.molecule: reference.relaxed for reference in one.gas}
+        shared: dict[str, Any] = {"host": one.relaxed_host, "slab": one.slab}
+        for reference in one.gas:
+            name = reference.molecule
+            shared[name] = reference.relaxed
+            if name in shaken:
+                shared[f"vibrations of {name}"] = shaken[name]
         for name, step in shared.items():
             calls -= step.force_calls if name in seen else 0
             seconds -= step.wall_time_s if name in seen else 0.0
-        for reference in one.gas:
-            # Two displacements along each coordinate, and one evaluation at rest.
-            modes = len(reference.thermal.modes_eV) if reference.thermal else 0
-            calls -= 1 + 2 * modes if modes and reference.molecule in seen else 0
         seen |= set(shared)
     return {"force_calls": calls, "wall_time_s": seconds}
 
