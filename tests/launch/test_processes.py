@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from jobflow import Flow
 
+from defectflow.engines import deadline
 from defectflow.launch import run_flow
 from defectflow.store import open_store
 
@@ -24,9 +25,9 @@ def gone(pid):
 
 
 def wait_until(condition, patience=60.0):
-    deadline = time.monotonic() + patience
+    until = time.monotonic() + patience
     while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
+        assert time.monotonic() < until, "waited in vain"
         time.sleep(0.02)
 
 
@@ -91,6 +92,16 @@ def test_jobs_run_side_by_side_and_share_the_cores(jobs, store):
     assert {one["threads"] for one in outputs} == {str(max(1, (os.cpu_count() or 1) // 2))}
     assert 1 <= len({one["pid"] for one in outputs}) <= 2
     assert os.getpid() not in {one["pid"] for one in outputs}
+
+
+def test_workers_end_with_the_run_and_not_a_wall_time_after_they_began(jobs, store, monkeypatch):
+    monkeypatch.setattr(deadline, "_STARTED", time.time() - 600)
+    monkeypatch.setenv("DEFECTFLOW_WALL_TIME_S", "1000")
+    flow = Flow([jobs.time_left(number) for number in range(2)])
+    assert run_flow(flow, store, workers=2).ok
+    left_s = [store.jobs.get_output(one.uuid) for one in flow]
+    assert all(300 < one <= 400 for one in left_s)
+    assert "DEFECTFLOW_WALL_TIME_END" not in os.environ
 
 
 def test_killed_worker_costs_its_job_and_not_the_run(jobs, store):

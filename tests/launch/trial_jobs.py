@@ -110,6 +110,14 @@ def threads_and_process(number):
 
 
 @job
+def time_left(number):
+    from defectflow.engines.deadline import time_left_s
+
+    trace(f"time_left {number}")
+    return time_left_s()
+
+
+@job
 def die(number):
     os.kill(os.getpid(), 9)
 

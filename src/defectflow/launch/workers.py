@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from monty.json import MontyDecoder
 
+from defectflow.engines.deadline import wall_time_for_children
 from defectflow.launch.execution import Outcome, Step, Work, one_line, perform
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ class Processes:
         process = multiprocessing.get_context("spawn").Process(
             target=_serve, args=(there, level), name="defectflow worker"
         )
-        with _threads_per_worker(self._most):
+        with _threads_per_worker(self._most), wall_time_for_children():
             process.start()
         there.close()
         worker = _Worker(process=process, connection=here)
