@@ -16,6 +16,8 @@ from defectflow.flows.free_energy import FreeEnergyPlan
 from defectflow.flows.host import cautions
 from defectflow.flows.screening import distinct_ends
 from defectflow.launch import run
+from defectflow.structures import vacancies
+from defectflow.structures.charges import charged
 
 EMT = engine("emt")
 PLAN = SlabPlan((1, 1, 1), layers=4, repeat=(2, 2))
@@ -248,3 +250,9 @@ def test_one_sheet_has_no_distance_of_layers_to_warn_of():
     given = flow.jobs[-1].function_args
     (notes,) = (one["notes"] for one in given if isinstance(one, dict) and "notes" in one)
     assert not any("layer" in note for note in notes)
+
+
+def test_a_charged_defect_of_a_slab_is_refused():
+    plan, host = SlabPlan((0, 0, 1), sheet=True), hosts.load("2H-MoS2").structure
+    with pytest.raises(RecipeError, match=r"V_S.*: charge -1 has no place in adsorption"):
+        plan.with_defect(host, lambda slab: charged(vacancies(slab, "S"), (-1,)), None)

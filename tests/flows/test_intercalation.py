@@ -18,6 +18,7 @@ from defectflow.flows.intercalation import _moved_A
 from defectflow.flows.voltage import usual_charge
 from defectflow.launch import run
 from defectflow.structures import vacancies
+from defectflow.structures.charges import charged
 from defectflow.structures.electrodes import series
 
 EMT = engine("emt")
@@ -123,3 +124,11 @@ def test_mistakes_are_found_before_anything_runs():
         IntercalationVoltageMaker(EMT).make([hosts.load("fcc-Pd")], "H")
     with pytest.raises(StructureError, match="no standard state of Zn"):
         IntercalationEnergyMaker(engine("chgnet")).make(hosts.load("anatase-TiO2"), "Zn")
+
+
+@pytest.mark.parametrize("charges", [(-4,), (0, -4)])
+def test_a_charged_defect_binds_nothing(charges):
+    """Its cells would be computed neutral, under one name for all charges."""
+    maker = IntercalationEnergyMaker(engine("chgnet"), supercell=TWO)
+    with pytest.raises(RecipeError, match=r"V_Ti: charge -4 has no place in binding_energy"):
+        maker.make(hosts.load("anatase-TiO2"), "Mg", lambda s: charged(vacancies(s, "Ti"), charges))

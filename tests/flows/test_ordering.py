@@ -14,6 +14,8 @@ from defectflow.errors import RecipeError, StructureError
 from defectflow.flows import OrderingEnergyMaker
 from defectflow.launch import run
 from defectflow.recipes import build, load
+from defectflow.structures import vacancies
+from defectflow.structures.charges import charged
 from defectflow.structures.ordering import Decoration, orderings
 
 EMT = engine("emt")
@@ -103,3 +105,10 @@ def test_screened_arrangements_are_those_of_lowest_electrostatic_energy(tmp_path
     )
     flow = build(load(path))
     assert len(list(flow.jobs)) == 4  # three relaxations and the ranking
+
+
+def test_charged_arrangements_are_refused():
+    host = hosts.load("rocksalt-MgO")
+    cells = list(charged(vacancies(host.structure, "O"), (0, 2)))
+    with pytest.raises(RecipeError, match=r"charge \+2 has no place in ordering_energy"):
+        OrderingEnergyMaker(engine("chgnet")).make(host, cells)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 from ase.calculators.emt import EMT
 
 from defectflow.documents import load_result
 from defectflow.engines.conversion import to_atoms
 from defectflow.errors import RecipeError, StructureError
+from defectflow.flows.segregation import _energy_eV
 from defectflow.launch import run
 from defectflow.recipes import build, load
 from defectflow.structures import hosts
@@ -97,3 +100,19 @@ def test_a_perfect_crystal_is_refused(tmp_path):
 def test_a_cell_without_the_element_is_refused(tmp_path):
     with pytest.raises(StructureError, match="Al"):
         build(recipe(tmp_path, RECIPE.replace("{Cu: Ag}", "{Al: Ag}")))
+
+
+def test_a_charged_defect_is_refused(tmp_path):
+    """The potentials of two crystals have no common zero that a charge could be counted from."""
+    text = RECIPE.replace("prototype: fcc-Cu", "prototype: rocksalt-MgO").replace(
+        "{kind: substitution, replace: {Cu: Ag}}", "{kind: vacancy, species: O, charges: [0, 2]}"
+    )
+    with pytest.raises(RecipeError, match=r"charge \+2 has no place in segregation_energy"):
+        build(recipe(tmp_path, text))
+
+
+def test_charged_cells_are_not_subtracted():
+    charged = SimpleNamespace(name="V_O", added={"O": -1}, charge=2)
+    documents = SimpleNamespace(defects=[charged])
+    with pytest.raises(RecipeError, match="V_O: charge \\+2"):
+        _energy_eV(charged, documents, documents)

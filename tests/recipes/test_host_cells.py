@@ -14,6 +14,7 @@ from defectflow.errors import RecipeError, StructureError
 from defectflow.flows.formation import Scene
 from defectflow.launch import run_flow
 from defectflow.recipes import build, load, result_key
+from defectflow.recipes.order import read_host
 from defectflow.reference.matching import match
 from defectflow.store import open_store
 
@@ -341,3 +342,19 @@ engine: emt
     assert "a crystal with stacking faults at most" in str(summary.failures[0].error)
     assert says in str(summary.failures[0].error)
     assert not found
+
+
+def test_a_charged_host_is_refused(tmp_path):
+    """It would be computed neutral; the neutral one of several charges may still be chosen."""
+    text = """
+quantity: migration_barrier
+host: {prototype: rocksalt-MgO, cell: {kind: vacancy, species: O, charges: [2]}}
+species: Mg
+limit: discharged
+engine: chgnet
+"""
+    with pytest.raises(RecipeError, match=r"host rocksalt-MgO V_O: charge \+2 has no place"):
+        build(recipe(tmp_path, text))
+    neutral = text.replace("[2]}", "[0, 2]}, name: V_O")
+    host = recipe(tmp_path, neutral).content.host
+    assert read_host(host, tmp_path).name == "rocksalt-MgO V_O"

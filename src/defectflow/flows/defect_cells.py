@@ -10,6 +10,7 @@ from monty.json import MSONable
 
 from defectflow.errors import StructureError
 from defectflow.structures.cells import Cell, Change
+from defectflow.structures.charges import refuse_charge
 from defectflow.structures.distortions import distorted
 from defectflow.structures.surroundings import distances_from_defect_A
 
@@ -95,6 +96,22 @@ def plans_in(whole: Structure, defects: DefectsIn) -> list[DefectPlan]:
             )
             raise StructureError(message)
     return [DefectPlan.of(cell) for cell in cells]
+
+
+def neutral_plans_in(whole: Structure, defects: DefectsIn, what: str) -> list[DefectPlan]:
+    """Return the distinct defects of a supercell for a quantity of neutral cells.
+
+    Raises
+    ------
+    StructureError
+        As `plans_in`.
+    RecipeError
+        If one is charged; `what` names the quantity.
+    """
+    plans = plans_in(whole, defects)
+    for plan in plans:
+        refuse_charge(plan.name, plan.charge, what)
+    return plans
 
 
 def places_near_defect(host: Host, points: np.ndarray, within_A: float) -> list[int]:

@@ -16,7 +16,7 @@ from defectflow.documents import (
     RelaxDocument,
 )
 from defectflow.flows.alike import one_spacing
-from defectflow.flows.defect_cells import DefectPlan, DefectsIn, plans_in
+from defectflow.flows.defect_cells import DefectPlan, DefectsIn, neutral_plans_in
 from defectflow.flows.host import (
     about,
     as_host,
@@ -127,6 +127,8 @@ class IntercalationEnergyMaker(Maker):
         ------
         StructureError
             If the host has no place for the ion, or cannot have such a defect.
+        RecipeError
+            If a defect is charged.
         EngineError
             If the engine cannot do what is needed.
         """
@@ -134,7 +136,7 @@ class IntercalationEnergyMaker(Maker):
         host = as_host(host)
         matrix = chosen_supercell(host.structure, self.supercell, self.min_image_distance_A)
         whole = supercell(host.structure, matrix)
-        plans = [] if defects is None else plans_in(whole, defects)
+        plans = [] if defects is None else neutral_plans_in(whole, defects, "binding_energy")
         symbols = {element.symbol for element in host.structure.elements} | {ion}
         self.engine.check(symbols | {symbol for plan in plans for symbol in plan.added})
         reservoirs = Reservoirs({ion: metal} if metal is not None else {})

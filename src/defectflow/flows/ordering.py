@@ -13,6 +13,7 @@ from defectflow.errors import StructureError
 from defectflow.flows.host import about, as_host, cautions, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
+from defectflow.structures.charges import refuse_charge
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,6 +82,8 @@ class OrderingEnergyMaker(Maker):
         ------
         StructureError
             If there are fewer, or their compositions differ.
+        RecipeError
+            If one is charged.
         EngineError
             If the engine cannot do what is needed.
         """
@@ -89,6 +92,7 @@ class OrderingEnergyMaker(Maker):
         self.engine.check({e.symbol for cell in cells for e in cell.structure.elements})
         jobs = []
         for cell in cells:
+            refuse_charge(cell.name, cell.charge, "ordering_energy")
             jobs.append(
                 relax_host(self.engine, as_host(cell.structure), self.host_cell, self.relax)
             )

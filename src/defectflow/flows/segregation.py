@@ -10,9 +10,10 @@ from monty.json import MSONable
 
 from defectflow.documents.segregation import SegregationEnergyDocument, SegregationSite
 from defectflow.errors import StructureError
-from defectflow.flows.defect_cells import plans_in
+from defectflow.flows.defect_cells import neutral_plans_in
 from defectflow.flows.host import cautions, chosen_supercell, one_engine, supercell
 from defectflow.flows.results import heading
+from defectflow.structures.charges import refuse_charge
 from defectflow.structures.surroundings import strange_atoms
 
 if TYPE_CHECKING:
@@ -54,12 +55,14 @@ def places(
     ------
     StructureError
         If the point defect has no place in the cell.
+    RecipeError
+        If it is charged: the potentials of the two crystals have no common zero.
     """
     strange = cell.frac_coords[strange_atoms(cell, crystal)]
     chosen = chosen_supercell(cell, matrix, min_image_distance_A)
     whole = supercell(cell, chosen)
     found = []
-    for plan in plans_in(whole, defects):
+    for plan in neutral_plans_in(whole, defects, "segregation_energy"):
         coords = whole.lattice.get_cartesian_coords(plan.changes[0]["frac_coords"])
         inside = cell.lattice.get_fractional_coords(coords)
         nearest = (
@@ -147,11 +150,12 @@ def _energy_eV(
     crystal: DefectFormationEnergyDocument,
 ) -> float | None:
     """Return E_seg of a site against the lowest like it in the crystal; None if not converged."""
-    alike = [one for one in crystal.defects if (one.added, one.charge) == (here.added, here.charge)]
+    alike = [one for one in crystal.defects if one.added == here.added]
+    for one in (here, *alike):
+        refuse_charge(one.name, one.charge, "segregation_energy")
     if not alike:
         message = (
-            f"{here.name}: the perfect crystal has no such defect of charge {here.charge}; give a "
-            "defect that both have"
+            f"{here.name}: the perfect crystal has no such defect; give a defect that both have"
         )
         raise StructureError(message)
     if not all(one.relaxed.converged for one in (here, *alike)):

@@ -11,6 +11,7 @@ from defectflow.errors import StructureError
 from defectflow.flows.defect_cells import DefectPlan
 from defectflow.structures.cell_slabs import CellCut, ended_slab
 from defectflow.structures.cells import Change
+from defectflow.structures.charges import refuse_charge
 from defectflow.structures.sheets import sheet_of
 from defectflow.structures.strain import biaxial, strained_structure
 from defectflow.structures.surface_defects import check_slab, faulted, in_top_layer, with_defect
@@ -84,9 +85,14 @@ class SlabPlan(MSONable):
         ------
         StructureError
             If the top layer cannot have it, or in several ways and no `label` says which.
+        RecipeError
+            If it is charged.
         """
         slab = self._perfect(host)
-        cell = in_top_layer(slab, defects(slab.structure), label)
+        cells = list(defects(slab.structure))
+        for one in cells:
+            refuse_charge(one.name, one.charge, "adsorption on a slab")
+        cell = in_top_layer(slab, cells, label)
         return replace(self, defect=DefectPlan.of(cell))
 
     def check(self, host: Structure) -> list[str]:

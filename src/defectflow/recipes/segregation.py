@@ -78,9 +78,6 @@ def build(recipe: SegregationEnergyRecipe, order: Order) -> Flow:
 
     crystal = recipe.host.model_copy(update={"cell": None, "name": None})
     cell = order.host(recipe.host)
-    at_defect = _formation(recipe, order, recipe.host, recipe.supercell)
-    alone = recipe.model_copy(update={"near_defect_A": 0.0})
-    away = _formation(alone, order, crystal, None)
     found = places(
         cell.structure,
         order.host(crystal).structure,
@@ -88,6 +85,9 @@ def build(recipe: SegregationEnergyRecipe, order: Order) -> Flow:
         recipe.supercell,
         recipe.min_image_distance_A,
     )
+    at_defect = _formation(recipe, order, recipe.host, recipe.supercell)
+    alone = recipe.model_copy(update={"near_defect_A": 0.0})
+    away = _formation(alone, order, crystal, None)
     return SegregationMaker(order.engine).make(at_defect, away, found, order.provenance)
 
 

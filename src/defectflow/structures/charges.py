@@ -10,7 +10,7 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
-from defectflow.errors import StructureError
+from defectflow.errors import RecipeError, StructureError
 from defectflow.structures.oxidation import (
     is_metal,
     oxidation_states,
@@ -123,6 +123,33 @@ def charged(
             if charge != 0:
                 _check(cell, int(charge), known)
             yield _with(cell, int(charge))
+
+
+def refuse_charge(name: str, charge: int, what: str) -> None:
+    """Refuse a charged defect where its charge would be lost.
+
+    Parameters
+    ----------
+    what
+        What is computed of neutral cells only, e.g. ``binding_energy``.
+
+    Raises
+    ------
+    RecipeError
+        Unless the charge is zero.
+
+    Examples
+    --------
+    >>> refuse_charge("V_O", 0, "binding_energy")
+    """
+    if charge == 0:
+        return
+    message = (
+        f"{name.removesuffix(f'^{charge:+d}')}: charge {charge:+d} has no place in {what}, whose "
+        "cells are computed neutral; leave `charges` out. The charges of `defect` count in "
+        "`quantity: defect_formation_energy` alone"
+    )
+    raise RecipeError(message)
 
 
 def _with(cell: Cell, charge: int) -> Cell:

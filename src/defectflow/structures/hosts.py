@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.cells import frac_tuple
+from defectflow.structures.charges import refuse_charge
 from defectflow.structures.sites import InsertionSite
 from defectflow.structures.standard_cells import symmetric_primitive
 from defectflow.structures.symmetry import orbit, primitive_cells
@@ -73,6 +74,11 @@ class Host:
     def with_cell(self, cell: Cell) -> Host:
         """Return a cell generated from this crystal as a host of its own.
 
+        Raises
+        ------
+        RecipeError
+            If the cell is charged: no quantity is computed in a charged host.
+
         Examples
         --------
         >>> from defectflow.structures import substitutions
@@ -80,8 +86,10 @@ class Host:
         >>> host.with_cell(next(substitutions(host.structure, {"Cu": "Ag"}))).name
         'fcc-Cu Ag_Cu'
         """
+        name = f"{self.name} {cell.name}"
+        refuse_charge(f"host {name}", cell.charge, "the cell of a host")
         return Host(
-            name=f"{self.name} {cell.name}",
+            name=name,
             structure=cell.structure,
             formula=cell.structure.reduced_formula,
             prototype=None,
