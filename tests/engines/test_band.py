@@ -105,6 +105,18 @@ def test_half_a_band_has_the_barrier_of_the_whole(
     assert len(half.images) == count + 2
 
 
+def test_ends_of_different_moments_are_not_mirrored(
+    images: tuple[Image, Image], tmp_path: Path
+) -> None:
+    """The ion has a moment, and the atoms are up on one side of it and down on the other."""
+    first, last = (image.structure for image in images)
+    away = first.distance_matrix[-1] - last.distance_matrix[-1]
+    moments = (*(-np.sign(np.round(away[:-1], 2))).tolist(), 1.0)
+    ends = [one.model_copy(update={"magnetic_moments": moments}) for one in images]
+    band = _relaxed((ends[0], ends[1]), tmp_path, images=1, fmax_eV_per_A=0.2)
+    assert not band.mirrored
+
+
 def test_mirrored_images_are_what_the_engine_gives(
     images: tuple[Image, Image], tmp_path: Path
 ) -> None:

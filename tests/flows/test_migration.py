@@ -154,6 +154,20 @@ def test_hop_between_given_structures(vacancy: MigrationBarrierDocument) -> None
     assert document.hops[0].band.mirrored
 
 
+def test_given_ends_of_different_moments_are_both_relaxed(
+    vacancy: MigrationBarrierDocument,
+) -> None:
+    """They look alike, but the ion ends among moments opposite to those where it started."""
+    band = vacancy.hops[0].band
+    first, last = band.images[0].structure.copy(), band.images[-1].structure.copy()
+    away = np.round(first.distance_matrix[-1] - last.distance_matrix[-1], 2)
+    for ion, count in ((0.0, 1), (1.0, 2)):
+        moments = [*(-np.sign(away[:-1])).tolist(), ion]
+        ends = [end.copy().add_site_property("magmom", moments) for end in (first, last)]
+        flow = EndpointsBarrierMaker(EMT, explore=False).make(*ends)
+        assert sum("relax" in job.name for job in flow.jobs) == count
+
+
 def test_given_structures_without_symmetry() -> None:
     """With a silver atom near one end the two ends differ, and so do the two barriers."""
     host = copper() * [2, 2, 2]

@@ -197,3 +197,30 @@ def test_ends_of_different_energy_have_no_exchange() -> None:
     a = Structure(lattice, ["O", "S", "Li"], [[0, 0, 0], [0.5, 0, 0], [0.2, 0.5, 0.5]])
     b = Structure(lattice, ["O", "S", "Li"], [[0, 0, 0], [0.5, 0, 0], [0.45, 0.5, 0.5]])
     assert exchanges(a, b) == ()
+
+
+def _stripes(initial: Structure, final: Structure, ion: float) -> list[float]:
+    """Return moments: up nearer to where the ion starts, down nearer to where it ends."""
+    away = [
+        initial.get_distance(k, len(initial) - 1) - final.get_distance(k, len(final) - 1)
+        for k in range(len(initial) - 1)
+    ]
+    return [*(-np.sign(np.round(away, 3))).tolist(), ion]
+
+
+def test_ends_of_different_moments_have_no_exchange() -> None:
+    """Each end has the ion beside other moments; without one of its own the two are opposites."""
+    initial, final = _copper_vacancy_hop()
+    final = unwrapped(initial, final)
+    plain, still = exchanges(initial, final), _stripes(initial, final, 0.0)
+    swaps = exchanges(initial, final, (still, still))
+    assert len(swaps) == len(plain)
+    assert {swap.sign for swap in swaps} == {-1}
+    assert swaps[0].scalars(np.array(still)) == pytest.approx(still)
+    turning = _stripes(initial, final, 1.0)
+    assert exchanges(initial, final, (turning, turning)) == ()
+    moved = [-one for one in turning[:-1]] + [1.0]
+    assert {swap.sign for swap in exchanges(initial, final, (turning, moved))} == {1}
+    assert exchanges(initial, final, (turning, None)) == ()
+    # An ion of unknown moment may have one, which a reversal of all others would leave.
+    assert exchanges(initial, final, ([*still[:-1], None], [*still[:-1], None])) == ()

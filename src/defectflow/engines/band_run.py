@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from defectflow.engines.calculators import CachingCalculator
+    from defectflow.structures.moments import Moments
 
 Array = NDArray[np.float64]
 #: Displacement (Å) of the moving atom that takes a symmetric start off its ridge.
@@ -63,6 +64,11 @@ class BandTask:
     stamp: EngineStamp
     waypoints: dict[str, Structure] = field(default_factory=dict)
     frozen: tuple[int, ...] = ()
+
+    @property
+    def moments_muB(self) -> tuple[Moments | None, Moments | None]:
+        """Magnetic moments of both ends; None without spin."""
+        return self.initial.magnetic_moments, self.final.magnetic_moments
 
     def inner_images(self) -> int:
         """Return the number of moving images of the band."""
@@ -184,7 +190,7 @@ class BandRun:
     def _bands(self) -> dict[str, Band]:
         """Return the starting paths that can be computed, by label."""
         count = self.task.inner_images()
-        swaps = exchanges(self.first, self.last, frozen=self.task.frozen)
+        swaps = exchanges(self.first, self.last, self.task.moments_muB, frozen=self.task.frozen)
         starts: dict[str, Structure | None] = {"straight": None, **self.task.waypoints}
         bands: dict[str, Band] = {}
         for number, (label, waypoint) in enumerate(starts.items()):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from defectflow.structures.moments import moment_sign
 from defectflow.structures.symmetry import cartesian_rotations, symmetry_maps
 
 if TYPE_CHECKING:
@@ -166,11 +167,12 @@ def _operations(
 ) -> list[_Operation]:
     """Return the operations that keep the displaced atoms among themselves, and all moments."""
     place = {atom: k for k, atom in enumerate(atoms)}
-    moments = np.array([moment or 0.0 for moment in moments_muB or [0.0] * len(structure)])
+    moments = [moment or 0.0 for moment in moments_muB or [0.0] * len(structure)]
     found = []
     for one in symmetry_maps(structure, _SAME_PLACE_A):
         to = [place.get(int(one.permutation[atom])) for atom in atoms]
-        if None in to or np.abs(moments[one.permutation] - moments).max() > _SAME_MOMENT_MUB:
+        sign = moment_sign(moments, moments, one.permutation, _SAME_MOMENT_MUB)
+        if None in to or sign != 1:
             continue
         rotation = cartesian_rotations(structure.lattice.matrix, one.rotation)
         found.append(_Operation(rotation, tuple(int(k) for k in to if k is not None)))

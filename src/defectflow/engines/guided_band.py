@@ -79,8 +79,9 @@ class GuidedBand:
         self.begun = time.perf_counter()
         self.settings = self.task.settings
         images = [image.structure for image in self.guided.images]
+        moments_muB, frozen = self.task.moments_muB, self.task.frozen
         self.exchange = exchange_of(
-            images, exchanges(images[0], images[-1], frozen=self.task.frozen)
+            images, exchanges(images[0], images[-1], moments_muB, frozen=frozen)
         )
         self.surface.exchange = self.exchange
         ends = [measured_of(end) for end in (self.task.initial, self.task.final)]

@@ -10,6 +10,7 @@ from jobflow import Flow, Maker, job
 from pymatgen.core import Structure
 
 from defectflow.documents import BandDocument, Image, MigrationBarrierDocument, RelaxDocument
+from defectflow.documents.steps import moments_of
 from defectflow.errors import StructureError
 from defectflow.flows.barrier import (
     HopPlan,
@@ -95,7 +96,7 @@ class EndpointsBarrierMaker(Maker):
         )
         maker = self.engine.relax_maker("fixed", **self.relax)
         relaxed = [maker.make(first)]
-        if len(unit) > 1 or not exchanges(first, last):
+        if len(unit) > 1 or not _swaps(first, last):
             relaxed.append(maker.make(last))
         for end, title in zip(relaxed, ("relax initial end", "relax final end"), strict=False):
             end.name = title
@@ -160,7 +161,7 @@ def both_ends(
     first = relaxed[0].image()
     if len(relaxed) > 1:
         return [first, relaxed[1].image()]
-    swap = exchanges(initial, final)[0]
+    swap = _swaps(initial, final)[0]
     positions = unwrapped(initial, first.structure).cart_coords
     forces = swap.vectors(np.array(first.forces_eV_per_A))
     second = Structure(
@@ -178,6 +179,11 @@ def both_ends(
         charge=first.charge,
     )
     return [first, image]
+
+
+def _swaps(initial: Structure, final: Structure) -> tuple[Exchange, ...]:
+    """Return the operations that swap the ends, with the magnetic moments that they are given."""
+    return exchanges(initial, final, (moments_of(initial), moments_of(final)))
 
 
 def _exchanged(

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from pymatgen.core import Lattice, Structure
 
 from defectflow.structures.bands import moving_atom, unwrapped
+from defectflow.structures.moments import moment_sign
 from defectflow.structures.symmetry import operations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from defectflow.structures.moments import Moments
 
 Array = NDArray[np.float64]
 #: Frozen atoms that are laid onto each other come this near, Å.
@@ -25,12 +28,14 @@ class Exchange:
     """A symmetry operation that swaps the two ends of a band, in Cartesian coordinates.
 
     Atom i at x goes to atom ``permutation[i]`` at ``rotation @ x + shifts[i]``. Applied to image k
-    of a path that it maps onto itself it gives image N-1-k.
+    of a path that it maps onto itself it gives image N-1-k. `sign` is -1 where it reverses all
+    magnetic moments, which leaves energy and forces as they are.
     """
 
     rotation: Array
     shifts: Array
     permutation: NDArray[np.intp]
+    sign: int = 1
 
     def positions(self, positions: Array) -> Array:
         """Map Cartesian coordinates (atoms, 3), Å."""
@@ -45,9 +50,9 @@ class Exchange:
         return mapped
 
     def scalars(self, values: Array) -> Array:
-        """Map one number per atom, e.g. collinear magnetic moments."""
+        """Map collinear magnetic moments, one per atom."""
         mapped = np.empty_like(values)
-        mapped[self.permutation] = values
+        mapped[self.permutation] = self.sign * values
         return mapped
 
     def holding(self, positions: Array, frozen: NDArray[np.bool_]) -> Exchange | None:
@@ -68,6 +73,7 @@ class Exchange:
 def exchanges(
     initial: Structure,
     final: Structure,
+    moments_muB: tuple[Moments | None, Moments | None] = (None, None),
     tolerance_A: float = 0.1,
     frozen: Sequence[int] = (),
 ) -> tuple[Exchange, ...]:
@@ -79,6 +85,9 @@ def exchanges(
 
     Parameters
     ----------
+    moments_muB
+        Of both ends, None without spin. Ends whose moments an operation neither maps onto each
+        other nor onto their opposites differ in energy, however alike they look.
     tolerance_A
         Largest distance between an atom and the mapped one.
     frozen
@@ -100,8 +109,20 @@ def exchanges(
     held = np.zeros(len(initial), dtype=bool)
     held[list(frozen)] = True
     kept = [one.holding(initial.cart_coords, held) for one in fitting]
-    fitting = [one for one in kept if one is not None]
-    return tuple(sorted(fitting, key=lambda item: -round(float(np.trace(item.rotation)), 3)))
+    signed = [
+        replace(one, sign=sign)
+        for one in kept
+        if one is not None and (sign := _sign_both_ways(one, moments_muB)) != 0
+    ]
+    return tuple(sorted(signed, key=lambda item: -round(float(np.trace(item.rotation)), 3)))
+
+
+def _sign_both_ways(one: Exchange, moments_muB: tuple[Moments | None, Moments | None]) -> int:
+    """Return what an operation does to the moments of the first end, if the same to the last's."""
+    first, last = moments_muB
+    there = moment_sign(first, last, one.permutation)
+    back = moment_sign(last, first, one.permutation)
+    return there if there == back else 0
 
 
 def exchange_of(
