@@ -14,7 +14,7 @@ from defectflow.errors import EngineError, RecipeError, StructureError
 from defectflow.flows import AdsorptionMaker, SlabPlan
 from defectflow.flows.free_energy import FreeEnergyPlan
 from defectflow.flows.host import cautions
-from defectflow.flows.screening import distinct_ends
+from defectflow.flows.screening import distinct_ends, weighings
 from defectflow.launch import run
 from defectflow.structures import vacancies
 from defectflow.structures.charges import charged
@@ -173,6 +173,13 @@ def test_weighing_mends_what_a_screen_ranks_wrongly(hydrogen, tmp_path, monkeypa
     (before,) = [one for one in led_astray.sites if one.relaxed is not None]
     calls = mended.force_calls - chosen.relaxed.force_calls
     assert calls == led_astray.force_calls - before.relaxed.force_calls + len(weighed)
+
+
+def test_weighings_have_the_settings_of_the_relaxations():
+    start = hosts.load("fcc-Pt").structure
+    relax = {"cutoff_eV": 600.0, "fmax_eV_per_A": 0.1}
+    (job,) = weighings(engine("gpaw"), {"fcc": start}, [], relax).values()
+    assert job.function.__self__.settings["cutoff_eV"] == 600.0
 
 
 def test_the_clean_slab_begins_as_the_relaxed_one_of_a_single_cell(hydrogen):

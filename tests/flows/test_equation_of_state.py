@@ -7,6 +7,7 @@ import pytest
 from defectflow import hosts
 from defectflow.documents import load_result
 from defectflow.engines import engine
+from defectflow.errors import RecipeError
 from defectflow.flows import EquationOfStateMaker
 from defectflow.launch import run
 
@@ -66,3 +67,18 @@ def test_every_volume_has_the_mesh_of_the_host():
         scaled.scale_lattice(host.volume * factor)
         meshes.add(kpoint_mesh(scaled, maker._maker(factor).settings["kpoint_spacing_per_A"]))
     assert meshes == {kpoint_mesh(host, 0.3)}
+
+
+@pytest.mark.parametrize("atoms", ["fixed", "relaxed"])
+def test_every_volume_has_the_settings_asked_for(atoms):
+    asked = {"cutoff_eV": 600.0, "kpoint_spacing_per_A": 0.1}
+    maker = EquationOfStateMaker(engine("gpaw"), atoms=atoms, relax=asked)
+    settings = maker._maker(1.0).settings
+    assert asked.items() <= settings.items()
+    assert settings["metal_kpoint_spacing_per_A"] == 0.1
+    assert maker._maker(1.331).settings["kpoint_spacing_per_A"] == pytest.approx(0.1 / 1.1)
+
+
+def test_a_setting_that_no_step_has_is_refused():
+    with pytest.raises(RecipeError, match="did you mean cutoff_eV"):
+        EquationOfStateMaker(engine("gpaw"), relax={"cutof_eV": 600.0})._maker(1.0)

@@ -346,6 +346,19 @@ def test_a_fault_and_its_crystal_share_one_mesh(name, atoms):
     assert unlike
 
 
+@pytest.mark.parametrize("atoms", ["fixed", "relaxed"])
+def test_candidates_have_the_settings_asked_for(atoms):
+    plan = PlanarPlan("stacking_fault", {"fault": "intrinsic"})
+    cells = plan.cells(hosts.load("fcc-Cu").structure)
+    relax = {"cutoff_eV": 600.0, "kpoint_spacing_per_A": 0.1, "fmax_eV_per_A": 0.02}
+    maker = PlanarEnergyMaker(
+        engine("gpaw"), plan, "stacking_fault_energy", atoms=atoms, relax=relax
+    )
+    for settings in (maker._maker(cells).settings, maker._settings("static", cells)):
+        assert settings["cutoff_eV"] == 600.0
+        assert 0.08 < settings["kpoint_spacing_per_A"] <= 0.1
+
+
 def test_cells_that_are_too_different_keep_their_spacing():
     crystal = hosts.load("fcc-Cu").structure
     long = crystal.make_supercell([1, 1, 3], in_place=False)

@@ -85,6 +85,21 @@ def test_unlike_faces_are_told_apart_by_a_pair():
     assert any("faces differ" in note for note in document.notes)
 
 
+@pytest.mark.parametrize("atoms", ["relaxed", "fixed"])
+def test_every_slab_has_the_settings_of_the_crystal(atoms):
+    """The slab as cut is evaluated only; its energy is subtracted from relaxed ones."""
+    asked = {"cutoff_eV": 640.0, "kpoint_spacing_per_A": 0.2, "smearing_eV": 0.01}
+    plan = SurfacePlan(planes=((0, 0, 1),), thickness_A=6)
+    cells = plan.cells(hosts.load("anatase-TiO2").structure)
+    cell = next(one for one in cells if not one.planar.equivalent)
+    relax = asked | {"fmax_eV_per_A": 0.02}
+    maker = SurfaceEnergyMaker(engine("gpaw"), plan, atoms=atoms, relax=relax)
+    steps = [one.function.__self__ for one in maker._slab_jobs(cell)]
+    assert len(steps) == (3 if atoms == "relaxed" else 1)
+    for step in (*steps, maker._step()):
+        assert asked.items() <= step.settings.items()
+
+
 def test_halves_share_out_all_atoms():
     cell = next(surfaces(hosts.load("fcc-Cu").structure, [(1, 1, 1)]))
     lower, upper = halves(cell.structure)

@@ -287,9 +287,10 @@ class AdsorptionMaker(Maker):
         near = lowest(ends, 1, self.weigh_within_eV)
         if weighed is None and self.weigh_within_eV and len(near) > self.keep:
             starts = starts_of(scene, clean, near, seen, bare)
-            settings = one_spacing_on(scene.slab, scene.adsorbate, self.engine, "static")
-            frozen = scene.slab.bottom(self.slab.frozen_layers)
-            asked = weighings(self.engine, starts, frozen, settings)
+            engine, slab = self.engine, scene.slab
+            settings = one_spacing_on(slab, scene.adsorbate, engine, "relax", self.relax)
+            frozen = slab.bottom(self.slab.frozen_layers)
+            asked = weighings(engine, starts, frozen, settings)
             found = {label: one.output for label, one in asked.items()}
             after = self.relax_sites(scene, clean, seen, bare, found)
             after.name = "relax sites"

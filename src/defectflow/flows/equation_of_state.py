@@ -12,6 +12,7 @@ from defectflow.analysis.equation_of_state import birch_murnaghan
 from defectflow.documents import EquationOfStateDocument, RelaxDocument
 from defectflow.engines.levels import METAL_SPACING, SPACING
 from defectflow.errors import NotConverged
+from defectflow.flows.evaluation import static_settings
 from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
@@ -106,12 +107,13 @@ class EquationOfStateMaker(Maker):
         return Response(replace=Flow([*jobs, last], output=last.output))
 
     def _maker(self, factor: float) -> Any:
-        step = "static" if self.atoms == "fixed" else "relax"
-        known = self.engine.settings(step)
+        fixed = self.atoms == "fixed"
+        asked = static_settings(self.engine, self.relax) if fixed else self.relax
+        known = self.engine.settings("static" if fixed else "relax", **asked)
         mesh = {key: known[key] / factor ** (1 / 3) for key in _SPACINGS if key in known}
-        if self.atoms == "fixed":
-            return self.engine.static_maker(**mesh)
-        return self.engine.relax_maker("fixed", **{**self.relax, **mesh})
+        if fixed:
+            return self.engine.static_maker(**{**asked, **mesh})
+        return self.engine.relax_maker("fixed", **{**asked, **mesh})
 
     @job(output_schema=EquationOfStateDocument, metadata={"defectflow": "result"})
     def conclude(

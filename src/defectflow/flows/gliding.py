@@ -11,6 +11,7 @@ from monty.json import MSONable
 
 from defectflow.analysis.gamma_surface import Summit, fitted_surface, line_summit, lowest
 from defectflow.documents.planar import GlidePoint, SurfaceFit, UnstableFaultDocument
+from defectflow.flows.evaluation import static_settings
 from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.planar import CAUTION, element_of
 from defectflow.flows.provenance import Provenance
@@ -164,7 +165,7 @@ class UnstableFaultMaker(Maker):
         """Evaluate every point at every distance: step 2."""
         stack = self.plan.stack(host.structure)
         fractions, _ = self.plan.glides(host.structure)
-        maker = self.engine.static_maker()
+        maker = self.engine.static_maker(**static_settings(self.engine, self.relax))
         crystal = maker.make(magnetised(self.plan.crystal(stack), host.structure))
         crystal.name = "evaluate crystal"
         jobs = []

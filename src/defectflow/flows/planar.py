@@ -12,6 +12,7 @@ from monty.json import MSONable
 from defectflow.documents.planar import PlanarCandidate, PlanarEnergyDocument
 from defectflow.engines.electrons import shared_spacing
 from defectflow.errors import StructureError
+from defectflow.flows.evaluation import static_settings
 from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
@@ -151,11 +152,11 @@ class PlanarEnergyMaker(Maker):
         scene = _Scene(host, about, provenance)
         if len(cells) <= self.plan.keep:
             return self._relaxed(scene, cells, None, {})
-        mesh = self._mesh("static", cells)
-        jobs = [self.engine.static_maker(**mesh).make(cell.structure) for cell in cells]
+        static = self.engine.static_maker(**self._settings("static", cells))
+        jobs = [static.make(cell.structure) for cell in cells]
         for one, cell in zip(jobs, cells, strict=True):
             one.name = f"evaluate {cell.name}"
-        crystal = self.engine.static_maker(**mesh).make(cells[0].pristine)
+        crystal = static.make(cells[0].pristine)
         crystal.name = "evaluate crystal"
         names = [cell.name for cell in cells]
         built = dict(zip(names, [one.output for one in jobs], strict=True))
@@ -193,14 +194,14 @@ class PlanarEnergyMaker(Maker):
 
     def _maker(self, cells: Sequence[Cell]) -> Any:
         if self.atoms == "fixed":
-            return self.engine.static_maker(**self._mesh("static", cells))
-        return self.engine.relax_maker("fixed", **{**self.relax, **self._mesh("relax", cells)})
+            return self.engine.static_maker(**self._settings("static", cells))
+        return self.engine.relax_maker("fixed", **self._settings("relax", cells))
 
-    def _mesh(self, step: str, cells: Sequence[Cell]) -> dict[str, float]:
-        """Return the settings that give defects and crystal one mesh, where cells are alike."""
-        asked = self.relax if step == "relax" else {}
+    def _settings(self, step: str, cells: Sequence[Cell]) -> dict[str, Any]:
+        """Return what is asked of a step, with one mesh for defects and crystal if alike."""
+        asked = self.relax if step == "relax" else static_settings(self.engine, self.relax)
         structures = [*(cell.structure for cell in cells), cells[0].pristine]
-        return shared_spacing(structures, self.engine.settings(step, **asked))
+        return asked | shared_spacing(structures, self.engine.settings(step, **asked))
 
     @job(output_schema=PlanarEnergyDocument, metadata={"defectflow": "result"})
     def conclude(

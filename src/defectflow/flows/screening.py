@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from defectflow.flows.evaluation import static_settings
 from defectflow.structures.handover import carried_over
 from defectflow.structures.poses import placed
 from defectflow.structures.symmetry import symmetrized
@@ -101,11 +102,15 @@ def weighings(
     engine: Engine,
     starts: Mapping[str, Structure],
     frozen: Sequence[int],
-    settings: Mapping[str, Any],
+    relax: dict[str, Any],
 ) -> dict[str, Job]:
-    """Return a job for each start: one evaluation by the engine that counts."""
+    """Return a job for each start: one evaluation by the engine that counts.
+
+    `relax` has the numbers of the relaxations that follow; those of an evaluation are used.
+    """
+    maker = engine.static_maker(**static_settings(engine, relax))
     jobs = {}
     for label, start in starts.items():
-        jobs[label] = engine.static_maker(**settings).make(start, frozen=frozen)
+        jobs[label] = maker.make(start, frozen=frozen)
         jobs[label].name = f"weigh {label}"
     return jobs

@@ -17,6 +17,7 @@ from defectflow.documents.surfaces import (
     lowest_of_each_plane,
 )
 from defectflow.errors import StructureError, did_you_mean
+from defectflow.flows.evaluation import static_settings
 from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.planar import element_of
 from defectflow.flows.provenance import Provenance
@@ -169,7 +170,7 @@ class SurfaceEnergyMaker(Maker):
         lower, upper = halves(cell.structure)
         maker = self.engine.relax_maker("fixed", **self.relax)
         jobs = [
-            self.engine.static_maker().make(cell.structure),
+            self._static().make(cell.structure),
             maker.make(cell.structure, frozen=lower),
             maker.make(cell.structure, frozen=upper),
         ]
@@ -179,8 +180,11 @@ class SurfaceEnergyMaker(Maker):
 
     def _step(self) -> Any:
         if self.atoms == "fixed":
-            return self.engine.static_maker()
+            return self._static()
         return self.engine.relax_maker("fixed", **self.relax)
+
+    def _static(self) -> Any:
+        return self.engine.static_maker(**static_settings(self.engine, self.relax))
 
     @job(output_schema=SurfaceEnergyDocument, metadata={"defectflow": "result"})
     def conclude(
