@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from defectflow.errors import StructureError
 from defectflow.flows import network
-from defectflow.flows.barrier import heights_eV
+from defectflow.flows.barrier import HopPlan, Outcome, Walk, heights_eV
 from defectflow.flows.network import (
     Scene,
     Site,
@@ -21,6 +24,10 @@ from defectflow.flows.network import (
 )
 from defectflow.recipes.kinds.planes import GrainBoundary
 from defectflow.structures import hosts, supercell_matrix
+from defectflow.structures.hops import distinct_hops
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def scene(name: str, species: str, limit: str = "charged") -> Scene:
@@ -180,3 +187,68 @@ def test_a_vacancy_is_carried_in_a_host_whose_ions_have_moved() -> None:
     like = stage.stage().ends(stage.cartesian(stale.start), stage.cartesian(stale.end))[0]
     with pytest.raises(StructureError, match="lacks an operation"):
         stage.stage().carried(like, ideal, ideal, np.zeros((len(ideal), 3)))
+
+
+def _plans(lattice_A: float) -> list[HopPlan]:
+    """Return hops in a simple cubic frame: A in the middle of the cell, B on its three faces.
+
+    The first is A to its image, the second A to B.
+    """
+    frame = Structure(Lattice.cubic(lattice_A), ["Cu"], [[0, 0, 0]])
+    places = [[0.5, 0.5, 0.5], [0.5, 0.5, 0.0], [0.5, 0.0, 0.5], [0.0, 0.5, 0.5]]
+    hops = distinct_hops(frame, np.array(places), lattice_A + 0.01)
+    plans = [HopPlan.from_hop(hop, ["A", "B", "B", "B"]) for hop in hops]
+    found = {(plan.start, plan.end): plan for plan in reversed(plans)}
+    return [found["A", "A"], found["A", "B"]]
+
+
+def test_diffusion_in_a_simple_cubic_net_is_the_textbooks() -> None:
+    """D = z/2d a² ν exp(-E/kT): six jumps of length a, whatever sites there are beside."""
+    plan, _ = _plans(3.0)
+    assert plan.per_site == 6
+    found = Walk(1e13, [300.0]).document(plan, 0.3, 3)
+    assert found is not None
+    assert found.geometric_factor == 1.0
+    expected = 9e-16 * 1e13 * np.exp(-0.3 / (8.617333e-5 * 300.0))
+    assert found.coefficient_cm2_per_s["300"] == pytest.approx(expected, rel=1e-5)
+
+
+def test_diffusion_of_a_vacancy_in_an_fcc_crystal_is_the_textbooks() -> None:
+    """Twelve jumps of a/√2 from each of four sites: D = a² ν exp(-E/kT)."""
+    copper = hosts.load("fcc-Cu").structure
+    side = copper.lattice.a
+    (hop,) = distinct_hops(copper, copper.frac_coords, side * 0.75)
+    plan = HopPlan.from_hop(hop, ["Cu site 1"] * 4)
+    assert plan.per_site == 12
+    found = Walk(1e13, [600.0]).document(plan, 0.7, 3)
+    assert found is not None
+    expected = side**2 * 1e-16 * 1e13 * np.exp(-0.7 / (8.617333e-5 * 600.0))
+    assert found.coefficient_cm2_per_s["600"] == pytest.approx(expected, rel=1e-5)
+
+
+def _outcome(plans: Sequence[HopPlan], heights: Sequence[float]) -> Outcome:
+    hops: list[Any] = [
+        SimpleNamespace(
+            label=plan.label,
+            span_eV=height,
+            converged=True,
+            forward_eV=height,
+            spline_forward_eV=height,
+        )
+        for plan, height in zip(plans, heights, strict=True)
+    ]
+    return Outcome.of(plans, hops, steps_converged=True)
+
+
+def test_a_way_over_unlike_sites_has_no_diffusion_coefficient() -> None:
+    walk = Walk(1e13, [300.0])
+    direct, aside = _plans(3.0)
+    outcome = _outcome([direct, aside], [0.3, 0.5])
+    assert outcome.diffusion(walk, [direct, aside]) == walk.document(direct, 0.3, 3)
+    assert not outcome.notes
+    # B is a trap beside the way: it is entered below the bottleneck, and leads nowhere.
+    trap = replace(aside, edges=aside.edges[:1])
+    outcome = _outcome([direct, trap], [0.3, 0.1])
+    assert (outcome.value_eV, outcome.sites) == (0.3, ("A", "B"))
+    assert outcome.diffusion(walk, [direct, trap]) is None
+    assert "unlike sites (A, B)" in outcome.notes[0]

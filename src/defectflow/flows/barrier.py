@@ -36,7 +36,7 @@ class HopPlan(MSONable):
     edges
         All directed hops of the orbit, as ``[i, j, [a, b, c]]``, once per direction.
     per_site
-        Number of such hops that leave one site.
+        Number of such hops that leave one `start` site.
     """
 
     label: str
@@ -58,7 +58,7 @@ class HopPlan(MSONable):
             distance_A=hop.distance_A,
             multiplicity=hop.multiplicity,
             edges=[[i, j, list(image)] for i, j, image in hop.edges],
-            per_site=len(hop.edges) // len(labels),
+            per_site=sum(edge[0] == hop.edges[0][0] for edge in hop.edges),
         )
 
 
@@ -201,6 +201,8 @@ class Outcome:
         None unless everything on the way converged.
     limiting
         Index of the hop that is the bottleneck.
+    sites
+        Labels of the kinds of sites that the way takes, that where the bottleneck starts first.
     """
 
     converged: bool
@@ -209,6 +211,7 @@ class Outcome:
     dimensions: int | None
     limiting: int
     notes: tuple[str, ...]
+    sites: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -235,6 +238,7 @@ class Outcome:
         used = [hop for hop in hops if hop.label in across.kinds]
         converged = steps_converged and all(hop.converged for hop in used)
         limiting = heights.index(across.saddle_eV)
+        on_way = _sites_on_way([one for one in plans if one.label in across.kinds], plans[limiting])
         # The fitted curve counts from where the raw one does.
         fitted_eV = hops[limiting].spline_forward_eV - hops[limiting].forward_eV
         return cls(
@@ -243,5 +247,33 @@ class Outcome:
             spline_eV=across.saddle_eV + fitted_eV if converged else None,
             dimensions=across.dimensions,
             limiting=limiting,
-            notes=(),
+            notes=_unlike(on_way) if converged else (),
+            sites=on_way,
         )
+
+    def diffusion(self, walk: Walk, plans: Sequence[HopPlan]) -> Diffusion | None:
+        """Return the diffusion coefficients; None where the way takes unlike sites."""
+        if len(self.sites) != 1:
+            return None
+        return walk.document(plans[self.limiting], self.value_eV, self.dimensions or 1)
+
+
+def _sites_on_way(used: Sequence[HopPlan], limiting: HopPlan) -> tuple[str, ...]:
+    """Return the kinds of sites that the hops in use join to where the bottleneck starts."""
+    found = [limiting.start]
+    for label in found:
+        for plan in used:
+            if label in {plan.start, plan.end}:
+                found += [one for one in (plan.start, plan.end) if one not in found]
+    return tuple(found)
+
+
+def _unlike(sites: Sequence[str]) -> tuple[str, ...]:
+    """Say why there is no diffusion coefficient, if so."""
+    if len(sites) == 1:
+        return ()
+    note = (
+        f"no diffusion coefficient: the way across takes unlike sites ({', '.join(sites)}), and "
+        "the formula is that of a walk of equal jumps"
+    )
+    return (note,)

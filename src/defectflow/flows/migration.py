@@ -253,9 +253,7 @@ class MigrationBarrierMaker(Maker):
             **cell_fields(host.structure, scene.matrix),
             sites=tuple(sites),
             hops=hops,
-            diffusion=walk.document(
-                plans[outcome.limiting], outcome.value_eV, outcome.dimensions or 1
-            ),
+            diffusion=outcome.diffusion(walk, plans),
             notes=(*outcome.notes, *path_notes(self.engine, bands, host.structure)),
         )
 
