@@ -13,7 +13,10 @@ from ase.calculators.emt import EMT
 from defectflow.documents import load_result
 from defectflow.engines import engine
 from defectflow.engines.electrons import kpoint_mesh, shared_spacing
+from defectflow.engines.request import Request
+from defectflow.engines.static import evaluate
 from defectflow.errors import RecipeError, StructureError
+from defectflow.flows.gliding import GlidePlan, UnstableFaultMaker
 from defectflow.flows.planar import PlanarEnergyMaker, PlanarPlan, _Scene
 from defectflow.flows.provenance import Provenance
 from defectflow.launch import run
@@ -384,3 +387,11 @@ def test_a_cell_that_lost_its_twins_does_not_count(unmoved):
     assert [one.candidates[0].left for one in found] == ["defect", "nothing"]
     assert "made a perfect crystal of it; it does not count" in found[1].notes[0]
     assert not found[1].converged
+
+
+def test_glides_have_the_settings_asked_for():
+    plan = GlidePlan((1, 1, 1), (1 / 6, 1 / 6, -1 / 3), points=2)
+    maker = UnstableFaultMaker(engine("gpaw"), plan, relax={"cutoff_eV": 600.0})
+    host = evaluate(Request(hosts.load("fcc-Cu").structure), engine("emt"))
+    (job, *_) = maker.glide.original(maker, host, {}, None).replace.jobs
+    assert job.function.__self__.settings["cutoff_eV"] == 600.0
