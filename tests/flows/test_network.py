@@ -252,3 +252,51 @@ def test_a_way_over_unlike_sites_has_no_diffusion_coefficient() -> None:
     assert (outcome.value_eV, outcome.sites) == (0.3, ("A", "B"))
     assert outcome.diffusion(walk, [direct, trap]) is None
     assert "unlike sites (A, B)" in outcome.notes[0]
+
+
+def _layers(*moments: float) -> Scene:
+    """Return a simple cubic crystal whose layers have these moments, with sites amid each layer."""
+    lattice = Lattice.tetragonal(3.0, 3.0 * len(moments))
+    places = [[0, 0, k / len(moments)] for k in range(len(moments))]
+    host = Structure(lattice, ["Cu"] * len(moments), places, site_properties={"magmom": moments})
+    return Scene(host, [[3, 0, 0], [0, 3, 0], [0, 0, 1]], "H", "charged")
+
+
+@pytest.mark.parametrize(
+    ("moments", "counts"),
+    [
+        ((2.0, 2.05, 1.97, 2.0), [4]),
+        ((2.0, -2.0, 2.05, -1.97), [4]),
+        ((2.0, 1.0, 2.0, 1.0), [2, 2]),
+        ((2.0, 2.0, 2.0, -2.0), [2, 1, 1]),
+    ],
+)
+def test_sites_beside_different_moments_are_different(
+    moments: tuple[float, ...], counts: list[int]
+) -> None:
+    """All reversed is all the same; but a layer of its own, or two like it, make a site differ."""
+    magnetic = _layers(*moments)
+    found = settled_sites(magnetic, [Site("hollow", [0.5, 0.5, 0.0], 4)])
+    assert sorted(one.multiplicity for one in found) == sorted(counts)
+    labels = ["hollow", "hollow (2)", "hollow (3)"]
+    assert [one.label for one in found] == labels[: len(counts)]
+    assert sum(len(magnetic.orbit(one)) for one in found) == 4
+
+
+def test_a_state_is_carried_with_its_moments() -> None:
+    """From an up layer to a down one all moments are reversed; to a weaker one nothing leads."""
+    for moments, sign in (((2.0, -2.0), -1), ((2.0, 2.0), 1), ((2.0, -1.0), 0)):
+        stage = _layers(*moments).stage()
+        ideal, like = stage.state(np.array([1.5, 1.5, 0.0])), stage.state(np.array([1.5, 1.5, 3.0]))
+        relaxed = ideal.copy()
+        near = relaxed.get_neighbors(relaxed[-1], 2.2)[0].index
+        relaxed[near].properties["magmom"] = 1.5
+        forces = np.zeros((len(ideal), 3))
+        if not sign:
+            with pytest.raises(StructureError, match="not in its supercell"):
+                stage.carried(like, ideal, relaxed, forces)
+            continue
+        carried, _ = stage.carried(like, ideal, relaxed, forces)
+        beside = carried.get_neighbors(carried[-1], 2.2)
+        found = sorted(sign * one.properties["magmom"] for one in beside)
+        assert found == [1.5, 2.0, 2.0, 2.0]

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from defectflow.documents.base import Crystal, Document, EngineStamp
 
-if TYPE_CHECKING:
-    from pymatgen.core import Structure
-
 Vector = tuple[float, float, float]
-
-
-def moments_of(structure: Structure) -> tuple[float | None, ...] | None:
-    """Return the site property ``magmom`` of each atom, Bohr magnetons; None if no atom has one."""
-    found = [site.properties.get("magmom") for site in structure]
-    if all(moment is None for moment in found):
-        return None
-    return tuple(None if moment is None else float(moment) for moment in found)
 
 
 class Image(Document):

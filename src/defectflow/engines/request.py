@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from defectflow.documents.steps import moments_of
+from defectflow.structures.moments import moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,6 @@ from jobflow import Flow, Maker, job
 from pymatgen.core import Structure
 
 from defectflow.documents import BandDocument, Image, MigrationBarrierDocument, RelaxDocument
-from defectflow.documents.steps import moments_of
 from defectflow.errors import StructureError
 from defectflow.flows.barrier import (
     HopPlan,
@@ -34,6 +33,7 @@ from defectflow.structures.bands import (
 )
 from defectflow.structures.endpoints import detours
 from defectflow.structures.exchanges import exchanges
+from defectflow.structures.moments import moments_of
 from defectflow.structures.sites import insertion_sites
 from defectflow.structures.supercells import nearest_image_distance_A
 

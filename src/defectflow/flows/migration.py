@@ -15,7 +15,6 @@ from defectflow.documents import (
     RelaxDocument,
     SiteDocument,
 )
-from defectflow.documents.steps import moments_of
 from defectflow.errors import StructureError
 from defectflow.flows.barrier import (
     HopPlan,
@@ -39,6 +38,7 @@ from defectflow.flows.network import (
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import heading
 from defectflow.structures.cells import require_element
+from defectflow.structures.moments import moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

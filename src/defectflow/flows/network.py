@@ -14,6 +14,7 @@ from defectflow.flows.defect_cells import places_near_defect
 from defectflow.structures.bands import waypoint_at
 from defectflow.structures.endpoints import Stage, detours, displacement_from_A
 from defectflow.structures.hops import Hop, distinct_hops
+from defectflow.structures.moments import magnetic_orbit, moments_of
 from defectflow.structures.sites import insertion_sites
 from defectflow.structures.symmetry import SAME_PLACE_A, orbit
 
@@ -64,8 +65,11 @@ class Scene(MSONable):
         return point
 
     def orbit(self, site: Site) -> NDArray[np.float64]:
-        """Return all equivalent fractional coordinates in the host's cell, `site` first."""
-        return orbit(self.host, site.frac_coords)
+        """Return all equivalent fractional coordinates in the host's cell, `site` first.
+
+        Sites between different magnetic moments are not equivalent.
+        """
+        return magnetic_orbit(self.host, site.frac_coords)
 
 
 def distinct_sites(
@@ -131,7 +135,8 @@ def settled_sites(scene: Scene, sites: Sequence[Site]) -> list[Site]:
 
     At a grain boundary an ion moves by half an Å when the host relaxes: the places of before are
     then no places of ions, and no operation of the host leads from one to another. Where the host
-    has become more symmetric, one is left of sites that are now alike.
+    has become more symmetric, one is left of sites that are now alike. Where its magnetic moments
+    make sites differ that the atoms alone do not, there is one of each.
     """
     lattice = scene.host.lattice
     ions = np.array([one.frac_coords for one in scene.host if one.species_string == scene.species])
@@ -141,13 +146,21 @@ def settled_sites(scene: Scene, sites: Sequence[Site]) -> list[Site]:
         place = np.array(site.frac_coords)
         if scene.limit == "discharged":
             place = ions[lattice.get_all_distances(place, ions)[0].argmin()]
-        if len(covered) and lattice.get_all_distances(place, covered).min() < SAME_PLACE_A:
-            continue
-        moved = replace(site, frac_coords=[float(x) for x in place])
-        members = scene.orbit(moved)
-        found.append(replace(moved, multiplicity=len(members)))
-        covered = np.vstack([covered, members])
+        label = site.label
+        for one in _alike_but_for_moments(scene.host, place):
+            if len(covered) and lattice.get_all_distances(one, covered).min() < SAME_PLACE_A:
+                continue
+            moved = replace(site, label=label, frac_coords=[float(x) for x in one])
+            members = scene.orbit(moved)
+            found.append(replace(moved, multiplicity=len(members)))
+            covered = np.vstack([covered, members])
+            label = _free_label(site.label, [known.label for known in found])
     return found
+
+
+def _alike_but_for_moments(host: Structure, place: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the places that are equivalent to one where moments are not looked at, it first."""
+    return place[None] if moments_of(host) is None else orbit(host, place)
 
 
 def stays(scene: Scene, site: Site, relaxed: Structure) -> bool:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectflow.errors import StructureError
+from defectflow.structures.moments import magnetic_maps
 from defectflow.structures.symmetry import (
     SAME_PLACE_A,
     SymmetryMap,
@@ -21,7 +22,6 @@ from defectflow.structures.symmetry import (
     apply_vectors,
     mapping,
     primitive,
-    symmetry_maps,
 )
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Stage:
     supercell
         The host, without defect: empty in the charged, full in the discharged limit.
     maps
-        Its symmetry operations.
+        Those of its symmetry operations that keep or reverse all magnetic moments.
     """
 
     supercell: Structure
@@ -63,7 +63,7 @@ class Stage:
     ) -> Stage:
         """Build the supercell whose vectors are `matrix` times those of the host."""
         supercell = host.copy().make_supercell(matrix, in_place=False)
-        return cls(supercell, species, limit, symmetry_maps(supercell))
+        return cls(supercell, species, limit, magnetic_maps(supercell))
 
     def state(self, site: Array) -> Structure:
         """Return the supercell with the ion (or the vacancy) at a Cartesian point, Å."""

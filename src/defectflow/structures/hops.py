@@ -10,7 +10,8 @@ import numpy as np
 
 from defectflow.errors import StructureError
 from defectflow.structures.cells import FracCoords, frac_tuple
-from defectflow.structures.symmetry import SAME_PLACE_A, SYMPREC_A, nearest_places, operations
+from defectflow.structures.moments import magnetic_operations
+from defectflow.structures.symmetry import SAME_PLACE_A, SYMPREC_A, nearest_places
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -59,7 +60,8 @@ def distinct_hops(
     Parameters
     ----------
     structure
-        The host *without* mobile ions; its space group decides what is equivalent.
+        The host *without* mobile ions; its space group decides what is equivalent, and its
+        magnetic moments, if the atoms have any.
     sites_frac
         (n, 3) all sites of the mobile ion in that cell: whole orbits, one or several.
 
@@ -156,7 +158,7 @@ def _site_maps(
 
     ``W x + w + shift == sites[permutation]``.
     """
-    rotations, translations = operations(structure, symprec)
+    rotations, translations = magnetic_operations(structure, symprec)
     moved = np.einsum("oij,nj->oni", rotations, sites) + translations[:, None, :]
     lattice = structure.lattice.matrix
     index, shift, distance = nearest_places(moved.reshape(-1, 3), sites, lattice)

@@ -1,13 +1,14 @@
 """Symmetry operations of a crystal as maps of its atoms, and what follows from them.
 
 Conventions: fractional coordinates are columns, an operation is x -> W x + w. Symmetry is that of
-the elements and positions; magnetic moments and oxidation states are not looked at.
+the elements and positions; oxidation states are not looked at, nor magnetic moments, which
+`defectflow.structures.moments` knows.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -43,12 +44,15 @@ class SymmetryMap:
     shifts
         (N, 3) Lattice vectors to add so that atom ``j`` lands in the very periodic image in which
         atom ``permutation[j]`` is listed. A path therefore stays continuous under `apply`.
+    sign
+        Of magnetic moments: -1 where the operation reverses all of them, too.
     """
 
     rotation: np.ndarray
     translation: np.ndarray
     permutation: np.ndarray
     shifts: np.ndarray
+    sign: int = 1
 
 
 def operations(structure: Structure, symprec: float = SYMPREC_A) -> tuple[np.ndarray, np.ndarray]:
@@ -294,6 +298,8 @@ def apply(symmetry: SymmetryMap, structure: Structure) -> Structure:
     for target, (site, origin) in enumerate(zip(carried, source, strict=True)):
         site.species = structure[int(origin)].species
         site.properties = dict(structure[int(origin)].properties)
+        if symmetry.sign < 0 and site.properties.get("magmom") is not None:
+            site.properties["magmom"] = -site.properties["magmom"]
         site.frac_coords = coords[target]
     return carried
 
@@ -386,4 +392,4 @@ def _mappings(
         alive = alive[fits]
         if not len(alive):
             return []
-    return [SymmetryMap(rotations[k], translations[k], permutations[k], shifts[k]) for k in alive]
+    return [replace(maps[int(k)], permutation=permutations[k], shifts=shifts[k]) for k in alive]
