@@ -145,8 +145,8 @@ def refuse_charge(name: str, charge: int, what: str) -> None:
     if charge == 0:
         return
     message = (
-        f"{name.removesuffix(f'^{charge:+d}')}: charge {charge:+d} has no place in {what}, whose "
-        "cells are computed neutral; leave `charges` out. The charges of `defect` count in "
+        f"{name.removesuffix(f'^{charge:+d}')}: charge {charge:+d} has no place in {what}, "
+        "which is computed neutral; leave `charges` out. The charges of `defect` count in "
         "`quantity: defect_formation_energy` alone"
     )
     raise RecipeError(message)
