@@ -15,6 +15,7 @@ from defectflow.documents import (
     DosDocument,
     EngineStamp,
     EquationOfStateDocument,
+    FreeEnergyDocument,
     RelaxDocument,
     now,
 )
@@ -224,6 +225,47 @@ def test_another_facet_or_functional():
     assert match(adsorption("Pt", facet="100")) == ()
     (comparison,) = compare([adsorption("Pt", functional="PBE")])
     assert "functional: ours PBE, published RPBE" in comparison.note
+
+
+@pytest.mark.parametrize(
+    ("terms", "said"),
+    [
+        ({"potential_V": -1.0, "potential_eV": -0.5}, "at -1 V;"),
+        ({"potential_V": 0.0, "pH": 7.0, "potential_eV": 0.21}, "at 0 V and pH 7;"),
+        ({"solvation_eV": -0.5}, "solvation of -0.5 eV counted;"),
+        ({"oxygen_eV": -2.46}, "O counted against O2;"),
+        ({"temperature_K": 900.0}, "at 900 K;"),
+    ],
+)
+def test_free_energies_at_other_conditions_meet_no_standard_ones(terms, said):
+    document = adsorption("Pt").model_copy(update={"free_energy": FreeEnergyDocument(**terms)})
+    (comparison,) = compare([document])
+    assert (comparison.published, comparison.error) == (None, None)
+    assert comparison.note.startswith(f"not set beside published values: {said}")
+
+
+@pytest.mark.parametrize(
+    "terms", [{"temperature_K": 300.0}, {"potential_V": -0.41, "pH": 7.0, "potential_eV": 2e-4}]
+)
+def test_free_energies_at_standard_conditions_meet_theirs(terms):
+    document = adsorption("Pt").model_copy(update={"free_energy": FreeEnergyDocument(**terms)})
+    assert match(document)[0].id == "HER-029"
+
+
+@pytest.mark.parametrize(
+    ("coverage_ML", "first"), [(1.0, "HER-018"), (0.25, "HER-065"), (1 / 9, "HER-065")]
+)
+def test_adsorption_energies_meet_those_of_their_coverage(coverage_ML, first):
+    changes = {"quantity": "adsorption_energy", "coverage_ML": coverage_ML}
+    document = adsorption("Pt", functional=None).model_copy(update=changes)
+    assert match(document)[0].id == first
+    assert "coverage" not in compare([document])[0].note.replace("low coverage", "")
+
+
+def test_another_coverage_is_said():
+    (comparison,) = compare([adsorption("Pt").model_copy(update={"coverage_ML": 1.0})])
+    assert comparison.published.id == "HER-029"
+    assert "coverage: ours 1 ML, published 0.25 ML" in comparison.note
 
 
 @pytest.mark.parametrize(

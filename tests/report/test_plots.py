@@ -18,6 +18,7 @@ from defectflow.documents import (
     DBandCenterDocument,
     DosDocument,
     EngineStamp,
+    FreeEnergyDocument,
     Intermediate,
     OverpotentialDocument,
     ReactionState,
@@ -163,6 +164,16 @@ def test_points_of_a_volcano_lie_on_its_branch():
     for point in points:
         x, y = point[0]
         assert np.interp(x, branch[:, 0], branch[:, 1]) == pytest.approx(y, abs=0.05)
+
+
+def test_a_volcano_leaves_out_what_is_at_other_conditions():
+    biased = FreeEnergyDocument(potential_V=-1.0, potential_eV=-0.5)
+    moved = adsorbed("Pt", -1.3).model_copy(update={"free_energy": biased})
+    figure = plots.volcano([moved, adsorbed("Pt", -0.08)])
+    assert [line[0, 0] for line in lines(figure)[1:]] == [pytest.approx(-0.08)]
+    hot = reaction("Pt", "HER", {"H*": -0.1}).model_copy(update={"temperature_K": 900.0})
+    with pytest.raises(MissingData, match="at 298 K and 0 V"):
+        plots.volcano([moved, hot])
 
 
 def test_oxygen_volcanoes_take_reactions():

@@ -18,6 +18,10 @@ from defectflow.errors import StructureError
 from defectflow.units import BOLTZMANN_EV_PER_K
 
 Array = NDArray[np.float64]
+#: Where measured free energies, and those of liquid water, are taken.
+ROOM_K: Final = 298.15
+#: A temperature (K) this near to that counts as the same.
+_SAME_K: Final = 5.0
 #: Imaginary modes softer than this (eV, 50 per cm) are taken for the noise of the forces.
 NOISE_EV: Final = 0.0062
 #: h²/(2π u k) in Å² K: the thermal wavelength of a mass of 1 u at 1 K, squared (CODATA 2018).
@@ -27,6 +31,17 @@ _ROTATIONAL_K: Final = 24.2543671
 #: 1 Pa Å³ in units of k K: 1e-30 / 1.380649e-23.
 _K_PER_PA_A3: Final = 1e-30 / 1.380649e-23
 _LINEAR: Final = 1e-3
+
+
+def at_room_temperature(temperature_K: float) -> bool:
+    """Return whether constants that were measured at 298 K hold.
+
+    Examples
+    --------
+    >>> at_room_temperature(300.0), at_room_temperature(350.0)
+    (True, False)
+    """
+    return abs(temperature_K - ROOM_K) <= _SAME_K
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
+from defectflow.analysis.thermochemistry import at_room_temperature
 from defectflow.documents.base import Document, EngineStamp, ResultDocument
 from defectflow.documents.steps import RelaxDocument
 from defectflow.documents.vibrations import VibrationsDocument
@@ -19,6 +20,8 @@ Outcome = Literal[
     "rearranged",
     "atoms overlap",
 ]
+#: Free energies (eV) that differ by less count as the same.
+_SAME_EV: Final = 1e-3
 
 
 class AdsorptionSite(Document):
@@ -143,6 +146,26 @@ class FreeEnergyDocument(Document):
     potential_eV: float = 0.0
     solvation_eV: float = 0.0
     oxygen_eV: float = 0.0
+
+    def other_conditions(self) -> str:
+        """Return what differs from 298 K, 0 V, no solvation and O from H2O; empty if nothing does.
+
+        Examples
+        --------
+        >>> FreeEnergyDocument(potential_V=-1.0, potential_eV=-0.5).other_conditions()
+        'at -1 V'
+        """
+        said = []
+        if self.temperature_K is not None and not at_room_temperature(self.temperature_K):
+            said.append(f"at {self.temperature_K:g} K")
+        if abs(self.potential_eV) > _SAME_EV:
+            acid = "" if self.pH is None else f" and pH {self.pH:g}"
+            said.append(f"at {self.potential_V:g} V{acid}")
+        if abs(self.solvation_eV) > _SAME_EV:
+            said.append(f"solvation of {self.solvation_eV:g} eV counted")
+        if self.oxygen_eV:
+            said.append("O counted against O2")
+        return ", ".join(said)
 
 
 class AdsorptionDocument(ResultDocument):

@@ -9,7 +9,7 @@ import numpy as np
 from monty.json import MSONable
 
 from defectflow.analysis.reactions import OXYGEN_EV, at_potential_eV, pairs_of
-from defectflow.analysis.thermochemistry import harmonic, imaginary_modes_eV
+from defectflow.analysis.thermochemistry import ROOM_K, harmonic, imaginary_modes_eV
 from defectflow.documents import FreeEnergyCorrection, FreeEnergyDocument, ThermalDocument
 from defectflow.errors import RecipeError
 from defectflow.flows.corrections import correction
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 #: The correction that comes from vibrations of the same engine.
 VIBRATIONS: Final = "vibrations"
-ROOM_K: Final = 298.15
 _SOURCE: Final = (
     "zero-point energy, heat and entropy at {:g} K: harmonic vibrations of the adsorbate, ideal "
     "gases (H2O at 0.035 bar, others at 1 bar), all from the engine of the energies"

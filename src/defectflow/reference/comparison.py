@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.reference.conditions import Conditions, conditions_of
-from defectflow.reference.matching import match
+from defectflow.reference.matching import coverage_rank, match
 from defectflow.reference.values import quantities, same_functional
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def compare(documents: Iterable[ResultDocument]) -> tuple[Comparison, ...]:
 def _remarks(document: ResultDocument, matches: tuple[PublishedValue, ...]) -> list[str]:
     wanted = conditions_of(document)
     if not matches:
-        return [_NONE.get(document.quantity, _NONE_FOR_DEFECT)] if _is_published(wanted) else []
+        return _why_none(wanted, document.quantity) if _is_published(wanted) else []
     best = matches[0]
     remarks = [] if document.converged else ["not converged"]
     if wanted.cell:
@@ -96,10 +96,21 @@ def _remarks(document: ResultDocument, matches: tuple[PublishedValue, ...]) -> l
             ours, theirs = (name or "not known" for name in (wanted.family, best.family))
             remarks.append(f"structure type: ours {ours}, published {theirs}")
         remarks += _circumstances(document, best)
+    if coverage_rank(best, wanted)[1]:
+        remarks.append(
+            f"coverage: ours {wanted.coverage_ML:.2g} ML, published {best.coverage_ML:.2g} ML"
+        )
     ours = document.engine.functional or "none"
     if best.functional and not same_functional(ours, best.functional):
         remarks.append(f"functional: ours {ours}, published {best.functional}")
     return remarks
+
+
+def _why_none(wanted: Conditions, quantity: str) -> list[str]:
+    """Return why nothing stands beside a result."""
+    if wanted.apart and match(replace(wanted, apart="")):
+        return [f"not set beside published values: {wanted.apart}"]
+    return [_NONE.get(quantity, _NONE_FOR_DEFECT)]
 
 
 def _is_published(wanted: Conditions) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from defectflow.analysis.thermochemistry import at_room_temperature
 from defectflow.documents import (
     AdsorptionDocument,
     DBandCenterDocument,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 #: Structure types that prototypes name differently from the tables: O1 and 1T are both CdI2.
 _FAMILY_ALIASES: Final = {"O1": "1T"}
+_STANDARD: Final = "published ones are at 298 K and 0 V, without solvation, with O from H2O and H2"
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,11 @@ class Conditions:
         ``Ti vacancy``; empty where it does not matter.
     functional
         Of the engine; values that state another one come last. Empty if that does not matter.
+    coverage_ML
+        Of an adsorbate; values of the same coverage come first. None where there is none.
+    apart
+        Why the tables have no such result, e.g. ``at -1 V, published at 0 V``; it then meets no
+        value. Empty if nothing is known against it.
 
     Examples
     --------
@@ -84,6 +91,8 @@ class Conditions:
     subject: str = ""
     functional: str = ""
     defect: str = ""
+    coverage_ML: float | None = None
+    apart: str = ""
 
     @classmethod
     def from_document(cls, document: ResultDocument) -> Conditions:
@@ -146,13 +155,28 @@ def _of_formation(document: DefectFormationEnergyDocument) -> Conditions:
 
 
 def _of_adsorption(document: AdsorptionDocument) -> Conditions:
-    subject = f"{document.species}*"
-    return replace(_of_any(document), ion="", facet=_facet(document), subject=subject)
+    terms = document.free_energy
+    other = terms.other_conditions() if terms else ""
+    return replace(
+        _of_any(document),
+        ion="",
+        facet=_facet(document),
+        subject=f"{document.species}*",
+        coverage_ML=document.coverage_ML,
+        apart=f"{other}; {_STANDARD}" if other else "",
+    )
 
 
 def _of_overpotential(document: OverpotentialDocument) -> Conditions:
     known = _of_any(document)
-    return replace(known, ion="", facet=_facet(document), subject=document.reaction)
+    hot = not at_room_temperature(document.temperature_K)
+    return replace(
+        known,
+        ion="",
+        facet=_facet(document),
+        subject=document.reaction,
+        apart=f"at {document.temperature_K:g} K; published ones are at 298 K" if hot else "",
+    )
 
 
 def _of_d_band(document: DBandCenterDocument) -> Conditions:

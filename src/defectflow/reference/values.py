@@ -25,6 +25,9 @@ PublishedLimit = Literal["charged", "discharged", "divacancy", "intermediate", "
 
 _DOI: Final = re.compile(r"10\.\d{4,9}/\S+")
 _FORMULA: Final = r"^(?:(?:[A-Z][a-z]?(?:\d+(?:\.\d+)?)?)+)?$"
+_COVERAGE: Final = re.compile(r"(\d+(?:\.\d+)?) ML")
+#: What a source means by a low coverage, at most.
+LOW_COVERAGE_ML: Final = 0.25
 _CELL: Final = r"^(?:[A-Z][a-z]?\d+(?: [A-Z][a-z]?\d+)*)?$"
 
 
@@ -99,6 +102,20 @@ class PublishedValue(_Record):
     cell: str = Field(pattern=_CELL)
     functional: str
     citation: Citation
+
+    @property
+    def coverage_ML(self) -> float | None:
+        """Coverage of an adsorbate; None where the condition does not state it.
+
+        Examples
+        --------
+        >>> [value.coverage_ML for value in published("adsorption_energy", host="Ni")]
+        [0.25, None]
+        """
+        stated = _COVERAGE.search(self.condition)
+        if stated:
+            return float(stated[1])
+        return LOW_COVERAGE_ML if "low coverage" in self.condition else None
 
     @model_validator(mode="after")
     def _unit_of_quantity(self) -> PublishedValue:

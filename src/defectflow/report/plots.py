@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from defectflow.analysis.thermochemistry import at_room_temperature
 from defectflow.analysis.volcanoes import (
     correlation,
     her_exchange_current_log10,
@@ -61,6 +62,7 @@ def volcano(results: Iterable[ResultDocument], reaction: str = "HER") -> Figure:
     ----------
     reaction
         ``HER`` (free energies of H, or overpotentials), ``OER`` or ``ORR`` (overpotentials).
+        Free energies at other conditions than 298 K and 0 V without solvation are left out.
 
     Raises
     ------
@@ -71,8 +73,8 @@ def volcano(results: Iterable[ResultDocument], reaction: str = "HER") -> Figure:
     points = [point for one in results if (point := _abscissa(one, reaction)) is not None]
     if not points:
         message = (
-            f"volcano of {reaction}: no converged result belongs on it; run a recipe of quantity "
-            f"overpotential with reaction {reaction} first"
+            f"volcano of {reaction}: no converged result belongs on it (at 298 K and 0 V, without "
+            f"solvation); run a recipe of quantity overpotential with reaction {reaction} first"
         )
         raise MissingData(message)
     values = [value for value, _ in points]
@@ -258,11 +260,13 @@ def _abscissa(one: ResultDocument, reaction: str) -> tuple[float, str] | None:
 
 def _of_adsorption(one: ResultDocument, reaction: str) -> float | None:
     hydrogen = reaction == "HER" and one.species == "H" and one.quantity == _FREE
-    return one.value if hydrogen else None
+    if not (hydrogen and isinstance(one, AdsorptionDocument)):
+        return None
+    return None if one.free_energy and one.free_energy.other_conditions() else one.value
 
 
 def _of_reaction(one: OverpotentialDocument, reaction: str) -> float | None:
-    if one.reaction != reaction:
+    if one.reaction != reaction or not at_room_temperature(one.temperature_K):
         return None
     energies = {each.adsorbate: each.free_energy_eV for each in one.intermediates}
     first = energies.get({"HER": "H*", "OER": "O*", "ORR": "OH*"}[reaction])
