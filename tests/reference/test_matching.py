@@ -179,6 +179,12 @@ def test_a_result_in_a_generated_cell_meets_no_value_of_the_crystal(barrier):
     assert not match(crystal.model_copy(update=changes))
 
 
+def test_a_generated_cell_of_another_composition_meets_the_values_of_that_composition(barrier):
+    changes = {"species": "Mg", "limit": "discharged", "prototype": None}
+    document = barrier(host="spinel-LiMn2O4 8Mg_Li", host_formula="MgMn2O4", **changes)
+    assert "MIG-002" in [value.id for value in match(document)]
+
+
 @pytest.mark.parametrize(
     ("miller", "atoms", "value"),
     [

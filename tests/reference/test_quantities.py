@@ -10,12 +10,15 @@ from defectflow.documents import (
     AtomDos,
     BandDescription,
     BandGapDocument,
+    ChemicalPotential,
     DBandCenterDocument,
+    DefectDocument,
     DefectFormationEnergyDocument,
     DosDocument,
     EngineStamp,
     EquationOfStateDocument,
     FreeEnergyDocument,
+    PotentialLimit,
     RelaxDocument,
     now,
 )
@@ -85,6 +88,11 @@ def formation(element, family, value=0.6):
             chemical_potentials=(),
         )
     )
+
+
+def oxygen_vacancy(**changes):
+    oxide = {"host": "rocksalt-MgO", "host_formula": "MgO", "prototype": "rocksalt-MgO"}
+    return formation("O", "rocksalt").model_copy(update=oxide | changes)
 
 
 def adsorption(element, functional="RPBE", facet="111"):
@@ -190,10 +198,54 @@ def test_a_vacancy_meets_no_other_defect_and_no_other_element():
 
 
 def test_a_charged_vacancy_does_not_stand_beside_a_neutral_one():
-    oxide = {"host": "rocksalt-MgO", "host_formula": "MgO", "prototype": "rocksalt-MgO"}
-    oxygen = formation("O", "rocksalt").model_copy(update={**oxide, "defect": "V_O"})
-    assert match(oxygen)[0].id == "OXV-001"
-    assert match(oxygen.model_copy(update={"charge": 2})) == ()
+    assert match(oxygen_vacancy())[0].id == "OXV-001"
+    assert match(oxygen_vacancy(charge=2)) == ()
+    (comparison,) = compare([oxygen_vacancy(charge=2)])
+    assert "its charge is +2, published vacancies are neutral" in comparison.note
+
+
+@pytest.mark.parametrize("name", ["V_O+V_Mg", "V_O+V_Mg_1", "V_O+Mg_i"])
+def test_a_complex_does_not_stand_beside_an_isolated_vacancy(name):
+    (comparison,) = compare([oxygen_vacancy(defect=name)])
+    assert comparison.published is None
+    assert f"{name} is a complex" in comparison.note
+    assert match(oxygen_vacancy(defect="V_O_2"))[0].id == "OXV-001"
+
+
+def test_single_and_double_vacancies_of_graphene_are_two_things():
+    graphene = {"host": "graphene", "host_formula": "C", "prototype": "graphene"}
+    double, single = (
+        formation("C", "graphene").model_copy(update={**graphene, "defect": name})
+        for name in ("2V_C_1", "V_C")
+    )
+    assert [value.id for value in match(double)] == ["REV-071"]
+    assert match(single) == ()
+
+
+def test_a_dopant_named_like_a_vacancy_is_none():
+    dopant = DefectDocument.model_construct(name="V_O", added={"V": 1, "O": -1})
+    assert match(oxygen_vacancy(defects=(dopant,))) == ()
+
+
+@pytest.mark.parametrize(("below_eV", "expected"), [(0.0, "OXV-001"), (5.84, None)])
+def test_vacancies_meet_published_ones_at_the_same_reservoir_only(below_eV, expected):
+    energies = {"Mg": -1.5, "O": -4.9 - below_eV}
+    relative = {"Mg": below_eV - 6.0, "O": -below_eV}
+    name = "O-poor" if below_eV else "O-rich"
+    document = oxygen_vacancy(
+        limits=(
+            PotentialLimit(phases=("x",), chemical_potentials_eV={"Mg": 0.0, "O": 0.0}),
+            PotentialLimit(phases=("y",), chemical_potentials_eV=energies, relative_eV=relative),
+        ),
+        chemical_potentials=tuple(
+            ChemicalPotential(element=one, energy_eV=energy, source=f"{name}: rocksalt-MgO with y")
+            for one, energy in energies.items()
+        ),
+    )
+    assert document.at_limit == name
+    (comparison,) = compare([document])
+    assert (comparison.published and comparison.published.id) == expected
+    assert ("O is 5.84 eV below its standard state (O-poor)" in comparison.note) == bool(below_eV)
 
 
 @pytest.mark.parametrize(("element", "expected"), [("Al", 0.58), ("Cu", 0.72)])
@@ -230,11 +282,11 @@ def test_another_facet_or_functional():
 @pytest.mark.parametrize(
     ("terms", "said"),
     [
-        ({"potential_V": -1.0, "potential_eV": -0.5}, "at -1 V;"),
-        ({"potential_V": 0.0, "pH": 7.0, "potential_eV": 0.21}, "at 0 V and pH 7;"),
-        ({"solvation_eV": -0.5}, "solvation of -0.5 eV counted;"),
-        ({"oxygen_eV": -2.46}, "O counted against O2;"),
-        ({"temperature_K": 900.0}, "at 900 K;"),
+        ({"potential_V": -1.0, "potential_eV": -0.5}, "at -1 V,"),
+        ({"potential_V": 0.0, "pH": 7.0, "potential_eV": 0.21}, "at 0 V and pH 7,"),
+        ({"solvation_eV": -0.5}, "solvation of -0.5 eV counted,"),
+        ({"oxygen_eV": -2.46}, "O counted against O2,"),
+        ({"temperature_K": 900.0}, "at 900 K,"),
     ],
 )
 def test_free_energies_at_other_conditions_meet_no_standard_ones(terms, said):
@@ -293,6 +345,17 @@ def test_volumes(element, family, expected):
     (comparison,) = compare([volume(element, family)])
     assert comparison.published.value == expected
     assert comparison.row()["unit"] == "A3/atom"
+
+
+@pytest.mark.parametrize("host", ["fcc-Cu twin(111)_1", "fcc-Cu strain +8% along x", "Cu twin"])
+@pytest.mark.parametrize("made", [volume, formation, d_band, adsorption])
+def test_no_value_of_the_crystal_stands_beside_a_generated_cell(host, made):
+    document = made("Cu") if made in (d_band, adsorption) else made("Cu", "fcc")
+    assert match(document)
+    generated = document.model_copy(update={"host": host, "prototype": None})
+    (comparison,) = compare([generated])
+    assert comparison.published is None
+    assert f"the host is {host}, published ones are the perfect crystal" in comparison.note
 
 
 def test_volumes_and_moduli_come_in_pairs():

@@ -175,6 +175,27 @@ class DefectFormationEnergyDocument(ResultDocument):
             energies.setdefault(one.name, {})[one.charge] = at_edge
         return energies
 
+    @property
+    def at_limit(self) -> str:
+        """Which limit of the host's stability the value is at, e.g. ``O-poor``; empty for none."""
+        if not (self.limits and self.chemical_potentials):
+            return ""
+        return self.chemical_potentials[0].source.partition(":")[0]
+
+    def below_standard_eV(self, element: str) -> float | None:
+        """Return how far the value's reservoir of an element is below the element's own phase.
+
+        None where the energy of that phase is not known; zero without competing phases.
+        """
+        if not self.limits:
+            return 0.0
+        here = self.potentials_eV()
+        for one in self.limits:
+            relative = one.relative_eV.get(element)
+            if relative is not None and here.items() <= one.chemical_potentials_eV.items():
+                return -relative
+        return None
+
     def potentials_eV(self, limit: PotentialLimit | None = None) -> dict[str, float]:
         """Return energy per atom of the reservoir by element: at a limit, or that of the value."""
         if limit is not None:

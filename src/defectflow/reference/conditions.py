@@ -27,13 +27,17 @@ from defectflow.reference.values import same_formula
 from defectflow.structures import hosts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from defectflow.documents import ResultDocument
     from defectflow.reference.values import PublishedValue
 
 #: Structure types that prototypes name differently from the tables: O1 and 1T are both CdI2.
 _FAMILY_ALIASES: Final = {"O1": "1T"}
+#: A reservoir (eV per atom) this near to the element's own phase counts as that.
+_SAME_RESERVOIR_EV: Final = 0.01
+#: A vacancy, two of one element, or a complex that begins with a vacancy.
+_VACANCY: Final = re.compile(r"(?P<double>2)?V_(?P<element>[A-Z][a-z]?)(?:_\d+)?(?P<others>\+.+)?")
 _STANDARD: Final = "published ones are at 298 K and 0 V, without solvation, with O from H2O and H2"
 
 
@@ -63,7 +67,7 @@ class Conditions:
         where `ion` says it all.
     defect
         What stands in the tables' column of the same name, or its beginning: ``none``,
-        ``Ti vacancy``; empty where it does not matter.
+        ``Ti vacancy``, or several such; empty where it does not matter.
     functional
         Of the engine; values that state another one come last. Empty if that does not matter.
     coverage_ML
@@ -90,7 +94,7 @@ class Conditions:
     facet: str = ""
     subject: str = ""
     functional: str = ""
-    defect: str = ""
+    defect: str | tuple[str, ...] = ""
     coverage_ML: float | None = None
     apart: str = ""
 
@@ -106,10 +110,10 @@ class Conditions:
 
 def conditions_of(document: ResultDocument) -> Conditions:
     """Read the conditions off a result."""
-    for kind, read in _READERS.items():
-        if isinstance(document, kind):
-            return read(document)
-    return _of_any(document)
+    read = next((one for kind, one in _READERS.items() if isinstance(document, kind)), _of_any)
+    known = read(document)
+    reasons = [known.apart, _of_generated(known, document)]
+    return replace(known, apart="; ".join(one for one in reasons if one))
 
 
 def _of_any(document: ResultDocument) -> Conditions:
@@ -132,26 +136,63 @@ def _of_any(document: ResultDocument) -> Conditions:
 
 def _of_barrier(document: MigrationBarrierDocument) -> Conditions:
     """Return those of a barrier; that of a vacancy in an element has a table of its own."""
-    known = _of_defective(replace(_of_any(document), cell=_given_cell(document)), document)
+    known = replace(_of_any(document), cell=_given_cell(document))
     if document.limit == "discharged" and same_formula(known.formula, document.species):
         return replace(known, quantity="vacancy_migration_energy", limit="")
     return known
 
 
-def _of_defective(known: Conditions, document: ResultDocument) -> Conditions:
-    """Say that the host is itself a defective cell, e.g. with a dislocation: no table has these."""
-    prototype, _, cell = document.host.partition(" ")
-    inside = bool(cell) and prototype in hosts.prototypes()
-    return replace(known, defect=f"in {document.host}") if inside else known
+def _of_generated(known: Conditions, document: ResultDocument) -> str:
+    """Return why no value of the crystal is for a cell generated from it; empty if it is none.
+
+    A cell of another composition than its crystal meets the values of that composition alone.
+    """
+    name, _, cell = document.host.partition(" ")
+    if not cell or known.cell or getattr(document, "prototype", None):
+        return ""
+    if name in hosts.prototypes() and not same_formula(
+        hosts.prototype(name).formula, known.formula
+    ):
+        return ""
+    return f"the host is {document.host}, published ones are the perfect crystal"
 
 
 def _of_formation(document: DefectFormationEnergyDocument) -> Conditions:
-    """Return those of a defect; vacancies have a table of their own, of neutral ones."""
-    known = _of_defective(_of_any(document), document)
+    """Return those of a defect; vacancies have a table of their own, of neutral isolated ones."""
+    known = replace(_of_any(document), limit="")
+    vacancy = _VACANCY.fullmatch(document.defect)
+    if vacancy is None or _is_dopant(document):
+        return known
+    alone = ("vacancy", f"{vacancy['element']} vacancy")
+    return replace(
+        known,
+        quantity="vacancy_formation_energy",
+        ion=vacancy["element"],
+        defect="double vacancy" if vacancy["double"] else alone,
+        apart="; ".join(_unlike_published(document, vacancy)),
+    )
+
+
+def _is_dopant(document: DefectFormationEnergyDocument) -> bool:
+    """Return whether an atom was put in: vanadium on a titanium site is V_Ti too."""
+    added = next((one.added for one in document.defects if one.name == document.defect), {})
+    return any(count > 0 for count in added.values())
+
+
+def _unlike_published(
+    document: DefectFormationEnergyDocument, vacancy: re.Match[str]
+) -> Iterator[str]:
+    """Yield how a vacancy differs from the published ones."""
+    element = vacancy["element"]
+    if vacancy["others"]:
+        yield f"{document.defect} is a complex, published vacancies are isolated"
     if document.charge:
-        known = replace(known, defect=f"{document.defect} of charge {document.charge:+d}")
-    vacancy = document.defect.startswith("V_")
-    return replace(known, quantity="vacancy_formation_energy") if vacancy else known
+        yield f"its charge is {document.charge:+d}, published vacancies are neutral"
+    below_eV = document.below_standard_eV(element)
+    if below_eV is None or below_eV > _SAME_RESERVOIR_EV:
+        by = "not at" if below_eV is None else f"{below_eV:.2f} eV below"
+        where = f"{by} its standard state ({document.at_limit})"
+        yield f"{element} is {where}, where published ones are"
 
 
 def _of_adsorption(document: AdsorptionDocument) -> Conditions:
@@ -163,7 +204,7 @@ def _of_adsorption(document: AdsorptionDocument) -> Conditions:
         facet=_facet(document),
         subject=f"{document.species}*",
         coverage_ML=document.coverage_ML,
-        apart=f"{other}; {_STANDARD}" if other else "",
+        apart=f"{other}, {_STANDARD}" if other else "",
     )
 
 
@@ -175,7 +216,7 @@ def _of_overpotential(document: OverpotentialDocument) -> Conditions:
         ion="",
         facet=_facet(document),
         subject=document.reaction,
-        apart=f"at {document.temperature_K:g} K; published ones are at 298 K" if hot else "",
+        apart=f"at {document.temperature_K:g} K, published ones are at 298 K" if hot else "",
     )
 
 
