@@ -146,6 +146,9 @@ def test_every_part_of_a_charged_formation_energy_is_found_again(oxide):
 def test_the_value_is_that_at_the_fermi_level_asked_for(oxide):
     at_edge, higher = computed(oxide), computed(oxide, fermi_eV=2.75)
     assert (at_edge.charge, higher.charge) == (2, 0)
+    assert (at_edge.row()["defect"], higher.row()["defect"]) == ("V_O +2", "V_O")
+    assert "V_O +2: with the Fermi level 0 eV above the valence band maximum" in at_edge.notes
+    assert not any("Fermi level" in note for note in higher.notes)
     neutral = next(one for one in at_edge.defects if one.charge == 0)
     assert higher.value == pytest.approx(neutral.formation_energy_eV, abs=1e-9)
     energies = higher.energies_at_valence_band_eV()["V_O"]

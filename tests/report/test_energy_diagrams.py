@@ -21,6 +21,8 @@ from defectflow.documents.intercalation import VoltagePlateau
 from defectflow.engines import engine
 from defectflow.errors import EngineError, MissingData, RecipeError
 from defectflow.flows.host import one_engine
+from defectflow.reference import compare
+from defectflow.report import comparison_table
 from defectflow.report.defect_sets import DefectSet, records
 from defectflow.report.energy_diagrams import (
     formation_diagram,
@@ -113,6 +115,23 @@ def test_the_lines_bend_at_the_transition_level(formation):
     assert line.fermi_eV == pytest.approx((0.0, 2.0, 5.0))
     assert line.energies_eV == pytest.approx((2.0, 6.0, 6.0))
     assert line.charges == (2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("charge", "limit", "said"),
+    [(0, "", "V_O"), (2, "", "V_O +2"), (-1, "", "V_O -1"), (2, "O-poor", "V_O +2, O-poor")],
+)
+def test_tables_say_the_charge_and_the_limit_of_a_defect(formation, charge, limit, said):
+    changes = {"charge": charge}
+    if limit:
+        source = f"{limit}: rocksalt-MgO with hcp-Mg"
+        reservoir = ChemicalPotential(element="O", energy_eV=-10.9, source=source)
+        changes |= {"limits": limits(), "chemical_potentials": (reservoir,)}
+    document = formation(**changes)
+    assert document.defect == "V_O"
+    (compared,) = compare([document])
+    assert document.row()["defect"] == compared.row()["defect"] == said
+    assert f"  {said}  " in comparison_table([compared])
 
 
 def test_another_limit_moves_every_line(formation):

@@ -90,6 +90,11 @@ class ResultDocument(Document):
     engine: EngineStamp
     recipe_input: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def defect_said(self) -> str:
+        """What tables call the defect: with its charge and limit, where it has them."""
+        return self.defect
+
     def row(self) -> dict[str, Any]:
         """Return the flat record of the command-line contract."""
         return {
@@ -98,7 +103,7 @@ class ResultDocument(Document):
             "value": self.value,
             "unit": self.unit,
             "host": self.host,
-            "defect": self.defect,
+            "defect": self.defect_said,
             "species": self.species,
             "engine": self.engine.name,
             "level": self.engine.level,

@@ -176,11 +176,18 @@ class DefectFormationEnergyDocument(ResultDocument):
         return energies
 
     @property
+    def defect_said(self) -> str:
+        """What tables call the defect: ``V_O``, ``V_O +2``, ``V_O +2, O-poor``."""
+        charged = f"{self.defect} {self.charge:+d}" if self.charge else self.defect
+        return f"{charged}, {self.at_limit}" if self.at_limit else charged
+
+    @property
     def at_limit(self) -> str:
         """Which limit of the host's stability the value is at, e.g. ``O-poor``; empty for none."""
         if not (self.limits and self.chemical_potentials):
             return ""
-        return self.chemical_potentials[0].source.partition(":")[0]
+        name, found, _ = self.chemical_potentials[0].source.partition(": ")
+        return name if found else ""
 
     def below_standard_eV(self, element: str) -> float | None:
         """Return how far the value's reservoir of an element is below the element's own phase.

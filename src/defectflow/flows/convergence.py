@@ -100,7 +100,7 @@ class ConvergenceMaker(Maker):
             value=finest.value,
             unit=finest.unit,
             host=finest.host,
-            defect=finest.defect,
+            defect=finest.defect_said,
             species=finest.species,
             converged=all(result.converged for result in results.values()),
             of_quantity=self.of_quantity,

@@ -284,7 +284,7 @@ class DefectFormationEnergyMaker(Maker):
             limits=potentials.limits,
             competing_phases=_competing(named, scene.limit),
             electronic=electronic,
-            notes=(*scene.notes, *potentials.notes),
+            notes=(*scene.notes, *potentials.notes, *_fermi_notes(shown, self.charges.fermi_eV)),
         )
         return self._with_charges(document)
 
@@ -382,6 +382,14 @@ def _lowest(defects: Sequence[DefectDocument], *steps: RelaxDocument) -> DefectD
     if len(known) < len(defects) or not all(step.converged for step in steps):
         return None
     return defects[energies.index(min(known))]
+
+
+def _fermi_notes(shown: DefectDocument, fermi_eV: float) -> list[str]:
+    """Return at which Fermi level the energy of a charged defect is."""
+    if not shown.charge:
+        return []
+    where = f"{fermi_eV:g} eV above the valence band maximum"
+    return [f"{shown.name} {shown.charge:+d}: with the Fermi level {where}"]
 
 
 def _competing(

@@ -113,7 +113,7 @@ def _row(comparison: Comparison) -> dict[str, object]:
         "unit": document.unit,
         "host": document.host,
         "ion": document.species,
-        "defect": document.defect or "none",
+        "defect": document.defect_said or "none",
         "engine": f"{stamp.name} ({stamp.model})" if stamp.model else stamp.name,
         "ours": document.value if document.converged else "not converged",
         "published": None if published is None else published.value,
@@ -138,7 +138,7 @@ def _remarks(comparisons: Sequence[Comparison]) -> list[str]:
 def _subject(document: ResultDocument) -> str:
     """Return what a result is of, as a remark begins."""
     barrier = document.quantity == "migration_barrier"
-    what = document.species if barrier else document.defect
+    what = document.species if barrier else document.defect_said
     return f"{what} in {document.host}" if what else document.host
 
 
