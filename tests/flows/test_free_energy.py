@@ -10,9 +10,11 @@ from defectflow.documents import AdsorptionDocument, load_result
 from defectflow.engines import engine
 from defectflow.errors import RecipeError
 from defectflow.flows import AdsorptionMaker, SlabPlan
+from defectflow.flows.adsorbed import Scene
 from defectflow.flows.free_energy import FreeEnergyPlan, free_energy
 from defectflow.flows.gas import gas_notes, reference_document, references_of
 from defectflow.launch import run
+from defectflow.structures.adsorbates import adsorbate
 
 EMT = engine("emt")
 PLAN = SlabPlan((1, 1, 1), layers=3, repeat=(2, 2), frozen_layers=2)
@@ -107,6 +109,33 @@ def test_against_oxygen_the_value_is_shifted_by_the_measured_energy(oxygen):
     assert found.terms.pairs == 0
     # 1/2 O2 is 2.46 eV above H2O - H2, and no electron is exchanged
     assert found.added_eV - plain.added_eV == pytest.approx(-2.46 + 2 * 0.5)
+
+
+@pytest.mark.parametrize(
+    ("species", "water", "oxygen"),
+    [
+        ("O", "H2O + * -> O* + H2", "0.5 O2 + * -> O*"),
+        ("OH", "H2O + * -> OH* + 0.5 H2", "0.5 O2 + 0.5 H2 + * -> OH*"),
+        ("OOH", "2 H2O + * -> OOH* + 1.5 H2", "O2 + 0.5 H2 + * -> OOH*"),
+        ("H2O", "H2O + * -> H2O*", "0.5 O2 + H2 + * -> H2O*"),
+    ],
+)
+def test_the_reaction_is_against_what_oxygen_is_counted_against(species, water, oxygen):
+    gas = [(one, {}) for one in references_of(species)]
+    scene = Scene(
+        **dict.fromkeys(["host", "slab", "sites", "placements", "about", "provenance"]),
+        adsorbate=adsorbate(species),
+        gas=gas,
+    )
+    assert scene.reaction() == water
+    assert scene.reaction(with_oxygen=True) == oxygen
+
+
+def test_a_result_against_oxygen_says_so(tmp_path_factory):
+    found = document(tmp_path_factory, "O", references={"O": "O2"})
+    assert found.reaction == "0.5 O2 + * -> O*"
+    assert found.free_energy.oxygen_eV == pytest.approx(-2.46)
+    assert (found.free_energy.pairs, found.free_energy.potential_eV) == (0.0, 0.0)
 
 
 @pytest.mark.parametrize(

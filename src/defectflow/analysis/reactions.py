@@ -146,6 +146,20 @@ def pairs_of(amounts: Mapping[str, float]) -> float:
     return 2 * amounts.get("H2", 0.0)
 
 
+def against_oxygen(amounts: Mapping[str, float]) -> dict[str, float]:
+    """Return references with 1/2 O2 + H2 in the place of each H2O, without those left at zero.
+
+    Examples
+    --------
+    >>> against_oxygen({"H2O": 2.0, "H2": -1.5})
+    {'O2': 1.0, 'H2': 0.5}
+    """
+    water = amounts.get("H2O", 0.0)
+    rest = {name: count for name, count in amounts.items() if name not in {"H2O", "H2"}}
+    found = {"O2": water / 2, **rest, "H2": amounts.get("H2", 0.0) + water}
+    return {name: count for name, count in found.items() if abs(count) > 1e-9}  # noqa: PLR2004
+
+
 def at_potential_eV(
     pairs: float, potential_V: float, pH: float | None = None, temperature_K: float = 298.15
 ) -> float:

@@ -179,7 +179,7 @@ class AdsorptionDocument(ResultDocument):
     surface
         The facet and its defects, e.g. ``(001) with V_S``; empty in results of older versions.
     reaction
-        What the energy is of, e.g. ``H2O + * -> OH* + 0.5 H2``.
+        What `value` is of, e.g. ``H2O + * -> OH* + 0.5 H2``; with O2 where that is counted.
     strain
         In the plane of the surface, a fraction; the slab was cut and then stretched.
     vibrations

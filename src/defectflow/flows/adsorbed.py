@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from monty.json import MSONable
 
-from defectflow.analysis.reactions import equation
+from defectflow.analysis.reactions import against_oxygen, equation
 from defectflow.documents import AdsorptionSite, RelaxDocument
 from defectflow.flows.gas import reference_document
 from defectflow.structures.adsorption import SurfaceSite, named_site
@@ -68,11 +68,13 @@ class Scene(MSONable):
         gas = {reference.name: found["relaxed"] for reference, found in self.gas}
         return {"bulk": self.host, **gas, "clean slab": clean}
 
-    def reaction(self) -> str:
-        """Return what the adsorption energy is of, as an equation."""
+    def reaction(self, *, with_oxygen: bool = False) -> str:
+        """Return what the value is of, as an equation: against H2O, or O2 if that is counted."""
         amounts = {
             one.name.partition("-")[2] or one.name: one.count for one, _ in self.gas if one.count
         }
+        if with_oxygen:
+            amounts = against_oxygen(amounts)
         left = {name: count for name, count in amounts.items() if count > 0} | {"*": 1.0}
         given = {name: -count for name, count in amounts.items() if count < 0}
         return equation(left, {f"{self.adsorbate.name}*": 1.0} | given)

@@ -386,7 +386,7 @@ class AdsorptionMaker(Maker):
             **self.slab.fields(scene.slab),
             site=where or self.site,
             adsorption_energy_eV=energy_eV,
-            reaction=scene.reaction(),
+            reaction=scene.reaction(with_oxygen=self.free.against_oxygen),
             correction=added.correction,
             free_energy=added.terms,
             vibrations=vibrations,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from monty.json import MSONable
 
-from defectflow.analysis.reactions import OXYGEN_EV, at_potential_eV, pairs_of
+from defectflow.analysis.reactions import OXYGEN_EV, against_oxygen, at_potential_eV, pairs_of
 from defectflow.analysis.thermochemistry import ROOM_K, harmonic, imaginary_modes_eV
 from defectflow.documents import FreeEnergyCorrection, FreeEnergyDocument, ThermalDocument
 from defectflow.errors import RecipeError
@@ -56,6 +56,11 @@ class FreeEnergyPlan(MSONable):
         """Whether vibrations are computed."""
         return self.correction == VIBRATIONS
 
+    @property
+    def against_oxygen(self) -> bool:
+        """Whether O is counted against O2."""
+        return self.references.get("O") == "O2"
+
     def check(self, adsorbate: str, *, free: bool) -> None:
         """Refuse a correction that does not fit the quantity or the adsorbate.
 
@@ -70,7 +75,7 @@ class FreeEnergyPlan(MSONable):
                 f"{self.correction}: a free energy needs a correction, an energy has none"
             )
             raise RecipeError(message)
-        if self.references.get("O") == "O2" and not self.vibrating:
+        if self.against_oxygen and not self.vibrating:
             message = (
                 "reference O2: its free energy comes from that of water, its energy is not "
                 "computed; use quantity adsorption_free_energy with correction: vibrations"
@@ -136,12 +141,12 @@ def adsorbate_thermal(vibrations: VibrationsDocument, temperature_K: float) -> T
 
 
 def _electrode(plan: FreeEnergyPlan, amounts: Mapping[str, float]) -> FreeEnergyDocument:
-    pairs = pairs_of(amounts)
     oxygen = 0.0
-    if plan.references.get("O") == "O2":
+    if plan.against_oxygen:
         # 1/2 O2 is H2O - H2 and half of what splitting water costs, and needs two pairs less.
         oxygen = -amounts.get("H2O", 0.0) * OXYGEN_EV / 2
-        pairs += 2 * amounts.get("H2O", 0.0)
+        amounts = against_oxygen(amounts)
+    pairs = pairs_of(amounts)
     return FreeEnergyDocument(
         temperature_K=plan.temperature_K if plan.vibrating else None,
         pairs=pairs,
