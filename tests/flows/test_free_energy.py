@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -131,8 +133,27 @@ def test_the_reaction_is_against_what_oxygen_is_counted_against(species, water, 
     assert scene.reaction(with_oxygen=True) == oxygen
 
 
+@pytest.mark.parametrize(
+    ("temperature_K", "references", "molecules", "said"),
+    [
+        (900.0, {}, {"H2O", "H2"}, ["liquid water at 298 K alone: at 900 K"]),
+        (350.0, {"O": "O2"}, {"H2O", "H2"}, ["at 350 K", "4.92 eV .* not at 350 K"]),
+        (900.0, {}, {"H2"}, []),
+        (300.0, {"O": "O2"}, {"H2O", "H2"}, []),
+    ],
+)
+def test_constants_of_room_temperature_are_named(temperature_K, references, molecules, said):
+    plan = FreeEnergyPlan("vibrations", temperature_K=temperature_K, references=references)
+    notes = plan.notes(molecules)
+    assert len(notes) == len(said)
+    for note, pattern in zip(notes, said, strict=True):
+        assert re.search(pattern, note)
+    assert FreeEnergyPlan("norskov_2005", temperature_K=900.0).notes({"H2O"}) == []
+
+
 def test_a_result_against_oxygen_says_so(tmp_path_factory):
-    found = document(tmp_path_factory, "O", references={"O": "O2"})
+    found = document(tmp_path_factory, "O", references={"O": "O2"}, temperature_K=900.0)
+    assert sum("at 900 K" in note for note in found.notes) == 2
     assert found.reaction == "0.5 O2 + * -> O*"
     assert found.free_energy.oxygen_eV == pytest.approx(-2.46)
     assert (found.free_energy.pairs, found.free_energy.potential_eV) == (0.0, 0.0)

@@ -101,8 +101,8 @@ def made(monkeypatch, values: dict[str, float | None], gases=()):
     about = {"host": "fcc-Pt", "host_formula": "Pt", "prototype": "fcc-Pt"}
     documents = {name: Found(value) for name, value in values.items()}
 
-    def conclude(reaction: str, **changes):
-        maker = OverpotentialMaker(adsorption(), reaction, **changes)
+    def conclude(reaction: str, inner=None, **changes):
+        maker = OverpotentialMaker(inner or adsorption(), reaction, **changes)
         function = type(maker).conclude.original
         return function(maker, documents, list(gases), {}, about, Provenance("r", "0"))
 
@@ -162,6 +162,20 @@ def test_carbon_dioxide_needs_carbon_monoxide_gas_too():
     assert len(names) == len(set(names)), "each molecule is computed once"
 
 
+def test_an_equilibrium_potential_of_room_temperature_is_named(monkeypatch):
+    conclude = made(monkeypatch, {"COOH": 0.6, "CO": 0.1, "CHO": 0.9})
+    hot = adsorption(temperature_K=500.0)
+    said = "the equilibrium potential is that at 298 K, not at 500 K"
+    assert said not in conclude("CO2RR-CHO").notes
+    assert said in conclude("CO2RR-CHO", hot).notes
+    assert said not in conclude("CO2RR-CHO", adsorption(temperature_K=300.0)).notes
+
+
+def test_hydrogen_evolution_may_be_hot():
+    maker = OverpotentialMaker(adsorption(temperature_K=350.0), "HER")
+    assert "adsorb H" in [job.name for job in maker.make(hosts.load("fcc-Pt"))]
+
+
 @pytest.mark.parametrize(
     ("maker", "says"),
     [
@@ -173,6 +187,11 @@ def test_carbon_dioxide_needs_carbon_monoxide_gas_too():
             "solvation of H: not in OER",
         ),
         (lambda: OverpotentialMaker(adsorption("norskov_2005"), "ORR"), "is for H, not for OOH"),
+        (
+            lambda: OverpotentialMaker(adsorption(temperature_K=900.0), "OER"),
+            "OER at 900 K: .* measured at 298 K; leave `temperature_K` out",
+        ),
+        (lambda: OverpotentialMaker(adsorption(temperature_K=350.0), "ORR"), "ORR at 350 K"),
     ],
 )
 def test_mistakes_are_found_before_anything_runs(maker, says):

@@ -157,6 +157,7 @@ class AdsorptionMaker(Maker):
         notes = [
             *(() if self.slab.sheet else cautions(self.engine, host.structure)),
             *gas_notes(self.engine, references),
+            *self.free.notes({one.name for one in references if one.count}),
             *self.slab.check(host.structure),
         ]
         said = {**about(host), "species": species, "notes": notes}

@@ -9,13 +9,19 @@ import numpy as np
 from monty.json import MSONable
 
 from defectflow.analysis.reactions import OXYGEN_EV, against_oxygen, at_potential_eV, pairs_of
-from defectflow.analysis.thermochemistry import ROOM_K, harmonic, imaginary_modes_eV
+from defectflow.analysis.thermochemistry import (
+    ROOM_K,
+    at_room_temperature,
+    harmonic,
+    imaginary_modes_eV,
+)
 from defectflow.documents import FreeEnergyCorrection, FreeEnergyDocument, ThermalDocument
 from defectflow.errors import RecipeError
 from defectflow.flows.corrections import correction
+from defectflow.flows.gas import WATER_PA
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from defectflow.documents import GasReference
     from defectflow.documents.vibrations import VibrationsDocument
@@ -60,6 +66,34 @@ class FreeEnergyPlan(MSONable):
     def against_oxygen(self) -> bool:
         """Whether O is counted against O2."""
         return self.references.get("O") == "O2"
+
+    @property
+    def held_at_room(self) -> bool:
+        """Whether the temperature is one at which constants measured at 298 K hold."""
+        return not self.vibrating or at_room_temperature(self.temperature_K)
+
+    def notes(self, molecules: Collection[str]) -> list[str]:
+        """Return which of the terms are those of 298 K although another temperature was asked for.
+
+        Parameters
+        ----------
+        molecules
+            Names of the references.
+        """
+        if self.held_at_room or "H2O" not in molecules:
+            return []
+        said = f"at {self.temperature_K:g} K"
+        water = (
+            f"H2O counts as a gas at {WATER_PA:g} Pa, which is liquid water at 298 K alone: {said} "
+            "the free energy is not one against liquid water"
+        )
+        notes = [water]
+        if self.against_oxygen:
+            notes.append(
+                f"O2 is counted from water by {OXYGEN_EV:g} eV for 2 H2O -> O2 + 2 H2, measured at "
+                f"298 K, not {said}: trust differences between results with this reference only"
+            )
+        return notes
 
     def check(self, adsorbate: str, *, free: bool) -> None:
         """Refuse a correction that does not fit the quantity or the adsorbate.

@@ -43,7 +43,8 @@ CHOICES: Final = {"C": ("CO2", "CO"), "O": ("H2O", "O2")}
 _BALANCE: Final = {"H2O": ("H2",), "CO2": ("H2O", "H2"), "CO": ("H2O", "H2")}
 #: Water at this pressure (Pa) is in equilibrium with the liquid at 298 K: J. K. Nørskov et al.,
 #: J. Phys. Chem. B 108, 17886 (2004). Other gases are at 1 bar.
-_PRESSURES_PA: Final = {"H2O": 3534.0}
+WATER_PA: Final = 3534.0
+_PRESSURES_PA: Final = {"H2O": WATER_PA}
 _BAR_PA: Final = 1.0e5
 #: Functionals get the double bonds of CO2 wrong.
 _CARBON_DIOXIDE: Final = (

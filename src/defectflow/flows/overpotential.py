@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from defectflow.documents.vibrations import VibrationsDocument
     from defectflow.flows.adsorption import AdsorptionMaker
+    from defectflow.flows.free_energy import FreeEnergyPlan
     from defectflow.structures.hosts import Host
 
 _OXYGEN = "O2"
@@ -143,6 +144,13 @@ class OverpotentialMaker(Maker):
                 "O2, potential and solvation of all out"
             )
             raise RecipeError(message)
+        if _OXYGEN in path.gases() and not free.held_at_room:
+            message = (
+                f"overpotential of {path.name} at {free.temperature_K:g} K: the free energy of O2 "
+                f"({OXYGEN_EV:g} eV above water) and the equilibrium potential of "
+                f"{path.equilibrium_V:.2f} V are measured at 298 K; leave `temperature_K` out"
+            )
+            raise RecipeError(message)
 
     def _inner(self, species: str) -> AdsorptionMaker:
         solvation = self.solvation_eV.get(species, 0.0)
@@ -211,7 +219,7 @@ class OverpotentialMaker(Maker):
             intermediates=tuple(_intermediate(name, one) for name, one in intermediates.items()),
             scaling_deviation_eV=_scaling(energies),
             **_cost(documents, shaken),
-            notes=(*_notes(path, documents), *_scaling_notes(energies)),
+            notes=(*_notes(path, documents, inner.free), *_scaling_notes(energies)),
         )
 
     def _limit(self, path: Pathway, states: Sequence[float | None]) -> dict[str, Any]:
@@ -347,7 +355,11 @@ def _scaling_notes(energies: Mapping[str, float | None]) -> tuple[str, ...]:
     return (text + "the scaling relation: I. C. Man et al., ChemCatChem 3, 1159 (2011)",)
 
 
-def _notes(path: Pathway, documents: Sequence[AdsorptionDocument]) -> tuple[str, ...]:
+def _notes(
+    path: Pathway, documents: Sequence[AdsorptionDocument], free: FreeEnergyPlan
+) -> tuple[str, ...]:
     notes = [note for one in documents for note in one.notes]
     notes.append(f"equilibrium potential {path.equilibrium_V:.2f} V: {path.source}")
+    if path.equilibrium_V and not free.held_at_room:
+        notes.append(f"the equilibrium potential is that at 298 K, not at {free.temperature_K:g} K")
     return tuple(dict.fromkeys(notes))

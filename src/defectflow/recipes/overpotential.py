@@ -29,7 +29,9 @@ class OverpotentialRecipe(SurfaceRecipe):
     correction: Literal["norskov_2005", "vibrations"] = Field(
         "vibrations", description="from energies to free energies; norskov_2005 is for H alone"
     )
-    temperature_K: float = Field(298.15, gt=0, description="temperature")
+    temperature_K: float = Field(
+        298.15, gt=0, description="temperature, with `vibrations`; that of ORR and OER is 298 K"
+    )
     potential_V: float | None = Field(
         None, description="of the free-energy profile; the equilibrium potential by default"
     )
