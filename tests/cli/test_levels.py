@@ -105,6 +105,30 @@ def test_the_diagram_becomes_a_picture(stored, tmp_path):
     assert "<svg" in picture.read_text()
 
 
+def test_results_are_chosen_by_level_and_recipe(stored):
+    fast = STAMP.model_copy(update={"level": "fast"})
+    quick = stored.step.model_copy(update={"engine": fast})
+    other = result(quick).model_copy(update={"recipe": "quick", "engine": fast})
+    named = tuple(one.model_copy(update={"name": "V_O_2"}) for one in other.defects)
+    stored.results.append(other.model_copy(update={"defects": named}))
+    done = invoke("levels")
+    assert done.exit_code == 2
+    assert "mgo" in done.output
+    assert "quick" in done.output
+    assert "--level or --recipe" in done.output
+    for words, said in (
+        (("--level", "fast"), "gpaw fast"),
+        (("--recipe", "quick"), "gpaw fast"),
+        (("--recipe", "mgo"), "gpaw balanced"),
+    ):
+        for verb in ("levels", "plot"):
+            kind = ("formation",) if verb == "plot" else ()
+            done = invoke(verb, *kind, *words)
+            assert done.exit_code == 0, done.output
+            assert verb == "plot" or said in done.output
+    assert "did you mean quick?" in invoke("levels", "--recipe", "quik").output
+
+
 def test_mistakes_are_said_in_one_line(stored):
     done = invoke("levels", "--limit", "O-poor")
     assert done.exit_code == 2

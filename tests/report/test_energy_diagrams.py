@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from defectflow.documents import (
     DefectDocument,
@@ -223,7 +224,7 @@ def test_records_hold_every_charge_and_the_stable_levels(formation):
 def test_what_cannot_stand_side_by_side_is_refused(formation, acceptor):
     other = ChemicalPotential(element="O", energy_eV=-4.0, source="H2O")
     with pytest.raises(RecipeError, match=r"count O at -4\.900 and -4\.000"):
-        joined(formation(), formation(recipe="other", chemical_potentials=(other,)))
+        joined(formation(recipe="other", chemical_potentials=(other,)), formation())
     with pytest.raises(RecipeError, match="--host other"):
         joined(formation(), acceptor(host="other"))
     moved = ElectronicHost(valence_band_eV=3.2, gap_eV=5.0)
@@ -256,6 +257,42 @@ def test_a_newer_result_of_a_defect_replaces_the_older_one(formation, step):
     )
     both = joined(newer, formation())
     assert both.energies_eV["V_O"] == pytest.approx({0: 7.0, 2: 2.0})
+
+
+def test_two_crystals_of_one_formula_are_refused(formation, acceptor, unmoved):
+    """CsCl's arrangement beside rocksalt's; also if the newer one has the same defects."""
+    cell = Structure(Lattice.cubic(2.65), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    other = unmoved(cell, -1.0, STAMP)
+    for build in (acceptor, formation):
+        with pytest.raises(RecipeError, match=r"cscl and made-up: .*Pm-3m .*Fm-3m .*--recipe"):
+            joined(build(recipe="cscl", relaxed_host=other, pristine=other), formation())
+
+
+def test_a_strained_crystal_is_refused(formation, acceptor, step, unmoved):
+    stretched = step.structure.copy()
+    stretched.apply_strain(0.02)
+    other = unmoved(stretched, -1.0, STAMP)
+    with pytest.raises(RecipeError, match=r"made-up and acceptor: the pristine crystal has"):
+        joined(acceptor(relaxed_host=other, pristine=other), formation())
+
+
+def test_what_newer_results_replace_does_not_count(formation, acceptor, step):
+    fast = step.model_copy(update={"engine": STAMP.model_copy(update={"level": "fast"})})
+    old = formation(recipe="quick", created="2020-01-01T00:00:00+00:00", pristine=fast)
+    both = joined(acceptor(), formation(), old)
+    assert set(both.energies_eV) == {"V_O", "V_Mg"}
+    assert both.engine == "gpaw balanced"
+    with pytest.raises(EngineError, match=r"quick and acceptor: .*level \(fast and balanced\)"):
+        joined(acceptor(), old)
+
+
+def test_of_one_second_the_first_of_a_store_counts(formation):
+    again = tuple(
+        one.model_copy(update={"formation_energy_eV": 7.0, "charge": 0})
+        for one in formation().defects[:1]
+    )
+    assert joined(formation(defects=again), formation()).energies_eV["V_O"][0] == 7.0
+    assert joined(formation(), formation(defects=again)).energies_eV["V_O"][0] == 6.0
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from defectflow.cli.options import format_option, store_option
-from defectflow.cli.results import found
+from defectflow.cli.options import choice_options, format_option, store_option
+from defectflow.cli.results import chosen, found
 
 if TYPE_CHECKING:
     from defectflow.cli.options import Format
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--host", metavar="H", help="Prototype or reduced formula.")
-@click.option("--engine", metavar="E", help="Only results of this engine.")
+@choice_options
 @click.option("--limit", metavar="L", default="", help="E.g. O-poor, with competing phases.")
 @click.option(
     "--temperature",
@@ -40,19 +40,19 @@ def command(
     temperatures: tuple[float, ...],
     frozen_at: float | None,
     style: Format,
-    **where: str | None,
+    **where: Any,
 ) -> None:
     """Print formation energies, transition levels and concentrations of the defects of a host.
 
-    All formation energies of the host in the store are taken together; they have to be of one
-    engine and against the same reservoirs. Energies hold for a Fermi level at the valence band
-    maximum, from which levels are counted.
+    All formation energies of the host in the store are taken together, of the same defect the
+    newest; they have to be of one crystal and engine and against the same reservoirs. Energies hold
+    for a Fermi level at the valence band maximum, from which levels are counted.
     """
     from defectflow.report.defect_sets import DefectSet, records
     from defectflow.report.records import to_json
 
     results = found(where["store"], quantity="defect_formation_energy", host=where["host"])
-    results = [one for one in results if where["engine"] in (None, one.engine.name)]
+    results = chosen(results, where["engine"], where["level"], where["recipes"])
     defects = DefectSet.from_results(results, limit)
     equilibria = [defects.equilibrium(kelvin, frozen_at) for kelvin in temperatures]
     if style == "json":

@@ -33,6 +33,20 @@ def format_option(*choices: Format) -> Callable[[Any], Any]:
     )
 
 
+def choice_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose among results of one quantity; `results.chosen` obeys them."""
+    levels = click.Choice(["fast", "balanced", "stringent"])
+    function = click.option("--level", type=levels, help="Only results of this level.")(function)
+    function = click.option("--engine", metavar="E", help="Only results of this engine.")(function)
+    return click.option(
+        "--recipe",
+        "recipes",
+        multiple=True,
+        metavar="R",
+        help="Only results of this recipe; may be repeated.",
+    )(function)
+
+
 def settings(store: str | None, workers: int | None = None) -> Settings:
     """Return the settings of this environment, with what the command line says on top."""
     from defectflow.settings import load_settings

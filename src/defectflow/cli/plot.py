@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from defectflow.cli.options import store_option
-from defectflow.cli.results import found
+from defectflow.cli.options import choice_options, store_option
+from defectflow.cli.results import chosen, found
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ KINDS: Final = {
     help="Picture to write (.png, .pdf, .svg). [default: KIND.png]",
 )
 @click.option("--host", metavar="H", help="Prototype or reduced formula.")
-@click.option("--engine", metavar="E", help="Only results of this engine.")
+@choice_options
 @click.option("--species", metavar="S", help="Adsorbate, e.g. H.")
 @click.option(
     "--reaction", type=click.Choice(["HER", "ORR", "OER"]), default="HER", help="Of a volcano."
@@ -64,13 +64,13 @@ def command(
     kind: str,
     target: Path | None,
     host: str | None,
-    engine: str | None,
     species: str | None,
     store: str | None,
     **wishes: Any,
 ) -> None:
     """Draw results of the store into a file."""
-    results = [one for one in found(store, host=host) if engine in (None, one.engine.name)]
+    choice = [wishes.pop(name) for name in ("engine", "level", "recipes")]
+    results = chosen(found(store, host=host), *choice)
     if species is not None and kind in {"strain", "voltage"}:
         results = [one for one in results if one.species == species]
     figure = _drawn(kind, results, species, **wishes)

@@ -61,6 +61,36 @@ def found(store: str | None, **filters: str | None) -> list[ResultDocument]:
         return opened.find(**filters)
 
 
+def chosen(
+    results: list[ResultDocument],
+    engine: str | None,
+    level: str | None,
+    recipes: tuple[str, ...],
+) -> list[ResultDocument]:
+    """Return those of `results` that `choice_options` ask for.
+
+    Raises
+    ------
+    RecipeError
+        If a recipe has no result among them.
+    """
+    from defectflow.errors import RecipeError, did_you_mean
+
+    known = {one.recipe for one in results}
+    for recipe in recipes:
+        if recipe not in known:
+            remedy = did_you_mean(recipe, known) if known else "there are none"
+            message = f"--recipe {recipe}: has no such result here; {remedy}"
+            raise RecipeError(message)
+    return [
+        one
+        for one in results
+        if engine in (None, one.engine.name)
+        and level in (None, one.engine.level)
+        and (not recipes or one.recipe in recipes)
+    ]
+
+
 @click.command()
 @filter_options
 @format_option("table", "json", "csv")

@@ -12,7 +12,11 @@ from defectflow.documents import (
     TransitionDocument,
 )
 from defectflow.errors import MissingData, RecipeError
-from defectflow.flows.host import one_engine
+from defectflow.report.together import (
+    require_one_crystal,
+    require_one_scale,
+    require_one_state,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -54,8 +58,12 @@ class DefectSet:
     def from_results(cls, results: Iterable[ResultDocument], limit: str = "") -> DefectSet:
         """Join the formation energies among `results`; of the same defect the newest counts.
 
+        A result of which newer ones have everything is left out.
+
         Parameters
         ----------
+        results
+            Newest first, as a store returns them: the order decides between those of one second.
         limit
             ``O-rich`` or ``O-poor``, for results with competing phases; that of each by default.
 
@@ -64,7 +72,7 @@ class DefectSet:
         MissingData
             If there is no converged formation energy among them, or no such limit.
         RecipeError
-            If they are of several hosts, or are counted against different reservoirs.
+            If they are of several hosts or crystals, or are counted against different reservoirs.
         EngineError
             If they are of several engines, levels or cutoffs.
         """
@@ -76,9 +84,12 @@ class DefectSet:
         if not chosen:
             message = "no converged defect formation energy is there; `defectflow run` a recipe"
             raise MissingData(message)
-        chosen.sort(key=lambda one: one.created)
         _require_one_host(chosen)
-        one_engine(*(one.pristine for one in chosen))
+        chosen.sort(key=lambda one: one.created, reverse=True)
+        chosen = _current(chosen, limit)
+        pristine = [(one.recipe, one.pristine) for one in chosen]
+        require_one_scale(pristine)
+        require_one_state(pristine)
         _require_one_edge(chosen)
         corrections = {
             (one.name, one.charge): one.correction.total_eV
@@ -141,6 +152,31 @@ def _require_one_host(chosen: Sequence[DefectFormationEnergyDocument]) -> None:
             f"--host {names[0]}"
         )
         raise RecipeError(message)
+    require_one_crystal([(one.recipe, one.relaxed_host.structure) for one in chosen])
+
+
+def _current(
+    chosen: Sequence[DefectFormationEnergyDocument], limit: str
+) -> list[DefectFormationEnergyDocument]:
+    """Return those that have what no newer one has; `chosen` are newest first, these oldest first.
+
+    That is a charge of a defect, against the same reservoirs in words, or the host's bands.
+    """
+    known: set[object] = set()
+    kept = []
+    for document in chosen:
+        sources = {} if limit else {one.element: one.source for one in document.chemical_potentials}
+        new: set[object] = {
+            (one.name, one.charge, frozenset((s, sources.get(s)) for s in one.added))
+            for one in document.defects
+            if one.formation_energy_eV is not None
+        }
+        if document.electronic is not None and document.electronic.bands is not None:
+            new.add("bands")
+        if new - known:
+            kept.append(document)
+        known |= new
+    return kept[::-1]
 
 
 def _require_one_edge(chosen: Sequence[DefectFormationEnergyDocument]) -> None:
@@ -174,7 +210,8 @@ def _joined(
                 message = (
                     f"{recipe} and {document.recipe} count {element} at {other_eV:.3f} and "
                     f"{energy_eV:.3f} eV per atom: energies against different reservoirs cannot "
-                    "stand side by side; choose one limit, or run both with the same references"
+                    "stand side by side; choose one limit or with --recipe, or run both with the "
+                    "same references"
                 )
                 raise RecipeError(message)
         for name, by_charge in document.energies_at_valence_band_eV(there).items():
