@@ -78,8 +78,9 @@ def test_a_plane_shows_just_below_the_energy_that_is_said():
 
 
 def test_what_has_no_shape_is_refused():
-    with pytest.raises(StructureError, match="not above zero"):
-        cubic({(1, 0, 0): -1.0})
+    for energy in (-1.0, 0.0, np.inf, np.nan):
+        with pytest.raises(StructureError, match="not above zero and finite"):
+            cubic({(1, 0, 0): energy})
     tetragonal = CUBIC[np.abs(CUBIC[:, 2, 2]) == 1]
     with pytest.raises(StructureError, match="enclose no volume"):
         wulff_shape(np.diag([1.0, 1.0, 2.0]), tetragonal, {(0, 0, 1): 1.0})

@@ -108,12 +108,12 @@ def wulff_shape(
         (m, 3, 3) Those of the space group, on fractional coordinates. Opposite faces count as
         alike: slabs give the mean of both.
     energies_J_per_m2
-        Of one plane per family, all above zero.
+        Of one plane per family, all above zero and finite.
 
     Raises
     ------
     StructureError
-        If an energy is not above zero, or the planes enclose no volume.
+        If an energy is not above zero and finite, or the planes enclose no volume.
 
     Examples
     --------
@@ -124,9 +124,10 @@ def wulff_shape(
     {(1, 0, 0): 1.0, (1, 1, 1): 0.0}
     """
     for miller, energy in energies_J_per_m2.items():
-        if energy <= 0:
+        if not 0 < energy < np.inf:  # also refuses what is not a number
             message = (
-                f"surface {miller}: energy {energy:.3g} J/m² is not above zero; no shape has it"
+                f"surface {miller}: energy {energy:.3g} J/m² is not above zero and finite; no "
+                "shape has it"
             )
             raise StructureError(message)
     energies = {one: float(energy) for one, energy in energies_J_per_m2.items()}
