@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from defectflow.cli.options import format_option, store_option
+from defectflow.cli.options import choice_options, format_option, store_option
 
 if TYPE_CHECKING:
     import numpy as np
 
     from defectflow.analysis.wulff import Miller, Shape
-    from defectflow.documents import ResultDocument
+    from defectflow.documents import SurfaceEnergyDocument
 
     Energies = dict[Miller, float]
     Origins = dict[Miller, tuple[str, str]]
@@ -39,7 +39,7 @@ FIELDS: Final = (
     metavar="H,K,L=γ",
     help="Energy of a plane, J/m²; may be repeated. In place of what the store holds.",
 )
-@click.option("--engine", metavar="E", help="Only energies of this engine.")
+@choice_options
 @click.option(
     "-o",
     "--output",
@@ -53,21 +53,21 @@ FIELDS: Final = (
 def command(
     host: str,
     given: tuple[str, ...],
-    engine: str | None,
     target: Path | None,
     style: str,
-    store: str | None,
+    **where: Any,
 ) -> None:
     """Print Wulff's shape of HOST: which planes show, and how much of the surface they have.
 
     Energies are those of the newest `surface_energy` results of the host in the store, the lowest
-    termination of each plane, all by one engine; or those given by --energy. HOST is a prototype or
-    a file. A plane that does not show is one whose energy is above the last column.
+    termination of each plane, all by one engine and level; or those given by --energy. HOST is a
+    prototype or a file; results of a file are those of its crystal. A plane that does not show is
+    one whose energy is above the last column.
     """
     from defectflow.report import to_csv, to_json
 
     lattice, rotations = _crystal(host)
-    energies, about = (_read(given), _unknown()) if given else _stored(host, store, engine)
+    energies, about = (_read(given, rotations), {}) if given else _stored(host, **where)
     shape, rows = _shaped(lattice, rotations, energies, about)
     if target is not None:
         _drawn(shape, host, target)
@@ -90,74 +90,117 @@ def _crystal(host: str) -> tuple[np.ndarray, np.ndarray]:
     return whole.lattice.matrix, operations(whole)[0]
 
 
-def _read(given: tuple[str, ...]) -> Energies:
-    """Return the energies of the command line."""
+def _read(given: tuple[str, ...], rotations: np.ndarray) -> Energies:
+    """Return the energies of the command line.
+
+    Raises
+    ------
+    RecipeError
+        If one cannot be read, or two are of one plane or its images.
+    """
     from defectflow.errors import RecipeError
     from defectflow.structures.planes import reduced_miller
 
     energies: Energies = {}
+    texts: dict[tuple[int, ...], str] = {}
     for text in given:
         plane, _, number = text.partition("=")
         try:
-            indices = [int(one) for one in plane.split(",")]
-            energies[reduced_miller(indices)] = float(number)
+            miller = reduced_miller([int(one) for one in plane.split(",")])
+            energies[miller] = float(number)
         except ValueError as error:
             message = f"--energy {text}: give indices and an energy, e.g. --energy 1,1,1=0.8"
             raise RecipeError(message) from error
+        if miller in texts:
+            message = (
+                f"--energy {texts[miller]} and {text}: the same plane of this crystal; leave one"
+            )
+            raise RecipeError(message)
+        for rows in (miller @ rotations, -(miller @ rotations)):
+            texts.update(dict.fromkeys(map(tuple, rows.tolist()), text))
     return energies
 
 
-def _unknown() -> Origins:
-    return {}
-
-
-def _stored(host: str, store: str | None, engine: str | None) -> tuple[Energies, Origins]:
+def _stored(
+    host: str, store: str | None, engine: str | None, level: str | None, recipes: tuple[str, ...]
+) -> tuple[Energies, Origins]:
     """Return energies of the store with their termination and engine.
 
     Raises
     ------
     MissingData
-        If there are none, or only by several engines.
+        If there are none.
+    RecipeError, EngineError
+        If they are of several engines or levels, or of relaxed and of fixed atoms.
     """
-    from defectflow.cli.results import found
+    from defectflow.cli.results import chosen
     from defectflow.errors import MissingData
 
-    results: list[Any] = [
-        one
-        for one in found(store, quantity="surface_energy", host=_name(host))
-        if one.converged and engine in (None, one.engine.name)
-    ]
+    settled = [one for one in _of_host(host, store) if one.converged]
+    results: list[Any] = chosen(settled, engine, level, recipes)
     if not results:
         message = (
-            f"host {host}: the store holds no converged surface energy; run a recipe of "
-            "`surface_energy`, or give --energy H,K,L=γ"
+            f"host {host}: the store holds no converged surface energy of this crystal that fits; "
+            "run a recipe of `surface_energy`, or give --energy H,K,L=γ"
         )
         raise MissingData(message)
-    names = sorted({one.engine.name for one in results})
-    if len(names) > 1:
-        message = f"host {host}: surface energies by {', '.join(names)}; choose with --engine"
-        raise MissingData(message)
+    results = _current(results)
+    _require_alike(results)
     return _lowest(results)
 
 
-def _name(host: str) -> str:
-    """Return what results call a host: that of a file is its stem."""
-    path = Path(host)
-    return path.stem if path.is_file() else host
+def _of_host(host: str, store: str | None) -> list[Any]:
+    """Return surface energies of a prototype by its name, of a file by its crystal."""
+    from defectflow.cli.results import found
+    from defectflow.structures import hosts
+    from defectflow.structures.identity import same_crystal
+
+    if not Path(host).is_file():
+        return found(store, quantity="surface_energy", host=host)
+    crystal = hosts.load(host).structure
+    results: list[Any] = found(store, quantity="surface_energy")
+    return [one for one in results if same_crystal(crystal, one.relaxed_host.structure)]
 
 
-def _lowest(results: list[ResultDocument]) -> tuple[Energies, Origins]:
+def _current(results: list[SurfaceEnergyDocument]) -> list[SurfaceEnergyDocument]:
+    """Return those with a plane of which none before them, newer ones, has an energy."""
+    known: set[Miller] = set()
+    kept = []
+    for result in results:
+        planes = {one.miller for one in result.surfaces if one.energy_J_per_m2 is not None}
+        if planes - known:
+            kept.append(result)
+        known |= planes
+    return kept
+
+
+def _require_alike(results: list[SurfaceEnergyDocument]) -> None:
+    from defectflow.errors import RecipeError
+    from defectflow.report.together import require_one_scale
+
+    require_one_scale([(one.recipe, one.crystal) for one in results])
+    first = results[0]
+    for one in results[1:]:
+        if one.atoms != first.atoms:
+            message = (
+                f"{first.recipe} and {one.recipe}: atoms of the slabs are {first.atoms} and "
+                f"{one.atoms}; choose with --recipe, or run both with the same `atoms`"
+            )
+            raise RecipeError(message)
+
+
+def _lowest(results: list[SurfaceEnergyDocument]) -> tuple[Energies, Origins]:
     """Return the lowest termination of each plane; results come newest first."""
     energies: Energies = {}
     about: Origins = {}
     for result in results:
-        surfaces: Any = getattr(result, "surfaces", ())
-        settled = [one for one in surfaces if one.energy_J_per_m2 is not None]
-        settled.sort(key=lambda one: one.energy_J_per_m2)
         known = set(energies)
-        for one in settled:
-            if one.miller not in known and one.miller not in energies:
-                energies[one.miller] = one.energy_J_per_m2
+        for one in result.surfaces:
+            energy = one.energy_J_per_m2
+            if energy is None or one.miller in known:
+                continue
+            if energy < energies.get(one.miller, float("inf")):
+                energies[one.miller] = energy
                 about[one.miller] = (one.name, result.engine.name)
     return energies, about
 
@@ -211,7 +254,9 @@ def _drawn(shape: Shape, host: str, target: Path) -> None:
     from defectflow.report.shapes import shape_figure
 
     try:
-        shape_figure(shape, _name(host)).savefig(target, dpi=150)
+        path = Path(host)
+        name = path.stem if path.is_file() else host
+        shape_figure(shape, name).savefig(target, dpi=150)
     except (OSError, ValueError) as error:
         message = f"-o {target}: cannot be written ({error}); give a .png, .pdf or .svg"
         raise RecipeError(message) from error
