@@ -24,8 +24,10 @@ from defectflow.documents import (
     ReactionState,
     RelaxDocument,
 )
-from defectflow.errors import MissingData
+from defectflow.documents.adsorption import FreeEnergyCorrection, FreeEnergyDocument
+from defectflow.errors import MissingData, RecipeError
 from defectflow.report import plots
+from defectflow.report.adsorption_lines import d_band_lines, strain_lines
 from defectflow.store import open_store
 
 STAMP = EngineStamp(name="gpaw", functional="RPBE", fidelity="dft", level="balanced")
@@ -204,12 +206,84 @@ def test_strain_is_in_per_cent_and_in_order():
 def test_correlation_pairs_the_same_surfaces():
     results = [d_band("Pt", -2.5), d_band("Cu", -2.3), d_band("Ag", -4.0)]
     results += [adsorbed("Pt", -0.1), adsorbed("Cu", 0.2), adsorbed("Au", 0.5)]
-    pairs = plots.d_band_pairs(results)
+    ((name, pairs),) = d_band_lines(results)
+    assert name == "ΔG H, gpaw"
     assert pairs == [("Cu(111)", -2.3, 0.2), ("Pt(111)", -2.5, -0.1)]
     figure = plots.d_band_correlation(results)
     assert "slope 1.50, r = 1.00" in figure.axes[0].get_legend().get_texts()[0].get_text()
     with pytest.raises(MissingData, match="1 surfaces have"):
-        plots.d_band_pairs([d_band("Pt", -2.5), adsorbed("Pt", -0.1)])
+        d_band_lines([d_band("Pt", -2.5), adsorbed("Pt", -0.1)])
+
+
+#: What may tell two results at one strain apart, and how the line is then called.
+OTHERWISE = {
+    "site": ({"site": "top"}, ("fcc", "top")),
+    "asked site": ({"recipe_input": {"site": "lowest"}}, ("fcc", "lowest site")),
+    "coverage": ({"coverage_ML": 1.0}, ("0.25 ML", "1 ML")),
+    "slab": ({"layers": 6}, ("4 layers, 2 frozen", "6 layers, 2 frozen")),
+    "correction": (
+        {"correction": FreeEnergyCorrection(name="fixed", value_eV=0.2, source="")},
+        ("gpaw", "fixed"),
+    ),
+    "potential": (
+        {"free_energy": FreeEnergyDocument(potential_V=0.4, pairs=1.0)},
+        ("gpaw", "0.4 V, solvation 0 eV"),
+    ),
+    "level": ({"engine": STAMP.model_copy(update={"level": "fast"})}, ("balanced", "fast")),
+    "model": ({"engine": STAMP.model_copy(update={"functional": "PBE"})}, ("RPBE", "PBE")),
+    "options": ({"engine": STAMP.model_copy(update={"options": {"spin": 1}})}, ("", "spin")),
+}
+
+
+@pytest.mark.parametrize("what", OTHERWISE)
+def test_on_a_line_only_the_strain_differs(what):
+    changes, says = OTHERWISE[what]
+    strained = [adsorbed("Pt", 0.1 * k, 0.02 * k) for k in (0, 1)]
+    others = [adsorbed("Pt", 0.1 * k + 1.0, 0.02 * k) for k in (0, 1)]
+    changed = [one.model_copy(update=changes) for one in others]
+    found = strain_lines([*changed, *strained])
+    assert [points for _, points in found] == [{0.0: 1.0, 0.02: 1.1}, {0.0: 0.0, 0.02: 0.1}]
+    for (label, _), word in zip(found, reversed(says), strict=True):
+        assert word in label
+    (alone,) = strain_lines([changed[0], *strained])
+    assert alone == ("ΔG H on Pt(111), gpaw", {0.0: 0.0, 0.02: 0.1})
+
+
+def test_a_line_of_a_correlation_is_by_one_engine_under_the_same_conditions():
+    bands = [d_band("Pt", -2.5), d_band("Cu", -2.3)]
+    values = [adsorbed("Pt", -0.1), adsorbed("Cu", 0.2)]
+    fast = {"engine": STAMP.model_copy(update={"level": "fast"})}
+    with pytest.raises(MissingData, match="1 surfaces have"):
+        d_band_lines([*bands, values[0], values[1].model_copy(update=fast)])
+    tops = [one.model_copy(update={"site": "top", "value": one.value + 1}) for one in values]
+    found = d_band_lines([*bands, tops[0], *values, tops[1]])
+    assert [(name, [pair[2] for pair in pairs]) for name, pairs in found] == [
+        ("ΔG H, gpaw, top", [1.2, 0.9]),
+        ("ΔG H, gpaw, fcc", [0.2, -0.1]),
+    ]
+    texts = plots.d_band_correlation([*bands, *tops, *values]).axes[0].get_legend().get_texts()
+    assert [text.get_text().split(":")[0] for text in texts] == [name for name, _ in found]
+    wide = [one.model_copy(update={"window_eV": (-10, 5)}) for one in bands]
+    with pytest.raises(MissingData, match="1 surfaces have"):
+        d_band_lines([bands[0], wide[1], *values])
+
+
+def test_a_picture_has_the_states_of_one_reaction():
+    reduced = reaction("Pt", "ORR", {"OOH*": 3.9, "O*": 1.7})
+    evolved = reaction("RuO2", "OER", {"OH*": 1.0, "O*": 2.6})
+    with pytest.raises(RecipeError, match=r"2 reactions, OER, ORR; .*--reaction OER"):
+        plots.free_energy_diagram([evolved, reduced])
+    axes = plots.free_energy_diagram([evolved, reduced], "ORR").axes[0]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["*", "OOH*", "O*"]
+    assert {text.get_text() for text in axes.get_legend().get_texts()} == {
+        "ORR on (111) (Pt, gpaw), 0 V",
+        "ORR on (111) (Pt, gpaw), 1.23 V",
+    }
+    with pytest.raises(MissingData, match="of HER; known: OER, ORR"):
+        plots.free_energy_diagram([evolved, reduced], "HER")
+    short = reaction("Au", "ORR", {"O*": 1.7}).model_copy(update={"recipe": "other"})
+    with pytest.raises(RecipeError, match="r and other go through different states"):
+        plots.free_energy_diagram([reduced, short])
 
 
 #: Of each kind: more words, and what the picture has to say.
@@ -249,6 +323,16 @@ def test_every_picture_is_made_from_the_command_line(filed, tmp_path, monkeypatc
     written = html.unescape(target.read_text(encoding="utf-8"))
     for text in says:
         assert text in written
+
+
+def test_a_reaction_without_a_volcano_or_without_results_is_refused(filed):
+    for words, said in (
+        (("volcano", "--reaction", "CO2RR-CO"), "has no volcano; known: HER, OER, ORR"),
+        (("free-energy", "--reaction", "HER"), "no converged overpotential of HER; known: ORR"),
+    ):
+        done = CliRunner().invoke(main, ["plot", *words, "--store", str(filed)])
+        assert done.exit_code == 2
+        assert said in done.output
 
 
 def test_nothing_to_draw_is_said():

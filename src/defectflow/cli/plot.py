@@ -48,7 +48,9 @@ KINDS: Final = {
 @choice_options
 @click.option("--species", metavar="S", help="Adsorbate, e.g. H.")
 @click.option(
-    "--reaction", type=click.Choice(["HER", "ORR", "OER"]), default="HER", help="Of a volcano."
+    "--reaction",
+    type=click.Choice(["HER", "ORR", "OER", "CO2RR-CO", "CO2RR-CHO"]),
+    help="Of free energies, or of a volcano (HER by default).",
 )
 @click.option("--limit", metavar="L", default="", help="Of formation energies, e.g. O-poor.")
 @click.option(
@@ -83,15 +85,15 @@ def _drawn(
     kind: str,
     results: list[Any],
     species: str | None,
-    reaction: str,
+    reaction: str | None,
     limit: str,
     temperatures: tuple[float, ...],
 ) -> Figure:
     from defectflow.report import energy_diagrams, plots
 
     pictures: dict[str, Callable[[], Figure]] = {
-        "free-energy": lambda: plots.free_energy_diagram(results),
-        "volcano": lambda: plots.volcano(results, reaction),
+        "free-energy": lambda: plots.free_energy_diagram(results, reaction),
+        "volcano": lambda: _volcano(results, reaction or "HER"),
         "d-band": lambda: plots.d_band(results),
         "strain": lambda: plots.strain(results),
         "correlation": lambda: plots.d_band_correlation(results, species or "H"),
@@ -99,6 +101,16 @@ def _drawn(
         "voltage": lambda: energy_diagrams.voltage_profiles(results),
     }
     return pictures[kind]()
+
+
+def _volcano(results: list[Any], reaction: str) -> Figure:
+    from defectflow.errors import RecipeError
+    from defectflow.report import plots
+
+    if reaction not in plots.VOLCANOES:
+        message = f"--reaction {reaction}: has no volcano; known: {', '.join(plots.VOLCANOES)}"
+        raise RecipeError(message)
+    return plots.volcano(results, reaction)
 
 
 def _formation(results: list[Any], limit: str, temperatures: tuple[float, ...]) -> Figure:

@@ -18,7 +18,8 @@ from defectflow.documents import (
     DBandCenterDocument,
     OverpotentialDocument,
 )
-from defectflow.errors import MissingData
+from defectflow.errors import MissingData, RecipeError
+from defectflow.report.adsorption_lines import d_band_lines, strain_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -26,20 +27,28 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from defectflow.documents import ResultDocument
+    from defectflow.report.adsorption_lines import Pair
 
 _SIZE: Final = (6.0, 3.8)
 _FREE = "adsorption_free_energy"
 
 
-def free_energy_diagram(results: Iterable[ResultDocument]) -> Figure:
-    """Return the states of reactions as steps: at 0 V, and at the potential of each document.
+def free_energy_diagram(results: Iterable[ResultDocument], reaction: str | None = None) -> Figure:
+    """Return the states of a reaction as steps: at 0 V, and at the potential of each document.
+
+    Parameters
+    ----------
+    reaction
+        E.g. ``ORR``; by default the only one there is.
 
     Raises
     ------
     MissingData
-        If there is no converged overpotential.
+        If there is no converged overpotential, or none of that reaction.
+    RecipeError
+        If there are several reactions, or their states differ.
     """
-    chosen = _chosen(results, OverpotentialDocument)
+    chosen = _of_one_reaction(_chosen(results, OverpotentialDocument), reaction)
     figure, axes = _figure("", "free energy (eV)")
     for number, one in enumerate(chosen):
         color = f"C{number}"
@@ -53,6 +62,33 @@ def free_energy_diagram(results: Iterable[ResultDocument]) -> Figure:
     axes.set_xticks(range(len(labels)), labels, fontsize=8)
     axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def _of_one_reaction(
+    results: Sequence[OverpotentialDocument], reaction: str | None
+) -> list[OverpotentialDocument]:
+    known = sorted({one.reaction for one in results})
+    if reaction is None and len(known) > 1:
+        message = (
+            f"free-energy: results of {len(known)} reactions, {', '.join(known)}; one picture has "
+            f"one, choose e.g. --reaction {known[0]}"
+        )
+        raise RecipeError(message)
+    chosen = [one for one in results if reaction in (None, one.reaction)]
+    if not chosen:
+        message = (
+            f"free-energy: no converged overpotential of {reaction}; known: {', '.join(known)}"
+        )
+        raise MissingData(message)
+    first = chosen[0]
+    for one in chosen:
+        if [state.label for state in one.states] != [state.label for state in first.states]:
+            message = (
+                f"free-energy: {first.recipe} and {one.recipe} go through different states of "
+                f"{one.reaction}; choose with --recipe"
+            )
+            raise RecipeError(message)
+    return chosen
 
 
 def volcano(results: Iterable[ResultDocument], reaction: str = "HER") -> Figure:
@@ -121,96 +157,54 @@ def d_band(results: Iterable[ResultDocument]) -> Figure:
 
 
 def strain(results: Iterable[ResultDocument]) -> Figure:
-    """Return free energies (or energies) of adsorption against strain, one line per surface.
+    """Return free energies (or energies) of adsorption against strain.
+
+    One line per surface, site, coverage, correction, potential, engine, model and level.
 
     Raises
     ------
     MissingData
         If no surface was computed at two strains.
     """
-    lines: dict[tuple[str, ...], dict[float, float]] = {}
-    for one in results:
-        if isinstance(one, AdsorptionDocument) and one.value is not None:
-            surface = one.surface or f"({one.facet})"
-            key = (one.quantity, one.host, surface, one.species, one.engine.name)
-            lines.setdefault(key, {}).setdefault(one.strain, one.value)
-    lines = {key: points for key, points in lines.items() if len(points) > 1}
-    if not lines:
-        message = "strain: no surface has adsorption results at two strains; run some with `strain`"
-        raise MissingData(message)
+    lines = strain_lines(results)
     figure, axes = _figure("strain in the plane (%)", "adsorption (eV)")
-    for (quantity, host, surface, species, engine), points in lines.items():
+    for label, points in lines:
         x = np.array(sorted(points))
-        kind = "ΔG" if quantity == _FREE else "ΔE"
-        label = f"{kind} {species} on {host}{surface}, {engine}"
         axes.plot(100 * x, [points[value] for value in x], "o-", ms=4, lw=1, label=label)
     axes.legend(frameon=False, fontsize=8)
     return figure
 
 
 def d_band_correlation(results: Iterable[ResultDocument], species: str = "H") -> Figure:
-    """Return free energies of adsorption against d-band centres of the same surfaces, and a line.
+    """Return free energies of adsorption against d-band centres of the same surfaces, and lines.
+
+    One line per engine, model, level, site, coverage, correction and potential.
 
     Raises
     ------
     MissingData
         If fewer than two surfaces have both.
     """
-    pairs = d_band_pairs(results, species)
-    x, y = (np.array([pair[k] for pair in pairs]) for k in (1, 2))
-    slope, intercept, coefficient = correlation(x, y)
+    lines = d_band_lines(results, species)
     figure, axes = _figure("d-band centre (eV)", f"adsorption of {species} (eV)")
-    for name, center, value in pairs:
-        axes.plot([center], [value], "o", ms=5)
-        axes.annotate(name, (center, value), xytext=(4, 3), textcoords="offset points", fontsize=8)
-    ends = np.array([x.min(), x.max()])
-    label = f"slope {slope:.2f}, r = {coefficient:.2f}"
-    axes.plot(ends, slope * ends + intercept, color="0.5", lw=1, label=label)
+    for number, (name, pairs) in enumerate(lines):
+        color = f"C{number}" if len(lines) > 1 else None
+        _correlated(axes, pairs, color, f"{name}: " if color else "")
     axes.legend(frameon=False, fontsize=8)
     return figure
 
 
-def d_band_pairs(
-    results: Iterable[ResultDocument], species: str = "H"
-) -> list[tuple[str, float, float]]:
-    """Return name, d-band centre (eV) and adsorption (eV) of each surface that has both.
-
-    Surfaces are the same if host, facet and strain are; free energies go before energies.
-
-    Raises
-    ------
-    MissingData
-        If fewer than two surfaces have both.
-    """
-    centers: dict[tuple[str, str], float] = {}
-    bound: dict[tuple[str, str], tuple[bool, float]] = {}
-    for one in results:
-        if one.value is None:
-            continue
-        if isinstance(one, DBandCenterDocument) and one.cell == "slab":
-            centers.setdefault((one.host, _surface(one)), one.value)
-        elif isinstance(one, AdsorptionDocument) and one.species == species:
-            free = one.quantity == _FREE
-            known = bound.get((one.host, _surface(one)))
-            if known is None or (free and not known[0]):
-                bound[one.host, _surface(one)] = (free, one.value)
-    both = sorted(set(centers) & set(bound))
-    if len(both) < 2:  # noqa: PLR2004 - a line
-        message = (
-            f"correlation: {len(both)} surfaces have a d-band centre and an adsorption result of "
-            f"{species}; two are needed"
-        )
-        raise MissingData(message)
-    return [
-        (f"{host}{surface}", centers[host, surface], bound[host, surface][1])
-        for host, surface in both
-    ]
-
-
-def _surface(one: AdsorptionDocument | DBandCenterDocument) -> str:
-    """Return what a surface is called, with its strain."""
-    text = one.surface or f"({one.facet})"
-    return text + (f" {100 * one.strain:+g}%" if one.strain else "")
+def _correlated(axes: Any, pairs: Sequence[Pair], color: str | None, name: str) -> None:
+    """Draw surfaces and the line through them; each in its own colour if there is one line."""
+    x, y = (np.array([pair[k] for pair in pairs]) for k in (1, 2))
+    slope, intercept, coefficient = correlation(x, y)
+    for surface, center, value in pairs:
+        axes.plot([center], [value], "o", ms=5, color=color)
+        where = {"xytext": (4, 3), "textcoords": "offset points"}
+        axes.annotate(surface, (center, value), fontsize=8, **where)
+    ends = np.array([x.min(), x.max()])
+    label = f"{name}slope {slope:.2f}, r = {coefficient:.2f}"
+    axes.plot(ends, slope * ends + intercept, color=color or "0.5", lw=1, label=label)
 
 
 def _figure(x: str, y: str) -> tuple[Figure, Any]:
