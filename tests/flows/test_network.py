@@ -73,6 +73,29 @@ def test_shortest_hops_that_cross_the_crystal(
     assert hop.distance_A == pytest.approx(length, abs=0.05)
 
 
+@pytest.mark.parametrize("limit", ["charged", "discharged"])
+def test_a_host_file_that_breaks_the_point_group_has_the_network_of_the_crystal(limit: str) -> None:
+    """H in bcc: 12 places per cubic cell and one hop, also in two cells side by side."""
+    cubic = hosts.load("bcc-Fe").structure
+    found = []
+    for number, host in enumerate((cubic, cubic * (2, 1, 1)), start=1):
+        ion = "H" if limit == "charged" else "Fe"
+        sites = distinct_sites(host, ion, limit)  # type: ignore[arg-type]
+        stage = Scene(host, supercell_matrix(host).tolist(), ion, limit)  # type: ignore[arg-type]
+        hops = hops_among(stage, sites, 1.2 if limit == "charged" else 2.6)
+        found.append(
+            (
+                [site.multiplicity / number for site in settled_sites(stage, sites)],
+                [(round(hop.distance_A, 3), hop.multiplicity / number) for hop in hops],
+            )
+        )
+        for hop in hops:  # the supercell has the operation that the hop's ends need
+            ends = [stage.stage().state(stage.cartesian(one)) for one in (hop.start, hop.end)]
+            stage.stage().carried(ends[1], ends[0], ends[0], np.zeros((len(ends[0]), 3)))
+    assert found[0] == found[1]
+    assert found[0][0] == ([12] if limit == "charged" else [2])
+
+
 def test_cutoff_gives_all_hops_up_to_it() -> None:
     stage = scene("1T-TiS2", "Mg")
     site = Site("1b octahedral", [0.0, 0.0, 0.5], 1)

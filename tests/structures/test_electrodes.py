@@ -8,7 +8,7 @@ import pytest
 from pymatgen.core import Lattice, Structure
 
 from defectflow.errors import StructureError
-from defectflow.structures import hosts
+from defectflow.structures import Host, hosts, primitive
 from defectflow.structures.electrodes import electrodes, filled, series
 
 
@@ -48,6 +48,16 @@ def test_the_site_decides_what_is_filled():
     assert by_site["2d tetrahedral"].composition["Mg"] == 2
     with pytest.raises(StructureError, match="no site 4e"):
         filled(host, "Mg", "4e")
+
+
+def test_full_is_the_same_composition_from_any_cell():
+    """2x1x1 primitive cells break the point group of spinel; the void's orbit stays whole."""
+    small = primitive(hosts.load("spinel-Mn2O4").structure)
+    formulas = []
+    for structure in (small, small * (2, 1, 1)):
+        host = Host("file", structure, "MnO2", None, (), "", "file")
+        formulas.append(series(host, "Mg")[1].structure.composition.reduced_formula)
+    assert formulas == ["MgMnO2", "MgMnO2"]
 
 
 def test_fillings_in_between_keep_the_host_and_are_all_distinct():

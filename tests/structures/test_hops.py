@@ -142,6 +142,35 @@ def test_primitive_and_conventional_cell_agree(name):
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "repeats"),
+    [
+        ("bcc-Fe", (2, 1, 1)),
+        ("O3-LiCoO2", (2, 1, 1)),
+        ("O3-LiCoO2", (1, 1, 2)),
+        ("anatase-TiO2", (2, 1, 1)),
+        ("spinel-Mn2O4", (1, 1, 2)),
+    ],
+)
+def test_a_cell_that_breaks_the_point_group_has_the_hops_of_the_crystal(name, repeats):
+    """Each hop once, as many times as there are primitive cells: not one hop as two."""
+    small = primitive(hosts.load(name).structure)
+    large = small * repeats
+    ion = small.lattice.matrix[0] / 4 + small.lattice.matrix[1] / 2
+    if name == "O3-LiCoO2":
+        ion = next(site.coords for site in small if site.specie.symbol == "Li")
+    found = []
+    cutoff = 3.5 if len(small) > 1 else 2.1
+    for cell in (small, large):
+        places = orbit(cell, cell.lattice.get_fractional_coords(ion))
+        hops = distinct_hops(cell, places, cutoff)
+        number = len(cell) // len(small)
+        assert count_pairs(cell, places, cutoff) == sum(hop.multiplicity for hop in hops)
+        found.append(sorted((round(hop.distance_A, 4), hop.multiplicity / number) for hop in hops))
+    assert found[0] == found[1]
+    assert found[0]
+
+
 def test_equal_length_does_not_make_equal_hops():
     """On an fcc lattice the vectors (411)/2 and (330)/2 have one length, but 24 and 12 members."""
     structure = primitive(hosts.load("fcc-Al").structure)
@@ -173,6 +202,9 @@ def test_incomplete_and_doubled_sites_are_refused():
     structure, places, _ = filled("spinel-Mn2O4")
     with pytest.raises(StructureError, match="whole orbit"):
         distinct_hops(structure, places[:-1], 4.0)
+    steps = 2 * (places - places[0])  # whole numbers for lattice vectors of the crystal
+    with pytest.raises(StructureError, match="whole orbit"):
+        distinct_hops(structure, places[np.abs(steps - np.round(steps)).max(axis=1) > 0.1], 6.0)
     with pytest.raises(StructureError, match="every site of the cell once"):
         distinct_hops(structure, np.vstack([places, places[:1]]), 4.0)
     with pytest.raises(StructureError, match="every site of the cell once"):

@@ -68,6 +68,26 @@ def test_no_smaller_supercell_would_do(name, distance):
                 assert order(structure * form) < full * determinant
 
 
+@pytest.mark.parametrize(
+    ("name", "repeats", "atoms"),
+    [("fcc-Cu", (2, 1, 1), 64), ("spinel-Mn2O4", (3, 1, 1), 324), ("hcp-Mg", (2, 1, 1), 48)],
+)
+def test_as_symmetric_as_the_crystal_from_a_cell_that_is_not(name, repeats, atoms):
+    """Such a cell breaks the point group; its supercell need not."""
+    small = primitive(hosts.load(name).structure)
+    structure = small * repeats
+    assert order(structure) < order(small) * len(structure) / len(small)
+    supercell = structure * supercell_matrix(structure, 8.0)
+    assert len(supercell) == atoms
+    assert order(supercell) == order(small) * atoms // len(small)
+
+
+def test_too_large_from_a_cell_that_breaks_the_symmetry_names_the_primitive_one():
+    iron = primitive(hosts.load("bcc-Fe").structure) * (1, 1, 14)
+    with pytest.raises(StructureError, match=r"holds 14 primitive cells .* give that"):
+        supercell_matrix(iron, 8.0)
+
+
 def test_known_choices():
     """Cubic cells: the 2x2x2 of conventional Al has a = 8.10 Å; the spinel cell is wide as is."""
     aluminium = hosts.load("fcc-Al").structure

@@ -15,8 +15,9 @@ from defectflow.structures.bands import waypoint_at
 from defectflow.structures.endpoints import Stage, detours, displacement_from_A
 from defectflow.structures.hops import Hop, distinct_hops
 from defectflow.structures.moments import magnetic_orbit, moments_of
+from defectflow.structures.orbits import orbit
 from defectflow.structures.sites import insertion_sites
-from defectflow.structures.symmetry import SAME_PLACE_A, orbit
+from defectflow.structures.symmetry import SAME_PLACE_A
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

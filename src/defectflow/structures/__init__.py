@@ -12,6 +12,7 @@ from defectflow.structures.coordination import coordination
 from defectflow.structures.hops import Hop, distinct_hops
 from defectflow.structures.hosts import Host
 from defectflow.structures.lattices import nearest_image_distance_A
+from defectflow.structures.orbits import orbit
 from defectflow.structures.points import antisites, interstitials, substitutions, vacancies
 from defectflow.structures.sites import InsertionSite, insertion_sites
 from defectflow.structures.supercells import supercell_matrix
@@ -21,7 +22,6 @@ from defectflow.structures.symmetry import (
     apply_vectors,
     mapping,
     operations,
-    orbit,
     primitive,
     primitive_cells,
     reversing_maps,

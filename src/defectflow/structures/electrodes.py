@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.cells import require_element
 from defectflow.structures.hosts import Host
-from defectflow.structures.symmetry import orbit
+from defectflow.structures.orbits import orbit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

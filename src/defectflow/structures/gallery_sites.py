@@ -8,8 +8,9 @@ import numpy as np
 
 from defectflow.errors import StructureError
 from defectflow.structures.layers import covalent_radius_A
+from defectflow.structures.orbits import orbit
 from defectflow.structures.sites import insertion_sites
-from defectflow.structures.symmetry import images, operations, orbit
+from defectflow.structures.symmetry import images, operations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

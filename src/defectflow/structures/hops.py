@@ -10,8 +10,14 @@ import numpy as np
 
 from defectflow.errors import StructureError
 from defectflow.structures.cells import FracCoords, frac_tuple
-from defectflow.structures.moments import magnetic_operations
-from defectflow.structures.symmetry import SAME_PLACE_A, SYMPREC_A, nearest_places
+from defectflow.structures.moments import magnetic_operations, moments_of
+from defectflow.structures.symmetry import (
+    SAME_PLACE_A,
+    SYMPREC_A,
+    clusters,
+    nearest_places,
+    primitive,
+)
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -123,7 +129,38 @@ def _edges(
 def _orbit_labels(
     structure: Structure, sites: np.ndarray, edges: np.ndarray, symprec: float
 ) -> np.ndarray:
-    """Return (m,) labels of the orbits of undirected edges under the space group.
+    """Return (m,) labels of the orbits of undirected edges under the space group of the crystal.
+
+    They are found among the sites of the primitive cell: another cell may lack operations. Moments
+    need the cell that they are given in.
+    """
+    cell = structure if moments_of(structure) else primitive(structure, symprec)
+    lattice = cell.lattice.matrix
+    places = cell.lattice.get_fractional_coords(structure.lattice.get_cartesian_coords(sites))
+    _, first = np.unique(clusters(places, lattice, SAME_PLACE_A), return_index=True)
+    own, shift, _ = nearest_places(places, places[first], lattice)
+    rotations, permutations, shifts, alone = _site_maps(cell, places[first], symprec)
+    alone |= np.bincount(own) < round(structure.volume / cell.volume)
+    if alone.any():
+        lost = int(first[alone][0])
+        place = ", ".join(f"{x:.4f}" for x in sites[lost])
+        message = (
+            f"site {lost} ({place}) has an equivalent site that is not in the list; "
+            "give the whole orbit (see defectflow.structures.orbit)"
+        )
+        raise StructureError(message)
+    steps = np.round(structure.lattice.matrix @ np.linalg.inv(lattice)).astype(int)
+    i, j = edges[:, 0], edges[:, 1]
+    between = edges[:, 2:] @ steps + shift[i] - shift[j]
+    rows = np.column_stack([own[i], own[j], between])
+    different, number = np.unique(rows, axis=0, return_inverse=True)
+    return _joined(different, rotations, permutations, shifts)[number.ravel()]
+
+
+def _joined(
+    edges: np.ndarray, rotations: np.ndarray, permutations: np.ndarray, shifts: np.ndarray
+) -> np.ndarray:
+    """Return (m,) labels of edges that operations, or a turn from end to start, make one.
 
     The edge i -> j + n becomes p(i) -> p(j) + W n + s(j) - s(i), where the operation moves site i
     to site p(i) in the cell -s(i).
@@ -131,7 +168,6 @@ def _orbit_labels(
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    rotations, permutations, shifts = _site_maps(structure, sites, symprec)
     numbered = {tuple(edge): k for k, edge in enumerate(edges.tolist())}
     i, j, image = edges[:, 0], edges[:, 1], edges[:, 2:]
     links = []
@@ -153,22 +189,15 @@ def _numbers(numbered: dict[tuple[int, ...], int], edges: np.ndarray) -> np.ndar
 
 def _site_maps(
     structure: Structure, sites: np.ndarray, symprec: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Return rotations (n, 3, 3) and, per operation, the permutation and shift of every site.
 
-    ``W x + w + shift == sites[permutation]``.
+    ``W x + w + shift == sites[permutation]``. Last, (m,): whether an image of a site is none.
     """
     rotations, translations = magnetic_operations(structure, symprec)
     moved = np.einsum("oij,nj->oni", rotations, sites) + translations[:, None, :]
     lattice = structure.lattice.matrix
     index, shift, distance = nearest_places(moved.reshape(-1, 3), sites, lattice)
-    if distance.max() > SAME_PLACE_A:
-        lost = int(np.argmax(distance)) % len(sites)
-        place = ", ".join(f"{x:.4f}" for x in sites[lost])
-        message = (
-            f"site {lost} ({place}) has an equivalent site that is not in the list; "
-            "give the whole orbit (see defectflow.structures.orbit)"
-        )
-        raise StructureError(message)
-    index = index.reshape(moved.shape[:2])
-    return rotations, index, shift.reshape(moved.shape)
+    shape = moved.shape[:2]
+    alone = np.any(distance.reshape(shape) > SAME_PLACE_A, axis=0)
+    return rotations, index.reshape(shape), shift.reshape(moved.shape), np.asarray(alone)

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.cells import frac_tuple
 from defectflow.structures.charges import refuse_charge
+from defectflow.structures.orbits import orbit
 from defectflow.structures.sites import InsertionSite
 from defectflow.structures.standard_cells import symmetric_primitive
-from defectflow.structures.symmetry import orbit, primitive_cells
+from defectflow.structures.symmetry import primitive_cells
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure

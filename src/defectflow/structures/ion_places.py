@@ -9,9 +9,9 @@ import numpy as np
 
 from defectflow.errors import StructureError
 from defectflow.structures.cells import Cell, frac_tuple, insertion
+from defectflow.structures.orbits import orbit
 from defectflow.structures.points import MIN_CONTACT, bond_A
 from defectflow.structures.sites import MIN_DISTANCE_A, insertion_sites
-from defectflow.structures.symmetry import orbit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

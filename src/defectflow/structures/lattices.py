@@ -65,18 +65,19 @@ def hermite_forms(determinant: int) -> np.ndarray:
     return np.concatenate(blocks)
 
 
-def kept_by(forms: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+def kept_by(forms: np.ndarray, rotations: np.ndarray, times: int = 1) -> np.ndarray:
     """Return those superlattices of equal determinant that every rotation maps onto themselves.
 
     Rows of H span the superlattice; W (fractional, acting on columns) maps it onto itself if
-    H W^T H^-1 is an integer matrix.
+    H W^T H^-1 is an integer matrix. `rotations` are integers: W, or `times` W where W itself maps
+    no integer vectors onto integers, but the crystal onto itself.
     """
     for rotation in rotations:
-        if np.array_equal(np.abs(rotation), np.eye(3)) and abs(np.trace(rotation)) == len(rotation):
+        if np.array_equal(np.abs(rotation), times * np.eye(3)) and len(set(np.diag(rotation))) == 1:
             continue  # identity and inversion keep every lattice
         images = forms @ rotation.T @ _adjugates(forms)
-        determinants = np.prod(np.diagonal(forms, axis1=1, axis2=2), axis=1)
-        forms = forms[np.all(images % determinants[:, None, None] == 0, axis=(1, 2))]
+        wanted = times * np.prod(np.diagonal(forms, axis1=1, axis2=2), axis=1)
+        forms = forms[np.all(images % wanted[:, None, None] == 0, axis=(1, 2))]
     return forms
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from defectflow.structures.orbits import orbit
 from defectflow.structures.symmetry import SYMPREC_A, images, operations, symmetry_maps
 
 if TYPE_CHECKING:
@@ -109,7 +110,12 @@ def magnetic_operations(
 
 
 def magnetic_orbit(structure: Structure, frac_coords: Any) -> np.ndarray:
-    """Return all places equivalent to `frac_coords`, as `orbit`, moments looked at."""
+    """Return all places equivalent to `frac_coords`, as `orbit`, moments looked at.
+
+    With moments those of the cell given, without them those of the crystal.
+    """
+    if moments_of(structure) is None:
+        return orbit(structure, frac_coords)
     return images(frac_coords, *magnetic_operations(structure), structure.lattice.matrix)
 
 

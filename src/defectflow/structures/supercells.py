@@ -14,7 +14,8 @@ from defectflow.structures.lattices import (
     nearest_image_distance_A,
     reduction,
 )
-from defectflow.structures.symmetry import SYMPREC_A, operations
+from defectflow.structures.orbits import crystal_operations
+from defectflow.structures.symmetry import SYMPREC_A, primitive_cells
 
 if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
@@ -26,6 +27,7 @@ MIN_IMAGE_DISTANCE_A: Final = 8.0
 #: Default limit on the size of a supercell; larger ones are refused rather than computed.
 MAX_ATOMS: Final = 400
 _TIE_A: Final = 1e-6
+_WHOLE: Final = 1e-3
 
 
 def supercell_matrix(
@@ -85,28 +87,59 @@ def _search(
     structure: Structure, min_image_distance_A: float, max_atoms: int, symprec: float
 ) -> np.ndarray:
     lattice = np.asarray(structure.lattice.matrix, dtype=float)
-    rotations = np.unique(operations(structure, symprec)[0], axis=0)
+    rotations, times = _point_group(structure, symprec)
+    most = max_atoms // len(structure)
     volume = abs(np.linalg.det(lattice))
     # The densest lattice packing is fcc: no lattice of this image distance has a smaller volume.
     lowest = max(1, int(np.ceil(min_image_distance_A**3 / np.sqrt(2) / volume - 1e-9)))
-    # A uniform multiple of the cell is always wide and symmetric enough: the search ends there.
-    multiple = int(np.ceil(min_image_distance_A / nearest_image_distance_A(lattice) - 1e-9))
-    highest = min(max(multiple, 1) ** 3, max_atoms // len(structure))
+    unit = _smallest(rotations, times, most)
+    # A uniform multiple of a symmetric cell is always symmetric enough: the search ends there.
+    apart_A = nearest_image_distance_A(unit @ lattice)
+    multiple = max(int(np.ceil(min_image_distance_A / apart_A - 1e-9)), 1)
+    highest = min(multiple**3 * round(np.linalg.det(unit)), most)
     for determinant in range(lowest, highest + 1):
-        candidates = kept_by(hermite_forms(determinant), rotations)
+        candidates = kept_by(hermite_forms(determinant), rotations, times)
         matrix = _widest(candidates, lattice, min_image_distance_A)
         if matrix is not None:
             return matrix
     message = (
         f"{structure.reduced_formula}: no symmetric supercell of at most {max_atoms} atoms keeps "
-        f"images {min_image_distance_A:g} Å apart; {_what_would_do(structure, multiple, max_atoms)}"
+        f"images {min_image_distance_A:g} Å apart; "
     )
+    if times > 1:
+        message += (
+            f"the cell given holds {times} primitive cells in a shape that breaks the symmetry of "
+            "the crystal, and its primitive cell makes smaller ones: give that"
+        )
+    else:
+        message += _what_would_do(structure, multiple, max_atoms)
     raise StructureError(message)
+
+
+def _point_group(structure: Structure, symprec: float) -> tuple[np.ndarray, int]:
+    """Return a number and the crystal's rotations times it, integers in the cell's vectors.
+
+    The number is 1 unless the cell breaks the crystal's point group.
+    """
+    rotations, _ = crystal_operations(structure, symprec)
+    whole = np.abs(rotations - np.round(rotations)).max() < _WHOLE
+    times = 1 if whole else primitive_cells(structure, symprec)
+    return np.unique(np.round(times * rotations).astype(int), axis=0), times
+
+
+def _smallest(rotations: np.ndarray, times: int, most: int) -> np.ndarray:
+    """Return a small symmetric supercell: the cell itself unless it breaks the point group."""
+    # Primitive vectors times `times` are vectors of the cell, and span a symmetric lattice.
+    for determinant in range(1, min(times**2, most) + 1):
+        kept = kept_by(hermite_forms(determinant), rotations, times)
+        if len(kept):
+            return np.asarray(kept[0])
+    return times * np.eye(3, dtype=int)
 
 
 def _what_would_do(structure: Structure, multiple: int, max_atoms: int) -> str:
     """Return a distance that fits the limit, and a limit that fits the distance."""
-    enough = f"max_atoms {max(multiple, 1) ** 3 * len(structure)} is enough"
+    enough = f"max_atoms {multiple**3 * len(structure)} is enough"
     fitting = int(np.cbrt(max_atoms / len(structure)) + 1e-9)
     if not fitting:
         return f"the cell given has {len(structure)} atoms; {enough}"

@@ -138,13 +138,6 @@ def in_cell(structure: Structure, vectors: np.ndarray | Sequence[np.ndarray]) ->
     return Structure(lattice, [structure[int(k)].species for k in kept], coords[kept])
 
 
-def orbit(
-    structure: Structure, frac_coords: Sequence[float] | np.ndarray, symprec: float = SYMPREC_A
-) -> np.ndarray:
-    """Return all places of the cell equivalent to `frac_coords`, (m, 3) in [0, 1), itself first."""
-    return images(frac_coords, *operations(structure, symprec), structure.lattice.matrix)
-
-
 def images(
     frac_coords: Sequence[float] | np.ndarray,
     rotations: np.ndarray,
