@@ -10,6 +10,7 @@ from math import comb
 
 import numpy as np
 import pytest
+import spglib
 from pymatgen.analysis.structure_matcher import StructureMatcher
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
@@ -78,6 +79,60 @@ def test_pairs_of_inequivalent_atoms():
         cells = complexes(wide("alpha-V2O5"), ["V_O", "V_O"], Neighbourhood(shell))
         found = sum(cell.multiplicity for cell in cells)
         assert found == brute_force_pairs("alpha-V2O5", "O", "O", shell)
+
+
+def orbits_of_pairs(cell, element, shell):
+    """Sizes of the orbits of pairs of like atoms, each operation of spglib tried on each pair.
+
+    A pair is known by its middle modulo the lattice and its vector up to the sign.
+    """
+    pairs = {}
+    for site in cell:
+        near = [n for n in cell.get_neighbors(site, 7.0) if n.specie == site.specie]
+        near.sort(key=lambda n: n.nn_distance)
+        gaps = np.diff([n.nn_distance for n in near])
+        numbers = np.concatenate([[1], 1 + np.cumsum(gaps > 0.05)])
+        if site.specie.symbol == element:
+            for neighbour, number in zip(near, numbers, strict=True):
+                if number == shell:
+                    ends = np.array([site.frac_coords, neighbour.frac_coords])
+                    pairs[known(ends)] = ends
+    found = spglib.get_symmetry((cell.lattice.matrix, cell.frac_coords, cell.atomic_numbers), 0.01)
+    orbits = {
+        frozenset(
+            known(ends @ turn.T + step)
+            for turn, step in zip(found["rotations"], found["translations"], strict=True)
+        )
+        for ends in pairs.values()
+    }
+    return sorted(map(len, orbits))
+
+
+def known(ends):
+    middle = np.round(np.round(ends.mean(axis=0), 3) % 1.0, 3) % 1.0
+    half = np.round((ends[1] - ends[0]) / 2, 3) + 0.0
+    return tuple(middle), max(tuple(half), tuple(-half + 0.0))
+
+
+@pytest.mark.parametrize("origin", [(0.0, 0.0, 0.0), (0.31, 0.17, 0.23)])
+@pytest.mark.parametrize(
+    ("name", "element", "shell"),
+    [
+        ("olivine-LiFePO4", "O", 1),
+        ("olivine-LiFePO4", "O", 2),
+        ("delta-V2O5", "O", 1),
+        ("alpha-V2O5", "O", 1),
+        ("alpha-V2O5", "V", 1),
+    ],
+)
+def test_pairs_of_like_members_have_the_orbits_of_the_space_group(name, element, shell, origin):
+    """Also of two atoms of one primitive cell, and wherever the origin is."""
+    host = wide(name)
+    host.translate_sites(range(len(host)), np.array(origin), frac_coords=True)
+    members = [f"V_{element}", f"V_{element}"]
+    cells = list(complexes(host, members, Neighbourhood(shell)))
+    expected = orbits_of_pairs(primitive(host), element, shell)
+    assert sorted(cell.multiplicity for cell in cells) == expected
 
 
 def test_cells_of_different_names_differ_and_equivalent_ones_are_not_repeated():

@@ -203,16 +203,20 @@ class _Star:
         cells = np.einsum("oij,nj->oni", sites.rotations, rows[:, 1:])
         cells = cells + sites.shifts[:, rows[:, 0]]
         own = np.sort(_keys(types, rows[:, 0], rows[:, 1:]))
-        stabiliser = 0
+        kept: set[tuple[int, ...]] = set()
         for member in np.flatnonzero(types == types[0]):
             moved = cells - cells[:, member, None, :]
-            possible = np.isin(index[:, member], self.origins)
+            possible = np.flatnonzero(np.isin(index[:, member], self.origins))
             keys = np.sort(_keys(types, index[possible], moved[possible]), axis=1)
             order = _compared(keys, own)
-            stabiliser += int(np.sum(order == 0))
-            if np.any(order < 0) and self._is_centre(rows, int(member)):
+            same = possible[order == 0]
+            # An operation with its translation: two members of one cell may name it twice.
+            kept.update((int(g), *map(int, cells[g, member])) for g in same)
+            # The set itself is met again around a like member on a site before the first one's.
+            before = np.any(order < 0) or np.any(index[same, member] < rows[0, 0])
+            if before and self._is_centre(rows, int(member)):
                 return 0
-        return len(index) // stabiliser
+        return len(index) // len(kept)
 
     def _is_centre(self, rows: np.ndarray, member: int) -> bool:
         """Tell whether the others lie around `member` as the slots ask for."""
