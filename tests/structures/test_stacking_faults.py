@@ -69,6 +69,42 @@ def test_a_shift_by_a_lattice_vector_is_no_fault(close_packed_labels):
     assert set(close_packed_labels(cell.structure, 2.556)) == {"f"}
 
 
+@pytest.mark.parametrize("origin", [0.0, 0.25, 0.4])
+@pytest.mark.parametrize("shift", [(2 / 3, 1 / 3, 0), (1 / 3, 2 / 3, 0)])
+def test_both_cuts_of_hcp_are_displaced(shift, origin, close_packed_labels, closest_A):
+    """One shift makes AB|CA at one cut, the deformation fault I2, and A on A at the other."""
+    crystal = MAGNESIUM.copy()
+    crystal.translate_sites([0, 1], [0, 0, origin])
+    cells = sorted(
+        stacking_faults(crystal, (0, 0, 1), shift), key=lambda one: closest_A(one.structure)
+    )
+    nearest = [closest_A(cell.structure) for cell in cells]
+    assert nearest == pytest.approx([2.605, closest_A(MAGNESIUM)], abs=1e-3)
+    assert ring(close_packed_labels(cells[1].structure, 3.20), "ff" + "h" * 6)
+    assert {cell.name[-2:] for cell in cells} == {"_1", "_2"}
+
+
+def test_a_cut_counts_again_only_where_the_displacement_is_another():
+    """A shift that an operation between two cuts keeps makes one fault."""
+    for shift in ((1, 0, 0), (1 / 2, 0, 0)):
+        assert len(list(stacking_faults(MAGNESIUM, (0, 0, 1), shift))) == 1
+    stack = stack_of(hosts.load("2H-MoS2").structure, (0, 0, 1))
+    heights = stack.cuts_A(stack.from_standard((2 / 3, 1 / 3, 0)))
+    assert heights[:2] == stack.cuts_A()  # those that are other ones anyway keep their rank
+    assert (heights[2] - heights[0]) / stack.spacing_A % 1.0 == pytest.approx(0.5)  # a gallery
+
+
+def test_a_line_and_a_grid_reach_the_other_cut_of_hcp(closest_A):
+    shift = (2 / 3, 1 / 3, 0)
+    ends = [list(gamma_line(MAGNESIUM, (0, 0, 1), shift, 4, cut))[-1] for cut in (1, 2)]
+    nearest = sorted(closest_A(cell.structure) for cell in ends)
+    assert nearest == pytest.approx([2.605, closest_A(MAGNESIUM)], abs=1e-3)
+    grids = [gamma_grid(MAGNESIUM, (0, 0, 1), (6, 6), cut, shift) for cut in (1, 2)]
+    assert len(grids[0].distinct()) == len(grids[1].distinct())
+    with pytest.raises(StructureError, match="1 distinct cuts"):
+        gamma_grid(MAGNESIUM, (0, 0, 1), (6, 6), 2)
+
+
 def test_a_slab_has_its_fault_inside_and_a_vacuum(close_packed_labels):
     (cell,) = stacking_faults(COPPER, (1, 1, 1), (-1 / 3, 1 / 6, 1 / 6), vacuum_A=12.0)
     labels = close_packed_labels(cell.structure, 2.556)

@@ -76,14 +76,18 @@ class GlidePlan(MSONable):
             If the displacement does not lie in the plane.
         """
         stack = self.stack(host)
-        chosen_cut(stack, self.cut)
+        self.height_A(stack)
         end = self.end(stack)
         if self.grid is None:
             return np.outer(np.linspace(0.0, 1.0, self.points), end), np.ones(self.points)
-        found = gamma_grid(host, self.miller, self.grid, self.cut)
+        found = gamma_grid(host, self.miller, self.grid, self.cut, self.shift)
         points = found.distinct()
         weights = np.array([found.multiplicity(int(point)) for point in points], dtype=float)
         return found.fractions[points], weights
+
+    def height_A(self, stack: Stack) -> float:
+        """Return the height of the cut."""
+        return chosen_cut(stack, self.cut, in_plane(stack, self.shift))
 
     def end(self, stack: Stack) -> np.ndarray:
         """Return the end of the path in fractions of the plane's vectors, (2,)."""
@@ -97,13 +101,13 @@ class GlidePlan(MSONable):
 
     def cell(self, stack: Stack, fractions: Sequence[float], gap_A: float) -> Structure:
         """Return the crystal with its upper half displaced."""
-        cut, slices = chosen_cut(stack, self.cut), slices_of(stack, self.min_height_A)
+        cut, slices = self.height_A(stack), slices_of(stack, self.min_height_A)
         shift = np.asarray(fractions) @ stack.matrix[:2]
         return glided(stack, cut, slices, {0: shift}, gap_A)
 
     def crystal(self, stack: Stack) -> Structure:
         """Return the perfect crystal in the same orientation."""
-        return perfect(stack, chosen_cut(stack, self.cut), slices_of(stack, self.min_height_A))
+        return perfect(stack, self.height_A(stack), slices_of(stack, self.min_height_A))
 
 
 @dataclass
@@ -251,7 +255,7 @@ class UnstableFaultMaker(Maker):
         surface = fitted_surface(
             np.array([one.fractions for one in points]),
             energies,
-            plane_symmetry(stack, chosen_cut(stack, self.plan.cut)),
+            plane_symmetry(stack, self.plan.height_A(stack)),
             np.array([one.multiplicity for one in points]),
         )
         fit = SurfaceFit(

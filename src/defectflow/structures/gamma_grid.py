@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from defectflow.structures.cells import Cell
     from defectflow.structures.planes import Stack
+
+#: Points of a path that show whether an operation keeps all of it, not its end only.
+_ON_THE_WAY: Final = (0.1, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +72,11 @@ def plane_symmetry(stack: Stack, cut_A: float) -> np.ndarray:
 
 
 def gamma_grid(
-    structure: Structure, miller: Sequence[int], grid: Sequence[int], cut: int = 1
+    structure: Structure,
+    miller: Sequence[int],
+    grid: Sequence[int],
+    cut: int = 1,
+    shift: Sequence[float] | None = None,
 ) -> GammaGrid:
     """Return the displacements of a γ-surface.
 
@@ -79,6 +86,9 @@ def gamma_grid(
         Points along the two vectors of the plane.
     cut
         Between which atomic planes: 1 for the widest gap, 2 for the next one.
+    shift
+        A displacement by which cuts are told apart too, as in a `gamma_line`; else those of which
+        symmetry makes one surface out of the other are one.
 
     Raises
     ------
@@ -97,7 +107,7 @@ def gamma_grid(
         message = f"grid {n} x {m}: has no points; give two numbers of at least 1, e.g. [10, 10]"
         raise StructureError(message)
     stack = stack_of(structure, miller)
-    height = chosen_cut(stack, cut)
+    height = chosen_cut(stack, cut, None if shift is None else in_plane(stack, shift))
     steps = np.stack(np.meshgrid(np.arange(n), np.arange(m), indexing="ij"), axis=-1).reshape(-1, 2)
     fractions = steps / (n, m)
     representative = np.arange(len(steps))
@@ -143,7 +153,8 @@ def gamma_line(
         message = f"points {points}: a line has at least two; give e.g. 11"
         raise StructureError(message)
     stack = stack_of(structure, miller)
-    vector, height = in_plane(stack, shift), chosen_cut(stack, cut)
+    vector = in_plane(stack, shift)
+    height = chosen_cut(stack, cut, vector)
     slices = slices_of(stack, min_height_A)
     return (
         fault_cell(stack, height, slices, float(fraction) * vector)
@@ -151,15 +162,18 @@ def gamma_line(
     )
 
 
-def chosen_cut(stack: Stack, rank: int) -> float:
+def chosen_cut(stack: Stack, rank: int, path_A: np.ndarray | None = None) -> float:
     """Return the height of a cut by its rank, 1 for the widest gap.
+
+    With `path_A`, the displacement at the end of a path, those cuts follow at which it leads over
+    other faults, though symmetry makes the cuts equal.
 
     Raises
     ------
     StructureError
         If there is none of that rank.
     """
-    cuts = stack.cuts_A()
+    cuts = stack.cuts_A(None if path_A is None else np.outer(_ON_THE_WAY, path_A))
     if not 1 <= rank <= len(cuts):
         message = f"cut {rank}: the plane has {len(cuts)} distinct cuts; give 1 to {len(cuts)}"
         raise StructureError(message)

@@ -78,21 +78,26 @@ class Stack:
         offset: np.ndarray = self.matrix[2] * np.array([1.0, 1.0, 0.0])
         return offset
 
-    def cuts_A(self) -> list[float]:
+    def cuts_A(self, shifts_A: np.ndarray | None = None) -> list[float]:
         """Return the heights midway between atomic planes of one slice, the widest gap first.
 
-        Of gaps that operations of the crystal map onto each other only one is kept.
+        Of gaps that operations of the crystal map onto each other only one is kept. With `shifts_A`
+        (3,) or (n, 3), displacements of what is above the cut, those gaps follow after them at
+        which these displacements are others: an operation may take the gap there, but turns them.
         """
         heights = np.sort(self.places[:, 2] % self.spacing_A)
         gaps = np.diff(np.append(heights, heights[0] + self.spacing_A))
         open_ = np.flatnonzero(gaps > SAME_PLANE_A)
         ranked = sorted(open_, key=lambda k: (-round(float(gaps[k]), 3), heights[k]))
         found: list[float] = []
+        turned: list[float] = []
         for k in ranked:
             middle = float(heights[k] + gaps[k] / 2) % self.spacing_A
             if not any(self.same_height(middle, other) for other in found):
                 found.append(middle)
-        return found
+            elif not any(self.same_height(middle, other, shifts_A) for other in found + turned):
+                turned.append(middle)
+        return found + turned
 
     def keeping(self, height_A: float) -> tuple[np.ndarray, np.ndarray]:
         """Return the operations that keep the plane at a height: rotations, and ±1 for its side."""
@@ -116,12 +121,24 @@ class Stack:
         direction: np.ndarray = np.asarray(vector_A) @ np.linalg.inv(self.standard)
         return direction
 
-    def same_height(self, one_A: float, other_A: float) -> bool:
-        """Tell whether operations of the crystal map planes at two heights onto each other."""
+    def same_height(self, one_A: float, other_A: float, shifts_A: np.ndarray | None = None) -> bool:
+        """Tell whether operations of the crystal map planes at two heights onto each other.
+
+        With `shifts_A`, (3,) or (n, 3): also each displacement of the upper half onto itself modulo
+        the lattice of the plane. An operation that exchanges the sides takes t to -W t.
+        """
+        sides = np.round(self.rotations[:, 2, 2])
         flat = np.abs(np.abs(self.rotations[:, 2, 2]) - 1) < _ROUNDING
-        moved = np.round(self.rotations[:, 2, 2]) * one_A + self.translations[:, 2] - other_A
-        steps = moved[flat] / self.spacing_A
-        return bool(np.any(np.abs(steps - np.round(steps)) * self.spacing_A < 2 * SYMPREC_A))
+        steps = (sides * one_A + self.translations[:, 2] - other_A) / self.spacing_A
+        kept = flat & (np.abs(steps - np.round(steps)) * self.spacing_A < 2 * SYMPREC_A)
+        if shifts_A is None or not kept.any():
+            return bool(kept.any())
+        flat_A = np.atleast_2d(shifts_A)[:, :2]
+        images = flat_A @ np.swapaxes(self.rotations[kept, :2, :2], 1, 2)
+        images = images * sides[kept, None, None]
+        gaps = (images - flat_A) @ np.linalg.inv(self.matrix[:2, :2])
+        away = np.linalg.norm((gaps - np.round(gaps)) @ self.matrix[:2, :2], axis=-1)
+        return bool(np.any(np.all(away < 2 * SYMPREC_A, axis=1)))
 
 
 def stack_of(structure: Structure, miller: Sequence[int]) -> Stack:

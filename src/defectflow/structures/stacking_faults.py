@@ -45,6 +45,9 @@ def stacking_faults(
 ) -> Iterator[Cell]:
     """Yield the crystal displaced by `shift` along a plane, one cell for each distinct cut.
 
+    Cuts that symmetry makes equal may differ once displaced: in a hcp crystal the shift that turns
+    AB|AB into AB|CA at one cut puts A on A at the next. Both are yielded then.
+
     Parameters
     ----------
     shift
@@ -311,7 +314,7 @@ def _piled(stack: Stack, step: np.ndarray, signs: Sequence[int]) -> Structure:
 
 
 def _by_cut(stack: Stack, vector: np.ndarray, slices: int, vacuum_A: float) -> Iterator[Cell]:
-    cuts = stack.cuts_A()
+    cuts = stack.cuts_A(vector)
     for rank, cut in enumerate(cuts, start=1):
         cell = fault_cell(stack, cut, slices, vector, vacuum_A)
         yield cell if len(cuts) == 1 else replace(cell, name=f"{cell.name}_{rank}")
