@@ -59,9 +59,9 @@ def test_each_kind_is_listed_and_written(cli, tmp_path, words, kind, names):
                 "--min-image-distance",
                 "9",
             ],
-            ["2V_O"],
+            ["2V_O@2"],
         ),
-        (["frenkel", "rocksalt-MgO", "--species", "Mg", "--shell", "2"], ["V_Mg+Mg_i"]),
+        (["frenkel", "rocksalt-MgO", "--species", "Mg", "--shell", "2"], ["V_Mg+Mg_i@2"]),
         (["schottky", "rocksalt-MgO"], ["V_Mg+V_O"]),
         (
             ["compensated", "rutile-TiO2", "--replace", "O=F"],

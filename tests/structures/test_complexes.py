@@ -199,7 +199,7 @@ def test_same_answer_from_primitive_and_conventional_cell(name):
 def test_a_frenkel_pair_keeps_the_composition():
     host = wide("rocksalt-MgO")
     cells = list(complexes(host, ["V_Mg", "Mg_i"], Neighbourhood(2)))
-    assert [cell.name for cell in cells] == ["V_Mg+Mg_i"]
+    assert [cell.name for cell in cells] == ["V_Mg+Mg_i@2"]
     (cell,) = cells
     assert cell.structure.composition == host.composition
     removed, inserted = cell.changed
@@ -245,6 +245,27 @@ def test_generator_is_lazy_and_leaves_the_host_alone():
     assert isinstance(cells, Iterator)
     next(cells).structure.remove_species(["O"])
     assert host == before
+
+
+@pytest.mark.parametrize(
+    ("members", "around", "name"),
+    [
+        (["V_O", "V_O"], Neighbourhood(), "2V_O"),
+        (["V_O", "V_O"], Neighbourhood(2), "2V_O@2"),
+        (["V_O", "V_O@2"], Neighbourhood(), "2V_O@2"),
+        (["V_O", "V_O"], Neighbourhood(2, within=True), "2V_O@1-2"),
+        (["V_Mg", "2 V_O"], Neighbourhood(), "V_Mg+2V_O"),
+        (["V_Mg", "V_O@1", "V_O@2"], Neighbourhood(), "V_Mg+V_O+V_O@2"),
+        (["V_Mg", "Mg->V"], Neighbourhood(), "V_Mg+Mg->V"),
+        (["V_O", "V_i"], Neighbourhood(), "V_O+V_i"),
+        (["F_O", "V_Mg", "F_O"], Neighbourhood(), "2F_O+V_Mg"),
+    ],
+)
+def test_a_name_says_what_is_where(members, around, name):
+    """Complexes in different shells, and vanadium and a vacancy, are never called the same."""
+    cells = list(complexes(wide("rocksalt-MgO"), members, around))
+    stems = {cell.name if len(cells) == 1 else cell.name.rpartition("_")[0] for cell in cells}
+    assert stems == {name}
 
 
 @pytest.mark.parametrize(

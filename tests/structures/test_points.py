@@ -90,6 +90,16 @@ def test_substitutions():
     assert {cell.kind for cell in cells} == {"substitution"}
 
 
+def test_vanadium_on_a_site_is_not_called_a_vacancy():
+    titania, vanadia = (hosts.load(name).structure for name in ("rutile-TiO2", "alpha-V2O5"))
+    dopants = [cell.name for cell in substitutions(titania, {"Ti": ["Nb", "V"]})]
+    assert dopants == ["Nb_Ti", "Ti->V"]
+    assert [cell.name for cell in vacancies(titania, "Ti")] == ["V_Ti"]
+    exchanged = [cell.name for cell in antisites(vanadia)]
+    assert exchanged == ["O->V_1", "O->V_2", "O->V_3", "O_V"]
+    assert not {*exchanged} & {cell.name for cell in vacancies(vanadia)}
+
+
 def test_antisites():
     structure = hosts.load("O3-LiNiO2").structure
     assert sorted(cell.name for cell in antisites(structure, {"Li", "Ni"})) == ["Li_Ni", "Ni_Li"]

@@ -142,7 +142,7 @@ def frenkel(structure: Structure, species: str, around: Neighbourhood = _NEAR) -
     >>> from defectflow.structures import hosts
     >>> host = hosts.load("rocksalt-MgO").structure * (2, 2, 2)
     >>> [cell.name for cell in frenkel(host, "Mg", Neighbourhood(2))]
-    ['V_Mg+Mg_i']
+    ['V_Mg+Mg_i@2']
     """
     require_present(structure, species)
     members = [Member(species, None), Member("i", species)]

@@ -14,7 +14,7 @@ from defectflow.errors import StructureError
 from defectflow.structures.cells import require_element
 from defectflow.structures.clusters import SHELL_WIDTH_A, Slot
 from defectflow.structures.placements import VACANT, Placement, numbered
-from defectflow.structures.points import require_present
+from defectflow.structures.points import exchange_name, require_present
 from defectflow.structures.sites import insertion_sites
 from defectflow.structures.symmetry import (
     SYMPREC_A,
@@ -91,7 +91,7 @@ class Member:
     @property
     def name(self) -> str:
         """The notation of one of them, e.g. ``V_O``."""
-        return f"{self.after or 'V'}_{self.site}"
+        return f"{self.after}_{VOID}" if self.site == VOID else exchange_name(self.site, self.after)
 
 
 @dataclass(frozen=True)
@@ -150,14 +150,28 @@ def complexes(
     slots = _slots(structure, read, around)
     place = Placement.of(structure, *_crystal_sites(structure, read, symprec), symprec)
     place.check_room(slots, around.width_A)
-    return numbered(place.cells(slots, around.width_A, kind), _name(read))
+    return numbered(place.cells(slots, around.width_A, kind), _name(read, around))
 
 
-def _name(members: Sequence[Member]) -> str:
+def _name(members: Sequence[Member], around: Neighbourhood) -> str:
+    """Return the counted names of members; those outside the first shell say which they are in."""
+    centre = members[0]
     counts: Counter[str] = Counter()
-    for member in members:
-        counts[member.name] += member.count
+    for member in [replace(centre, count=centre.count - 1), *members[1:]]:
+        if member.count:
+            counts[member.name + _shell_said(around.shells(member))] += member.count
+    # The first member is counted with its like.
+    like = next((name for name in counts if name.partition("@")[0] == centre.name), None)
+    counts = Counter({like or centre.name: 1}) + counts
     return "+".join(f"{n if n > 1 else ''}{name}" for name, n in counts.items())
+
+
+def _shell_said(shells: tuple[int, ...]) -> str:
+    """Return ``@2`` for the second shell, ``@1-2`` for both, nothing for the first."""
+    first, last = shells[0], shells[-1]
+    if last == 1:
+        return ""
+    return f"@{last}" if first == last else f"@{first}-{last}"
 
 
 def _slots(structure: Structure, members: Sequence[Member], around: Neighbourhood) -> list[Slot]:

@@ -203,10 +203,22 @@ def _exchanges(
                 yield Cell.from_changes(
                     structure,
                     [site_change(structure, index, after)],
-                    name=_name(f"{after or 'V'}_{host}", rank, len(orbits[host])),
+                    name=_name(exchange_name(host, after), rank, len(orbits[host])),
                     kind=kind,
                     multiplicity=multiplicity,
                 )
+
+
+def exchange_name(host: str, after: str | None) -> str:
+    """Return what an atom of `host` that `after` has replaced is called; None for a vacancy.
+
+    Examples
+    --------
+    >>> exchange_name("Ti", None), exchange_name("Ti", "Nb"), exchange_name("Ti", "V")
+    ('V_Ti', 'Nb_Ti', 'Ti->V')
+    """
+    # V_Ti is a vacancy to everyone, so that vanadium on titanium is written otherwise.
+    return f"{host}->V" if after == "V" else f"{after or 'V'}_{host}"
 
 
 def atom_orbits(
