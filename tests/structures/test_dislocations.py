@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pymatgen.core import Structure
+from pymatgen.core import Lattice, Structure
 
 from defectflow.errors import StructureError
 from defectflow.structures import hosts
@@ -147,6 +147,35 @@ def test_an_isotropic_edge_is_that_of_hirth_and_lothe():
     shear = factor * x * (x * x - y * y) / r2**2
     assert found[0, 0] + found[1, 1] == pytest.approx(dilatation, rel=2e-3)
     assert (found[0, 1] + found[1, 0]) / 2 == pytest.approx(shear, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "burgers", "line", "plane"),
+    [
+        ("Li2MnO3", (1, 0, 0), (0, 1, 0), None),
+        ("triclinic", (1, 0, 0), (0, 1, 0), None),
+        ("triclinic", (0, 0, 1), (1, 0, 0), None),
+    ],
+)
+def test_an_isotropic_field_is_the_same_in_crystals_of_oblique_axes(name, burgers, line, plane):
+    lattice = Lattice.from_parameters(4.1, 5.2, 6.3, 75, 100, 82)
+    host = Structure(lattice, ["Li", "O"], [[0, 0, 0], [0.3, 0.4, 0.5]])
+    host = host if name == "triclinic" else hosts.load(name).structure
+    system = slip_system(host, burgers, line, plane)
+    found = system.field(None).distortion(3.0, 5.0)
+    assert np.trace(found) == pytest.approx(
+        -system.burgers_A[0] * 0.4 * 5.0 / (2 * np.pi * 0.7 * 34.0), rel=2e-3
+    )
+
+
+def test_a_trigonal_crystal_needs_its_c14_alone():
+    alumina = {"C11": 497, "C12": 163, "C13": 116, "C33": 501, "C44": 147, "C14": -23}
+    sine = np.sqrt(3) / 2
+    turn = np.array([[-0.5, sine, 0], [-sine, -0.5, 0], [0, 0, 1]])
+    straight, turned = (stiffness_of(alumina, frame) for frame in (np.eye(3), turn))
+    assert np.allclose(straight, turned)
+    given = stiffness_of({**alumina, "C24": 5, "C56": 7}, np.eye(3))
+    assert (given[1, 1, 1, 2], given[0, 2, 0, 1]) == (5, 7)
 
 
 def test_anisotropy_matters_and_a_hexagonal_crystal_is_isotropic_in_its_plane():

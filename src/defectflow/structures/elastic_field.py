@@ -105,8 +105,9 @@ def stiffness_of(constants: Mapping[str, float], frame: np.ndarray) -> np.ndarra
     ----------
     constants
         ``C11``, ``C12`` and ``C44`` of a cubic crystal; others, such as ``C13``, ``C33`` and
-        ``C66``, where they differ. x is along the first vector of the standard conventional cell
-        and z along the third.
+        ``C66``, where they differ. Axes, of the standard conventional cell: x along a, z along the
+        part of c across a (c itself but in monoclinic and triclinic crystals), y = z x x. With
+        ``C14`` a crystal is taken to be trigonal: C24 = -C14 and C56 = C14 unless they are given.
     frame
         (3, 3) Rows: the axes of the new frame in that of the crystal.
 
@@ -130,6 +131,9 @@ def stiffness_of(constants: Mapping[str, float], frame: np.ndarray) -> np.ndarra
     values.setdefault("C66", values["C44"] if cubic else hexagonal)
     for name, other in _FROM_CUBIC.items():
         values.setdefault(name, values[other])
+    if "C14" in values:
+        values.setdefault("C24", -values["C14"])
+        values.setdefault("C56", values["C14"])
     voigt = np.zeros((6, 6))
     for name, value in values.items():
         i, j = int(name[1]) - 1, int(name[2]) - 1

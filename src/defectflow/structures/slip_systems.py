@@ -68,10 +68,16 @@ class SlipSystem:
         return f"{self.character}[{burgers}]({written(self.stack.miller)})"
 
     def field(self, elastic: Mapping[str, float] | None) -> ElasticField:
-        """Return the elastic field; of an isotropic crystal for None."""
-        axes = self.stack.standard / np.linalg.norm(self.stack.standard, axis=1)[:, None]
-        crystal = np.array([axes[0], np.cross(axes[2], axes[0]), axes[2]])
-        crystal /= np.linalg.norm(crystal, axis=1)[:, None]
+        """Return the elastic field; of an isotropic crystal for None.
+
+        Constants refer to x along a, z along the part of c across a, and y = z x x, of the standard
+        conventional cell.
+        """
+        a, _, c = self.stack.standard
+        x = a / np.linalg.norm(a)
+        z = c - (c @ x) * x
+        z /= np.linalg.norm(z)
+        crystal = np.array([x, np.cross(z, x), z])
         constants = isotropic() if elastic is None else elastic
         return elastic_field(stiffness_of(constants, self.frame @ crystal.T), self.burgers_A)
 
