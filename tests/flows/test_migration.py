@@ -168,6 +168,15 @@ def test_given_ends_of_different_moments_are_both_relaxed(
         assert sum("relax" in job.name for job in flow.jobs) == count
 
 
+def test_a_hop_between_files_that_list_their_atoms_in_another_order() -> None:
+    host = copper() * [2, 2, 2]
+    initial, final = (host.copy().remove_sites([k]) for k in (0, 20))
+    document = computed(EndpointsBarrierMaker(EMT, explore=False, images=1).make(initial, final))
+    assert document.converged
+    assert document.barrier_eV == pytest.approx(0.6, abs=0.2)
+    assert "like atoms of both ends were matched" in document.notes[0]
+
+
 def test_given_structures_without_symmetry() -> None:
     """With a silver atom near one end the two ends differ, and so do the two barriers."""
     host = copper() * [2, 2, 2]

@@ -33,6 +33,7 @@ from defectflow.structures.bands import (
 )
 from defectflow.structures.endpoints import detours
 from defectflow.structures.exchanges import exchanges
+from defectflow.structures.matched_ends import matched_ends
 from defectflow.structures.moments import moments_of
 from defectflow.structures.sites import insertion_sites
 from defectflow.structures.supercells import nearest_image_distance_A
@@ -48,7 +49,8 @@ if TYPE_CHECKING:
 class EndpointsBarrierMaker(Maker):
     """Barrier of one hop between two given end points, in their cell.
 
-    1. Bring both into one cell, if theirs differ slightly (the strain is recorded).
+    1. Bring both into one cell, if theirs differ slightly (the strain is recorded), and like atoms
+       into one order, if that given makes many of them hop (a note says so).
     2. Relax the ends; if a symmetry operation swaps them, only the first. Of a molecule always
        both: it may turn as it relaxes, and a mirror would turn it the other way.
     3. Relax the band, straight and through the voids beside the straight line.
@@ -81,6 +83,7 @@ class EndpointsBarrierMaker(Maker):
         """
         check_ends(initial, final)
         first, last, strain = common_cell(initial, final)
+        last, said = matched_ends(first, last)
         last = unwrapped(first, last)
         atom = moving_atom(first, last)
         if np.linalg.norm(last[atom].coords - first[atom].coords) < SAME_IMAGE_A:
@@ -104,8 +107,9 @@ class EndpointsBarrierMaker(Maker):
         overrides = self.band | ({"images": self.images} if self.images else {})
         through = _waypoints(first, last) if self.explore else {}
         band = self.engine.band_maker(**overrides).make(ends.output[0], ends.output[1], through)
+        about = {"strain": strain, "notes": [said] if said else []}
         result = self.conclude(
-            first, last, strain, [end.output for end in relaxed], band.output, origin
+            first, last, about, [end.output for end in relaxed], band.output, origin
         )
         return Flow([*relaxed, ends, band, result], output=result.output, name=origin.recipe)
 
@@ -114,7 +118,7 @@ class EndpointsBarrierMaker(Maker):
         self,
         initial: Structure,
         final: Structure,
-        strain: float,
+        about: dict[str, Any],
         ends: Sequence[RelaxDocument],
         band: BandDocument,
         provenance: Provenance,
@@ -129,7 +133,9 @@ class EndpointsBarrierMaker(Maker):
         value = hop.span_eV if converged else None
         formula = initial.composition.reduced_formula
         walk = Walk(self.attempt_frequency_Hz, self.temperatures_K)
-        strained = f"end points were brought into one cell, strain {strain:.2%}"
+        strain, notes = about["strain"], list(about["notes"])
+        if strain:
+            notes.append(f"end points were brought into one cell, strain {strain:.2%}")
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
             **cost_of_path([band], *ends),
@@ -149,7 +155,7 @@ class EndpointsBarrierMaker(Maker):
             strain=strain,
             hops=(hop,),
             diffusion=walk.document(plan, value, 1),
-            notes=(*[strained] * bool(strain), *path_notes(self.engine, [band], initial)),
+            notes=(*notes, *path_notes(self.engine, [band], initial)),
         )
 
 
