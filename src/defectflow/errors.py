@@ -45,6 +45,10 @@ class StoreError(DefectflowError):
     """A store cannot be opened, read or written."""
 
 
+class Remark(UserWarning):
+    """What the user should know of what was given, though it can be used; a note on stderr."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint naming the entries of `known` nearest to `name`, or all of them if few.
 

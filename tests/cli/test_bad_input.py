@@ -122,3 +122,15 @@ def test_the_real_program_refuses_in_one_line_too(tmp_path):
     (line,) = done.stderr.splitlines()
     assert "wrong.yaml" in line
     assert "'Xx'" in line
+
+
+def test_what_a_file_s_reader_says_is_a_note_on_stderr(cli, tmp_path):
+    lines = [f"_cell_length_{axis} 4" for axis in "abc"]
+    lines += [f"_cell_angle_{angle} 90" for angle in ("alpha", "beta", "gamma")]
+    lines += ["_symmetry_space_group_name_H-M 'P 1'", "loop_", "_atom_site_label"]
+    lines += [f"_atom_site_fract_{axis}" for axis in "xyz"] + ["Mg1 0 0 0", "O1 0.5 0.5 0.5"]
+    (tmp_path / "plain.cif").write_text("\n".join(["data_one", *lines, ""]))
+    result = cli("generate", "vacancy", tmp_path / "plain.cif", "--species", "O")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith(f"note  host {tmp_path}/plain.cif: No _symmetry_equiv")
+    assert "note" not in result.stdout

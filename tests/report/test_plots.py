@@ -24,7 +24,7 @@ from defectflow.documents import (
     ReactionState,
     RelaxDocument,
 )
-from defectflow.documents.adsorption import FreeEnergyCorrection, FreeEnergyDocument
+from defectflow.documents.adsorption import FreeEnergyCorrection
 from defectflow.errors import MissingData, RecipeError
 from defectflow.report import plots
 from defectflow.report.adsorption_lines import d_band_lines, strain_lines

@@ -8,7 +8,7 @@ import sys
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from defectflow.errors import StructureError
+from defectflow.errors import Remark, StructureError
 from defectflow.structures import hosts
 
 
@@ -39,14 +39,13 @@ def test_oxidation_states_of_a_file_are_dropped(magnesia, tmp_path):
     assert {str(site.specie) for site in loaded} == {"Mg", "O"}
 
 
-def test_flags_of_selective_dynamics_are_dropped_and_that_is_said_once(magnesia, tmp_path, caplog):
+def test_flags_of_selective_dynamics_are_dropped_and_that_is_said(magnesia, tmp_path):
     path = tmp_path / "held.vasp"
     magnesia.add_site_property("selective_dynamics", [[False] * 3, *[[True] * 3] * 7])
     magnesia.to(filename=str(path), fmt="poscar")
     assert "Selective dynamics" in path.read_text("utf-8")
-    for _ in range(2):
+    with pytest.warns(Remark, match="flags of Selective dynamics are not used"):
         assert not hosts.load(path).structure.site_properties
-    assert [record.message.count("Selective dynamics") for record in caplog.records] == [1]
 
 
 def refused(source):
@@ -67,6 +66,54 @@ def test_missing_file(tmp_path):
 def test_unreadable_file(tmp_path, name, text):
     (tmp_path / name).write_text(text)
     assert "cannot be read" in refused(tmp_path / name)
+
+
+def test_a_poscar_without_symbols_is_not_hydrogen_and_helium(tmp_path):
+    (tmp_path / "POSCAR").write_text(
+        "old\n1.0\n4.2 0 0\n0 4.2 0\n0 0 4.2\n1 1\nDirect\n0 0 0\n0.5 0.5 0.5\n"
+    )
+    assert "names no elements; write their symbols" in refused(tmp_path / "POSCAR")
+
+
+CIF = """\
+data_one
+_cell_length_a 4
+_cell_length_b 4
+_cell_length_c 4
+_cell_angle_alpha 90
+_cell_angle_beta 90
+_cell_angle_gamma 90
+_symmetry_space_group_name_H-M 'P 1'
+loop_
+_atom_site_label
+_atom_site_type_symbol
+_atom_site_fract_x
+_atom_site_fract_y
+_atom_site_fract_z
+_atom_site_occupancy
+Mg1 Mg 0 0 0 1
+O1 O 0.5 0.5 0.5 1
+"""
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_site_without_an_element_is_refused(tmp_path):
+    (tmp_path / "dummy.cif").write_text(CIF + "X1 X 0.5 0.5 0 1\n")
+    assert "X0+) is no chemical element; take it out" in refused(tmp_path / "dummy.cif")
+
+
+def test_what_the_reader_of_a_file_says_is_passed_on(tmp_path):
+    (tmp_path / "plain.cif").write_text(CIF)
+    with pytest.warns(Remark, match=r"plain.cif: No _symmetry_equiv_pos_as_xyz") as caught:
+        hosts.load(tmp_path / "plain.cif")
+    texts = [str(one.message) for one in caught if one.category is Remark]
+    assert len(texts) == len(set(texts))
+    assert not any("Issues encountered" in text for text in texts)
+
+
+def test_a_refusal_says_what_the_reader_said(tmp_path):
+    (tmp_path / "over.cif").write_text(CIF.replace("0.5 1\n", "0.5 1.5\n"))
+    assert "ccupanc" in refused(tmp_path / "over.cif")
 
 
 def test_folder_is_not_a_host(tmp_path):

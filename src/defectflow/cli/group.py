@@ -10,7 +10,7 @@ from typing import IO, Any, Final, cast
 
 import click
 
-from defectflow.errors import DefectflowError, did_you_mean
+from defectflow.errors import DefectflowError, Remark, did_you_mean
 
 #: Exit status after Ctrl-C, as shells have it: 128 and the number of SIGINT.
 INTERRUPTED: Final = 130
@@ -59,6 +59,8 @@ class LazyGroup(HintingGroup):
         """Run the verb; what the user can mend is said in one line."""
         if not sys.warnoptions:
             warnings.simplefilter("ignore")  # of other packages, to their developers
+            warnings.simplefilter("once", Remark)
+            warnings.showwarning = _shown
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without Å is no error
         try:
@@ -72,6 +74,11 @@ class LazyGroup(HintingGroup):
         except KeyboardInterrupt:
             click.echo("interrupted", err=True)
             ctx.exit(INTERRUPTED)
+
+
+def _shown(message: Warning | str, *_: Any) -> None:
+    """Write what the user should know as a note on stderr."""
+    click.echo(f"note  {' '.join(str(message).split())}", err=True)
 
 
 class OneLine(click.ClickException):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import functools
-import logging
 import warnings
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from defectflow.errors import StructureError, did_you_mean
+from defectflow.errors import Remark, StructureError, did_you_mean
 from defectflow.structures.cells import frac_tuple
 from defectflow.structures.charges import refuse_charge
 from defectflow.structures.orbits import orbit
@@ -19,12 +18,18 @@ from defectflow.structures.standard_cells import symmetric_primitive
 from defectflow.structures.symmetry import primitive_cells
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pymatgen.core.structure import Structure
     from pymatgen.symmetry.groups import SpaceGroup
 
     from defectflow.structures.cells import Cell
 
-logger = logging.getLogger(__name__)
+#: What pymatgen says of a POSCAR without symbols, which it then takes for H, He and so on.
+_NO_SYMBOLS: Final = "Defaulting to false names"
+_PREFIX: Final = "Issues encountered while parsing CIF:"
+#: What it says of files that are in order.
+_HARMLESS: Final = ("rounded to ideal values", "Pauling electronegativity")
 
 
 @dataclass(frozen=True)
@@ -131,8 +136,13 @@ def load(source: str | Path) -> Host:
     Raises
     ------
     StructureError
-        If there is neither such a prototype nor such a file, if the file cannot be read, or if its
-        sites are partially occupied.
+        If there is neither such a prototype nor such a file, if the file cannot be read or names no
+        elements, or if its sites are partially occupied.
+
+    Warns
+    -----
+    Remark
+        Of what the reader of a file had to say of it.
     """
     if isinstance(source, str) and source in _data():
         return prototype(source)
@@ -209,34 +219,62 @@ def _site(structure: Structure, entry: dict[str, Any]) -> InsertionSite:
 def _from_file(path: Path) -> Host:
     from pymatgen.core.structure import Structure
 
+    caught: list[warnings.WarningMessage] = []
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             structure = Structure.from_file(path)
     except Exception as error:  # any parser of pymatgen may fail in its own way
-        reason = " ".join(str(error).split()) or type(error).__name__
-        message = f"host {path}: cannot be read ({reason[:200]}); give a CIF, POSCAR or the like"
+        failed = " ".join(str(error).split()) or type(error).__name__
+        reason = "; ".join([failed, *_said(caught)])
+        message = f"host {path}: cannot be read ({reason[:300]}); give a CIF, POSCAR or the like"
         raise StructureError(message) from error
-    for warning in caught:  # those about a file that could be read are worth showing
-        warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
-    if not structure.is_ordered:
-        site = next(site for site in structure if not site.is_ordered)
+    said = _said(caught)
+    if any(_NO_SYMBOLS in text for text in said):
         message = (
-            f"host {path}: site {site.species_string} is partially occupied; "
-            "give an ordered structure"
+            f"host {path}: names no elements; write their symbols in a line above the counts of "
+            "atoms, e.g. Mg O"
         )
         raise StructureError(message)
-    structure.remove_oxidation_states()
+    _require_elements(structure, path)
     if "selective_dynamics" in structure.site_properties:
         structure.remove_site_property("selective_dynamics")
-        _tell_of_flags(path)
+        said.append("the flags of Selective dynamics are not used; all atoms are free")
+    for text in said:
+        warnings.warn(f"host {path}: {text}", Remark, stacklevel=3)
+    structure.remove_oxidation_states()
     return Host(path.stem, structure, structure.reduced_formula, None, (), "", str(path))
 
 
-@functools.cache
-def _tell_of_flags(path: Path) -> None:
-    """Say once of each file that its flags are not used."""
-    logger.warning("%s: the flags of Selective dynamics are not used; all atoms are free", path)
+def _said(caught: Iterable[warnings.WarningMessage]) -> list[str]:
+    """Return what a reader of pymatgen had to say of a file, each line once."""
+    lines = [
+        line.strip()
+        for warning in caught
+        if issubclass(warning.category, UserWarning)
+        for line in str(warning.message).removeprefix(_PREFIX).splitlines()
+    ]
+    worth = [line for line in lines if line and not any(one in line for one in _HARMLESS)]
+    return list(dict.fromkeys(worth))
+
+
+def _require_elements(structure: Structure, path: Path) -> None:
+    """Refuse sites that are partially occupied, or hold no atom."""
+    from pymatgen.core.periodic_table import DummySpecies
+
+    for site in structure:
+        if any(isinstance(one, DummySpecies) for one in site.species):
+            message = (
+                f"host {path}: site {site.label} ({site.species_string}) is no chemical element; "
+                "take it out of the file, or give an element's symbol"
+            )
+            raise StructureError(message)
+        if not site.is_ordered:
+            message = (
+                f"host {path}: site {site.species_string} is partially occupied; "
+                "give an ordered structure"
+            )
+            raise StructureError(message)
 
 
 @functools.cache

@@ -58,12 +58,12 @@ def matched_ends(initial: Structure, final: Structure) -> tuple[Structure, str]:
         return final, ""
     if far <= _FEW or ring:
         return final, (
-            f"{far} atoms move more than {FAR_A:g} Å in the order given, {fewer} if like atoms were "
-            "matched; the order was kept: list both ends in one order unless this is meant"
+            f"{far} atoms move more than {FAR_A:g} Å in the order given, {fewer} if like atoms "
+            "were matched; the order was kept: list both ends in one order unless this is meant"
         )
     return _reordered(final, order), (
-        f"like atoms of both ends were matched; in the order given {far} atoms would move more than "
-        f"{FAR_A:g} Å, now {fewer}"
+        f"like atoms of both ends were matched; in the order given {far} atoms would move more "
+        f"than {FAR_A:g} Å, now {fewer}"
     )
 
 
