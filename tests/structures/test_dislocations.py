@@ -125,9 +125,28 @@ def test_the_answer_does_not_depend_on_the_cell_of_the_host():
     assert cells[0].multiplicity == cells[1].multiplicity == 6
 
 
-@pytest.mark.parametrize(("name", "count"), [("fcc edge", 12), ("fcc screw", 6), ("bcc screw", 4)])
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [("fcc edge", 12), ("fcc screw", 12), ("fcc 60°", 24), ("bcc screw", 12), ("basal edge", 3)],
+)
 def test_slip_systems_are_counted_as_in_textbooks(name, count):
     assert made(name).multiplicity == count
+
+
+@pytest.mark.parametrize("name", ["hcp-Mg", "hcp-Ti"])
+@pytest.mark.parametrize(
+    ("line", "plane", "count"),
+    [
+        ((1, 2, 0), None, 3),
+        ((1, 0, 0), None, 3),
+        ((1, 0, 0), (0, 1, 0), 3),
+        ((1, 0, 0), (0, 1, 1), 6),
+    ],
+)
+def test_hexagonal_slip_systems_are_counted_whatever_the_lattice_constants(
+    name, line, plane, count
+):
+    assert slip_system(hosts.load(name).structure, (1, 0, 0), line, plane).equivalent() == count
 
 
 def test_an_isotropic_screw_is_the_textbook_arctangent():

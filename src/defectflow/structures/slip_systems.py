@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from defectflow.structures.elastic_field import ElasticField
 
 _SAME: Final = 1e-4
+#: Products of unit vectors that differ by less are the same; a lattice is only so symmetric.
+_SAME_DIRECTION: Final = 0.01
 _RIGHT_ANGLE: Final = 90.0
 
 
@@ -82,13 +84,26 @@ class SlipSystem:
         return elastic_field(stiffness_of(constants, self.frame @ crystal.T), self.burgers_A)
 
     def equivalent(self) -> int:
-        """Return how many slip systems the crystal's symmetry makes of this one."""
+        """Return how many slip systems the crystal's symmetry makes of this one.
+
+        Told apart by Burgers vector, line and glide plane: a screw may glide in several planes.
+        Signs do not count, but that of the Burgers vector against the line.
+        """
         rotations = self.stack.rotations
-        line, burgers = self.frame[2], self.burgers_A @ self.frame
-        pairs = np.einsum("oij,j,okl,l->oik", rotations, line, rotations, burgers)
-        flat = np.round(pairs.reshape(len(pairs), -1), 3)
-        first = np.array([row[np.flatnonzero(row)[0]] for row in flat])
-        return len(np.unique(flat * np.sign(first)[:, None] + 0.0, axis=0))
+        lines, normals = rotations @ self.frame[2], rotations @ self.frame[1]
+        burgers = rotations @ (self.burgers_A @ self.frame) / np.linalg.norm(self.burgers_A)
+        pairs = np.einsum("oi,oj->oij", lines, burgers).reshape(-1, 9)
+        planes = np.einsum("oi,oj->oij", normals, normals).reshape(-1, 9)
+        found: list[int] = []
+        for one in range(len(rotations)):
+            turned = np.minimum(
+                np.abs(pairs[found] - pairs[one]).max(axis=1, initial=0.0),
+                np.abs(pairs[found] + pairs[one]).max(axis=1, initial=0.0),
+            )
+            moved = np.abs(planes[found] - planes[one]).max(axis=1, initial=0.0)
+            if not np.any(np.maximum(turned, moved) < _SAME_DIRECTION):
+                found.append(one)
+        return len(found)
 
 
 def slip_system(
