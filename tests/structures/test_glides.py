@@ -263,6 +263,7 @@ def test_equivalent_glides_are_equal_crystals_and_distinct_ones_are_not():
         ("P2-CoO2", ["host", "host"], [], "repeats after several layers"),
         ("P2-CoO2", None, [], "name the galleries"),
         ("2H-MoS2", ["O3"], [], "no octahedra"),
+        ("black-P", ["O3"], [], "no octahedra"),
         ("fcc-Al", ["O3"], [], "layers"),
     ],
 )

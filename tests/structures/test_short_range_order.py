@@ -41,6 +41,13 @@ def test_layered_order_of_copper_gold():
     assert short_range_order(cell, host, 1).of("Cu", "Au") == pytest.approx((-1 / 3,))
 
 
+def test_a_single_species_has_no_unlike_pairs():
+    """One site, emptied: as an arrangement of one vacancy on a sublattice of one atom."""
+    crystal = hosts.load("B2-CuZr").structure
+    cell, host = decorated(crystal, [0], None, crystal[0].specie.symbol)
+    assert short_range_order(cell, host, 2).largest() == (0.0, 0.0)
+
+
 def test_neighbours_of_each_shell():
     """fcc: 12, 6, 24 and 12 neighbours, in a cell so small that images count several times."""
     copper = hosts.load("fcc-Cu").structure

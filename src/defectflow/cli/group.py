@@ -76,7 +76,7 @@ class LazyGroup(HintingGroup):
             ctx.exit(INTERRUPTED)
 
 
-def _shown(message: Warning | str, *_: Any) -> None:
+def _shown(message: Warning | str, *_: Any, **_named: Any) -> None:
     """Write what the user should know as a note on stderr."""
     click.echo(f"note  {' '.join(str(message).split())}", err=True)
 

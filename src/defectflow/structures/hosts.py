@@ -219,16 +219,17 @@ def _site(structure: Structure, entry: dict[str, Any]) -> InsertionSite:
 def _from_file(path: Path) -> Host:
     from pymatgen.core.structure import Structure
 
-    caught: list[warnings.WarningMessage] = []
-    try:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
             structure = Structure.from_file(path)
-    except Exception as error:  # any parser of pymatgen may fail in its own way
-        failed = " ".join(str(error).split()) or type(error).__name__
-        reason = "; ".join([failed, *_said(caught)])
-        message = f"host {path}: cannot be read ({reason[:300]}); give a CIF, POSCAR or the like"
-        raise StructureError(message) from error
+        except Exception as error:  # any parser of pymatgen may fail in its own way
+            first = " ".join(str(error).split()) or type(error).__name__
+            reason = "; ".join([first, *_said(caught)])
+            message = (
+                f"host {path}: cannot be read ({reason[:300]}); give a CIF, POSCAR or the like"
+            )
+            raise StructureError(message) from error
     said = _said(caught)
     if any(_NO_SYMBOLS in text for text in said):
         message = (

@@ -66,9 +66,9 @@ class ShortRangeOrder:
     parameters: np.ndarray
 
     def largest(self) -> tuple[float, ...]:
-        """Return the largest magnitude of unlike pairs in each shell."""
+        """Return the largest magnitude of unlike pairs in each shell; 0 for a single species."""
         unlike = ~np.eye(len(self.species), dtype=bool)
-        return tuple(float(np.abs(shell[unlike]).max()) for shell in self.parameters)
+        return tuple(float(np.abs(shell[unlike]).max(initial=0.0)) for shell in self.parameters)
 
     def of(self, first: str, second: str) -> tuple[float, ...]:
         """Return the parameter of a pair of species in each shell."""

@@ -117,9 +117,11 @@ def template_of(structure: Structure, guests: Collection[str] = ()) -> Template:
     places = found.structure.cart_coords @ frame.T
     places -= places[atoms[0]] * [0.0, 0.0, 1.0]
     anions = [k for k in atoms if structure[k].specie.X > _ANION]
-    faces = [_face(places, anions, side) for side in (1, -1)]
     cations = [k for k in atoms if k not in anions]
-    if not anions or not cations or len(faces[0]) != len(faces[1]):
+    if not anions or not cations:
+        raise _not_octahedral(structure)
+    faces = [_face(places, anions, side) for side in (1, -1)]
+    if len(faces[0]) != len(faces[1]) or not faces[0]:
         raise _not_octahedral(structure)
     plane = np.array([*rows, [0.0, 0.0, found.spacing_A]])
     made = Template(

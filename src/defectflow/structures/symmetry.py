@@ -94,8 +94,8 @@ def found_by(search: Callable[..., Any], structure: Structure, symprec: float = 
         cause = error
     if found is None:
         message = (
-            f"{structure.reduced_formula}: no symmetry found at symprec {symprec} Å; "
-            "look for overlapping atoms or change symprec"
+            f"{structure.reduced_formula}: no symmetry found within {symprec} Å; take out "
+            "overlapping atoms, and move those that are nearly at places of higher symmetry there"
         )
         raise StructureError(message) from cause
     return found
@@ -221,8 +221,8 @@ def symmetry_maps(structure: Structure, symprec: float = SYMPREC_A) -> tuple[Sym
     valid = np.all(np.sort(index, axis=1) == np.arange(len(places)), axis=1)
     if not valid.all():
         message = (
-            f"{structure.reduced_formula}: two atoms share a place at symprec {symprec} Å; "
-            "remove overlapping atoms or lower symprec"
+            f"{structure.reduced_formula}: two atoms share a place within {symprec} Å; "
+            "take one of them out"
         )
         raise StructureError(message)
     return tuple(
