@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import fcc111
@@ -11,7 +14,7 @@ from monty.json import MontyDecoder
 
 from defectflow.documents import SurfaceEnergyDocument, load_result
 from defectflow.engines import engine
-from defectflow.errors import StructureError
+from defectflow.errors import Remark, StructureError
 from defectflow.flows.surface_energy import SurfaceEnergyMaker, SurfacePlan, faces_of, halves
 from defectflow.recipes import build, load
 from defectflow.structures import hosts
@@ -139,6 +142,21 @@ def test_nothing_but_polar_terminations_is_refused():
     plan = SurfacePlan(planes=((1, 1, 1),), polar="skip")
     with pytest.raises(StructureError, match="polar: compensate"):
         plan.cells(hosts.load("rocksalt-MgO").structure)
+
+
+def test_what_is_not_asked_for_need_not_be_compensated():
+    spinel = hosts.load("spinel-LiMn2O4").structure
+    faces = [faces_of(one) for one in surfaces(spinel, [(1, 1, 1)])]
+    plan = SurfacePlan(planes=((1, 1, 1),), polar="compensate", only=(faces[2], faces[0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Remark)
+        assert [faces_of(cell) for cell in plan.cells(spinel)] == [faces[2], faces[0]]
+    missing = replace(plan, only=(faces[0], faces[1]))
+    with (
+        pytest.warns(Remark, match=r"left out \(111\)_2"),
+        pytest.raises(StructureError, match=r"is polar, and left out or not to be compensated"),
+    ):
+        missing.cells(spinel)
 
 
 def test_a_plane_that_did_not_converge_leaves_no_lowest_and_no_shape():

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 
 import numpy as np
 import pytest
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from defectflow.errors import StructureError
+from defectflow.errors import Remark, StructureError
 from defectflow.structures import hosts
 from defectflow.structures.oxidation import oxidation_states
+from defectflow.structures.planes import distinct_planes
 from defectflow.structures.symmetry import symmetry_maps
-from defectflow.structures.terminations import distinct_planes, side_by_side, surfaces
+from defectflow.structures.terminations import side_by_side, surfaces
 
 HOSTS = ("fcc-Cu", "rocksalt-MgO", "fluorite-CeO2", "rutile-TiO2", "spinel-LiMn2O4", "1T-TiS2")
 
@@ -122,13 +124,8 @@ def test_a_compensated_slab_has_no_dipole_and_all_its_atoms(name, plane):
     charges = oxidation_states(host)
     polar = list(surfaces(host, [plane]))
     assert all(cell.note == "polar" for cell in polar)
-    found = 0
-    for rank in range(len(polar)):
-        try:
-            cell = list(surfaces(host, [plane], polar="compensate"))[rank]
-        except StructureError:
-            continue
-        found += 1
+    found = list(surfaces(host, [plane], polar="compensate"))
+    for cell in found:
         assert abs(dipole(cell, charges)) < 1e-6
         assert cell.structure.reduced_formula == host.reduced_formula
         close = cell.structure.distance_matrix
@@ -136,6 +133,21 @@ def test_a_compensated_slab_has_no_dipole_and_all_its_atoms(name, plane):
         assert "moved to the other face" in cell.planar.said
     assert found
     assert list(surfaces(host, [plane], polar="skip")) == []
+
+
+def test_a_termination_that_cannot_be_compensated_is_left_out_and_named():
+    host = hosts.load("spinel-LiMn2O4").structure
+    with pytest.warns(Remark, match=r"left out \(111\)_2: no part of an outermost plane"):
+        found = list(surfaces(host, [(1, 1, 1)], polar="compensate"))
+    assert [cell.name for cell in found] == ["(111)_1 compensated", "(111)_3 compensated"]
+    faces = [cell.planar.said.partition(", polar")[0] for cell in surfaces(host, [(1, 1, 1)])]
+    assert len(faces) == 3
+    with pytest.raises(StructureError, match=r"\(111\)_2: no part of an outermost plane"):
+        list(surfaces(host, [(1, 1, 1)], polar="compensate", wanted=([f"(111) {faces[1]}"], None)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Remark)  # nothing is left out before the first
+        (first,) = surfaces(host, [(1, 1, 1)], polar="compensate", wanted=((), 1))
+    assert first.name == "(111)_1 compensated"
 
 
 def test_primitive_and_conventional_cell_give_the_same_slabs():

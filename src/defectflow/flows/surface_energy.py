@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -23,13 +22,13 @@ from defectflow.flows.planar import element_of
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.structures.handover import magnetised_cell
-from defectflow.structures.planes import standard_cell, written
+from defectflow.structures.planes import distinct_planes, standard_cell, written
 from defectflow.structures.symmetry import operations
-from defectflow.structures.terminations import distinct_planes, surfaces
+from defectflow.structures.terminations import surfaces
 from defectflow.units import MJ_PER_M2_PER_EV_A2
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pymatgen.core import Structure
 
@@ -78,14 +77,11 @@ class SurfacePlan(MSONable):
         """
         planes = self.planes or distinct_planes(host, self.highest)
         size = (self.thickness_A, self.vacuum_A)
-        made = surfaces(host, planes, size, self.polar, self.charges or None)
-        found = [
-            cell
-            for _, several in groupby(made, key=lambda cell: cell.planar and cell.planar.miller)
-            for cell in list(several)[: self.most]
-        ]
-        if self.only and found:
-            found = [_named(name, found) for name in self.only]
+        wanted = (self.only, self.most)
+        found = list(surfaces(host, planes, size, self.polar, self.charges or None, wanted))
+        if self.only:
+            every = surfaces(host, planes, size, "keep", self.charges or None)
+            found = [_named(name, found, every) for name in self.only]
         if not found:
             message = (
                 f"{host.composition.reduced_formula}: every termination is polar and left out; "
@@ -236,12 +232,17 @@ def faces_of(cell: Cell) -> str:
     return f"({written(planar.miller)}) {faces}"
 
 
-def _named(name: str, cells: Sequence[Cell]) -> Cell:
-    known = {faces_of(cell): cell for cell in reversed(cells)}
-    if name not in known:
-        message = f"termination {name!r}: there is none; {did_you_mean(name, known)}"
-        raise StructureError(message)
-    return known[name]
+def _named(name: str, cells: Sequence[Cell], every: Iterable[Cell]) -> Cell:
+    """Return the slab with the faces asked for; `every` tells what there would be."""
+    for cell in cells:
+        if faces_of(cell) == name:
+            return cell
+    known = {faces_of(cell) for cell in every}
+    why = f"there is none; {did_you_mean(name, known)}"
+    if name in known:
+        why = "is polar, and left out or not to be compensated; use another, or `polar: keep`"
+    message = f"termination {name!r}: {why}"
+    raise StructureError(message)
 
 
 def halves(slab: Structure) -> tuple[list[int], list[int]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -232,6 +233,38 @@ def written(miller: Sequence[int]) -> str:
     """
     separator = "," if any(abs(one) > 9 for one in miller) else ""  # noqa: PLR2004 - digits
     return separator.join(str(one) for one in miller)
+
+
+def distinct_planes(structure: Structure, highest: int) -> list[tuple[int, int, int]]:
+    """Return one plane of each family up to an index, lowest first; h and -h are one plane.
+
+    Indices refer to the standard conventional cell.
+
+    Examples
+    --------
+    >>> from defectflow.structures import hosts
+    >>> distinct_planes(hosts.load("fcc-Cu").structure, 2)
+    [(0, 0, 1), (0, 1, 1), (1, 1, 1), (0, 1, 2), (1, 1, 2), (1, 2, 2)]
+    """
+    if highest < 1:
+        message = f"highest index {highest}: no plane; give 1 or more"
+        raise StructureError(message)
+    rotations = np.unique(operations(standard_cell(structure))[0], axis=0)
+    indices = [
+        one
+        for one in itertools.product(range(-highest, highest + 1), repeat=3)
+        if any(one) and math.gcd(*one) == 1
+    ]
+    found: list[tuple[int, int, int]] = []
+    seen: set[tuple[int, ...]] = set()
+    # Small indices, then few minus signs, then ascending order: (0, 1, 1) stands for its family.
+    for index in sorted(indices, key=lambda one: (np.dot(one, one), sum(k < 0 for k in one), one)):
+        if index in seen:
+            continue
+        turned = np.array(index) @ rotations  # h' = h W: planes turn like rows
+        seen |= {tuple(row) for row in (*turned.tolist(), *(-turned).tolist())}
+        found.append(reduced_miller(index))
+    return found
 
 
 def plane_basis(index: Sequence[int]) -> np.ndarray:

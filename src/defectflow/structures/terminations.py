@@ -9,20 +9,20 @@ from __future__ import annotations
 
 import itertools
 import math
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from defectflow.errors import StructureError
+from defectflow.errors import Remark, StructureError
 from defectflow.structures.cells import Cell, Planar
 from defectflow.structures.oxidation import oxidation_states
 from defectflow.structures.planes import SAME_PLANE_A, Stack, reduced_miller, stack_of, written
 from defectflow.structures.stacking_faults import crystal_of, perfect, slices_of
-from defectflow.structures.symmetry import operations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from pymatgen.core.structure import Structure
 
@@ -79,48 +79,18 @@ class Termination:
         return 3 if self.polar else 2 if self.charged else 1
 
     @property
+    def faces(self) -> str:
+        """The outermost planes in words."""
+        both = f"{self.top} on both faces"
+        return both if self.symmetric else f"{self.top} above, {self.bottom} below"
+
+    @property
     def said(self) -> str:
         """What there is to say of the faces, in words."""
-        faces = f"{self.top} above, {self.bottom} below"
-        if self.symmetric:
-            faces = f"{self.top} on both faces"
+        faces = self.faces
         if not self.polar:
             return f"{faces}, Tasker {self.tasker}" if self.charged else faces
         return f"{faces}, polar (Tasker 3): {abs(self.dipole_eA):.2f} e Å per slice"
-
-
-def distinct_planes(structure: Structure, highest: int) -> list[tuple[int, int, int]]:
-    """Return one plane of each family up to an index, lowest first; h and -h are one plane.
-
-    Indices refer to the standard conventional cell.
-
-    Examples
-    --------
-    >>> from defectflow.structures import hosts
-    >>> distinct_planes(hosts.load("fcc-Cu").structure, 2)
-    [(0, 0, 1), (0, 1, 1), (1, 1, 1), (0, 1, 2), (1, 1, 2), (1, 2, 2)]
-    """
-    from defectflow.structures.planes import standard_cell
-
-    if highest < 1:
-        message = f"highest index {highest}: no plane; give 1 or more"
-        raise StructureError(message)
-    rotations = np.unique(operations(standard_cell(structure))[0], axis=0)
-    indices = [
-        one
-        for one in itertools.product(range(-highest, highest + 1), repeat=3)
-        if any(one) and math.gcd(*one) == 1
-    ]
-    found: list[tuple[int, int, int]] = []
-    seen: set[tuple[int, ...]] = set()
-    # Small indices, then few minus signs, then ascending order: (0, 1, 1) stands for its family.
-    for index in sorted(indices, key=lambda one: (np.dot(one, one), sum(k < 0 for k in one), one)):
-        if index in seen:
-            continue
-        turned = np.array(index) @ rotations  # h' = h W: planes turn like rows
-        seen |= {tuple(row) for row in (*turned.tolist(), *(-turned).tolist())}
-        found.append(reduced_miller(index))
-    return found
 
 
 def terminations(
@@ -151,6 +121,7 @@ def surfaces(
     size: tuple[float, float] = (THICKNESS_A, VACUUM_A),
     polar: Polar = "keep",
     charges: Mapping[str, float] | None = None,
+    wanted: tuple[Collection[str], int | None] = ((), None),
 ) -> Iterator[Cell]:
     """Yield a slab for each distinct termination of each plane.
 
@@ -160,12 +131,22 @@ def surfaces(
         Least thickness of the slab, and height of the vacuum, Å.
     polar
         ``keep``: polar slabs as cut, and named so; ``compensate``: with so many atoms of one face
-        moved to the other that the dipole is gone; ``skip``: none.
+        moved to the other that the dipole is gone, and without those where none helps; ``skip``:
+        none.
+    wanted
+        Planes and faces in words, e.g. ``(001) O above, Ti below``, all if empty; and how many of
+        each plane at most, all for None.
 
     Raises
     ------
     StructureError
-        If a plane is none, or charges do not balance.
+        If a plane is none, charges do not balance, or no slab could be compensated and none is
+        left.
+
+    Warns
+    -----
+    Remark
+        Of each termination that is left out because it cannot be compensated.
 
     Examples
     --------
@@ -177,22 +158,61 @@ def surfaces(
     found = [
         (written(reduced_miller(one)), terminations(structure, one, charges)) for one in planes
     ]
-    return _slabs(found, size, polar, _charges(structure, charges))
+    return _slabs(
+        _wanted(found, wanted[0]), (*size, wanted[1]), polar, _charges(structure, charges)
+    )
+
+
+def _wanted(
+    found: list[tuple[str, list[Termination]]], faces: Collection[str]
+) -> Iterator[list[tuple[str, Termination]]]:
+    """Yield the terminations of each plane that are wanted, with their names."""
+    for plane, several in found:
+        ranks = [""] if len(several) == 1 else [f"_{k}" for k in range(1, len(several) + 1)]
+        yield [
+            (f"({plane}){rank}", one)
+            for rank, one in zip(ranks, several, strict=True)
+            if not faces or f"({plane}) {one.faces}" in faces
+        ]
 
 
 def _slabs(
-    found: list[tuple[str, list[Termination]]],
-    size: tuple[float, float],
+    found: Iterable[list[tuple[str, Termination]]],
+    size: tuple[float, float, int | None],
     polar: Polar,
     charges: Mapping[str, float],
 ) -> Iterator[Cell]:
-    for plane, several in found:
-        for rank, one in enumerate(several, start=1):
-            if one.polar and polar == "skip":
-                continue
-            name = f"({plane})" if len(several) == 1 else f"({plane})_{rank}"
-            cell = slab_cell(one, size, name)
-            yield compensated(one, cell, charges) if one.polar and polar == "compensate" else cell
+    left_out: list[StructureError] = []
+    made = 0
+    for several in found:
+        cells = _of_plane(several, size[:2], polar, charges, left_out)
+        for cell in itertools.islice(cells, size[2]):
+            made += 1
+            yield cell
+    if left_out and not made:
+        raise left_out[0]
+    for error in left_out:
+        warnings.warn(f"left out {str(error).rpartition(';')[0]}", Remark, stacklevel=2)
+
+
+def _of_plane(
+    several: list[tuple[str, Termination]],
+    size: tuple[float, float],
+    polar: Polar,
+    charges: Mapping[str, float],
+    left_out: list[StructureError],
+) -> Iterator[Cell]:
+    """Yield the slabs of a plane; why one cannot be compensated is added to `left_out`."""
+    for name, one in several:
+        if one.polar and polar == "skip":
+            continue
+        cell = slab_cell(one, size, name)
+        try:
+            cell = compensated(one, cell, charges) if one.polar and polar != "keep" else cell
+        except StructureError as error:
+            left_out.append(error)
+            continue
+        yield cell
 
 
 def slab_cell(one: Termination, size: tuple[float, float], name: str) -> Cell:

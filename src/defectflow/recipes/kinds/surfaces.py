@@ -53,7 +53,8 @@ class SurfaceChoice(DefectChoice):
 
     def slabs(self, structure: Structure) -> Iterator[Cell]:
         """Yield the clean slabs."""
-        from defectflow.structures.terminations import distinct_planes, surfaces
+        from defectflow.structures.planes import distinct_planes
+        from defectflow.structures.terminations import surfaces
 
         planes = [self.miller] if self.miller else distinct_planes(structure, self.highest or 1)
         size = (self.thickness_A, self.vacuum_A)
