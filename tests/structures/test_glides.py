@@ -252,6 +252,24 @@ def test_equivalent_glides_are_equal_crystals_and_distinct_ones_are_not():
         assert fits == 1, cell.name
 
 
+@pytest.mark.parametrize("galleries", [["O1"], ["P3"], ["P2", "P2"], ["O2", "O2"]])
+def test_real_layers_glide_alike_whatever_their_first_atom_and_origin(galleries):
+    crystal = hosts.load("Li2MnO3").structure  # of distorted octahedra
+    random = np.random.default_rng(1)
+    found = []
+    for turn in range(3):
+        order = random.permutation(len(crystal)) if turn else np.arange(len(crystal))
+        moved = Structure(
+            crystal.lattice,
+            [crystal[int(k)].specie for k in order],
+            crystal.frac_coords[order] + turn * np.array([0.21, 0.37, 0.13]),
+        )
+        layers = next(layer_stackings(moved, galleries, ["Li"])).structure
+        layers.remove_species(["Li"])
+        found.append(np.sort(layers.distance_matrix.ravel()))
+    assert np.allclose(found[0], found[1:], atol=0.005)
+
+
 # --- what is refused
 
 

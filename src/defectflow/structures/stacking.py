@@ -36,6 +36,8 @@ STEPS: Final[dict[str, tuple[bool, int]]] = {
 }
 _ANION: Final = 2.5
 _SAME_A: Final = 0.35
+#: Nodes of the net whose coordinates in the layer's cell differ by less are the same.
+_SAME_NODE: Final = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +56,11 @@ class Template:
     net
         (2, 2) Rows, Å: the vectors of the close-packed net of anions, 120° apart.
     lower, upper
-        (2,) Where an anion of the lower and of the upper face lies.
+        (2,) Where the anions of the lower and of the upper face lie, at the mean of their offsets
+        from the net.
     centre
-        (2,) Where a cation lies, about which the layer may be turned over.
+        (2,) Where the cations lie, likewise; about it the layer may be turned over. Of several the
+        one about which most cations then fall on their like.
     native
         (2,) Displacement of the next layer in the crystal itself; None where that is no copy.
     """
@@ -124,16 +128,17 @@ def template_of(structure: Structure, guests: Collection[str] = ()) -> Template:
     if len(faces[0]) != len(faces[1]) or not faces[0]:
         raise _not_octahedral(structure)
     plane = np.array([*rows, [0.0, 0.0, found.spacing_A]])
+    net = _net(plane[:2, :2], places[faces[0]], structure)
     made = Template(
         plane=plane,
         places=places[atoms],
         symbols=tuple(symbols[k] for k in atoms),
         guests=places[between],
         guest_symbols=tuple(symbols[k] for k in between),
-        net=_net(plane[:2, :2], places[faces[0]], structure),
-        lower=places[faces[0][0], :2],
-        upper=places[faces[1][0], :2],
-        centre=places[cations[0], :2],
+        net=net,
+        lower=_on_net(places[faces[0], :2], net),
+        upper=_on_net(places[faces[1], :2], net),
+        centre=_centre(places[cations, :2], [symbols[k] for k in cations], plane[:2, :2], net),
         native=(frame @ found.structure.lattice.matrix[2])[:2] if len(found.layers) == 1 else None,
     )
     if np.linalg.norm(remainder(made.upper - made.lower - made.step_A, made.net)) > _SAME_A:
@@ -251,6 +256,31 @@ def _face(places: np.ndarray, anions: list[int], side: int) -> list[int]:
     """Return the anions of the lower (1) or upper (-1) half of a layer."""
     middle = (places[anions, 2].min() + places[anions, 2].max()) / 2
     return [k for k in anions if side * (middle - places[k, 2]) > 0]
+
+
+def _on_net(places: np.ndarray, net: np.ndarray) -> np.ndarray:
+    """Return the node (2,) near the first of some atoms from which all are least away on average.
+
+    Atoms of real layers are off their nodes, each in its own way.
+    """
+    mean: np.ndarray = places[0] + np.mean([remainder(one - places[0], net) for one in places], 0)
+    return mean
+
+
+def _centre(
+    places: np.ndarray, symbols: list[str], plane: np.ndarray, net: np.ndarray
+) -> np.ndarray:
+    """Return the node (2,) of the cations about which the layer is most like itself turned."""
+    first = _on_net(places, net)
+    steps = np.array([one - first - remainder(one - first, net) for one in places])
+    alike = np.array([[one == other for other in symbols] for one in symbols])
+    best, most = first, -1
+    for step in steps:
+        inside = (2 * step - steps[:, None] - steps[None]) @ np.linalg.inv(plane)
+        onto = np.abs(inside - np.round(inside)).max(axis=2) < _SAME_NODE
+        if np.sum(onto & alike) > most:
+            best, most = first + step, int(np.sum(onto & alike))
+    return best
 
 
 def _net(plane: np.ndarray, face: np.ndarray, structure: Structure) -> np.ndarray:
