@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from monty.json import MSONable
 
 from defectflow.errors import DefectflowError, EngineError, RecipeError
 from defectflow.launch import run
@@ -129,6 +131,36 @@ def test_a_distorted_start_wins_where_symmetry_holds_a_saddle(tmp_path: Path) ->
     assert plain.value - document.value == pytest.approx(above_eV[as_built], abs=1e-6)
     ends = (plain.defects[0].relaxed.structure, defect.relaxed.structure)
     assert not StructureMatcher().fit(*ends)
+
+
+@dataclass
+class Relaxed(MSONable):
+    """What the flow looks at of a relaxed host before the defects are relaxed."""
+
+    structure: Any
+
+
+@pytest.mark.parametrize("state", [-2, 0])
+def test_distorted_starts_count_electrons_by_the_states_of_the_recipe(
+    tmp_path: Path, state: int
+) -> None:
+    from pymatgen.core import Lattice, Structure
+
+    oxide = Structure.from_spacegroup(
+        "Fm-3m", Lattice.cubic(4.2), ["Ni", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]
+    )
+    oxide.to(str(tmp_path / "NiO.cif"))
+    text = STARTS.replace("prototype: fcc-Cu", "file: NiO.cif").replace(
+        '{kind: dumbbell, families: ["110"]}',
+        f"{{kind: vacancy, species: O, oxidation_states: {{Ni: {-state}, O: {state}}}}}",
+    )
+    flow = build(load(written(tmp_path, text)))
+    last = next(one for one in flow.jobs if one.name == "relax defects")
+    maker, scene = last.function.__self__, last.function_args[-1]
+    made = maker.relax_defects.original(maker, Relaxed(oxide), [], None, scene)
+    names = [one.name for one in made.replace.jobs]
+    assert ("relax V_O -40%" in names) is bool(state)
+    assert "relax V_O rattled" in names
 
 
 def test_the_short_form_of_a_vacancy_is_the_long_one(tmp_path: Path) -> None:

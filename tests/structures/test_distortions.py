@@ -75,6 +75,17 @@ def test_electrons_tell_how_many_neighbours(name, make, charge, expected):
     assert distorted_neighbours(cell) == expected
 
 
+def test_oxidation_states_that_are_given_are_counted():
+    titania = hosts.load("rutile-TiO2").structure * (2, 2, 2)
+    cell = next(substitutions(titania, {"Ti": "Cr"}))
+    assert distorted_neighbours(cell, {"Cr": 4}) == 0
+    assert distorted_neighbours(cell, {"Cr": 2}) == 2
+    oxide = next(vacancies(hosts.load("rutile-TiO2").structure, "Ti"))
+    assert (distorted_neighbours(oxide), distorted_neighbours(oxide, {"O": -1})) == (4, 2)
+    named = [one.name for one in distorted(cell, Distortion(rattle=0), {"Cr": 4})]
+    assert named == [cell.name]
+
+
 def test_rattle_has_the_amplitude_asked_for_and_keeps_atoms_apart(oxygen_vacancy):
     starts = list(distorted(oxygen_vacancy, Distortion(rattle=0.05, bond_changes=())))
     moved, step = moved_atoms(starts[1], oxygen_vacancy)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +156,9 @@ def near_defect(defects: DefectsIn, host: Host, within_A: float) -> DefectsIn:
     return found if within_A else defects
 
 
-def starts(cell: Cell, *, distort: bool) -> list[Cell]:
-    """Return the cells that relaxations of one defect start from, the cell as built first."""
-    return list(distorted(cell)) if distort else [cell]
+def starts(cell: Cell, *, distort: bool, known: Mapping[str, float] | None = None) -> list[Cell]:
+    """Return the cells that relaxations of one defect start from, the cell as built first.
+
+    `known` are oxidation states that are not to be guessed.
+    """
+    return list(distorted(cell, known=known)) if distort else [cell]

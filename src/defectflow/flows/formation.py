@@ -118,6 +118,8 @@ class DefectFormationEnergyMaker(Maker):
         What the charges of defects ask for; the charges themselves are those of the cells.
     distort
         Relax also from distorted starts; see `defectflow.structures.distortions`.
+    oxidation_states
+        Those that are not to be guessed where electrons are counted for distorted starts.
 
     Examples
     --------
@@ -136,6 +138,7 @@ class DefectFormationEnergyMaker(Maker):
     relax: dict[str, Any] = field(default_factory=dict)
     charges: ChargePlan = field(default_factory=ChargePlan)
     distort: bool = False
+    oxidation_states: dict[str, float] = field(default_factory=dict)
 
     def make(
         self,
@@ -233,7 +236,8 @@ class DefectFormationEnergyMaker(Maker):
         begun: list[list[tuple[str, Any]]] = []
         for plan in scene.plans:
             tried = []
-            for start in starts(plan.cell(whole), distort=self.distort):
+            cell, known = plan.cell(whole), self.oxidation_states
+            for start in starts(cell, distort=self.distort, known=known):
                 moments = unpaired(self.engine, start.structure, plan) if dos else None
                 jobs.append(
                     maker.make(start.structure, charge=plan.charge, magnetic_moments=moments)

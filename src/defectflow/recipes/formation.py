@@ -139,6 +139,7 @@ def build(recipe: DefectFormationEnergyRecipe, order: Order) -> Flow:
             temperature_K=recipe.temperature_K,
         ),
         distort=recipe.starts == "distorted",
+        oxidation_states=getattr(recipe.defect, "oxidation_states", None) or {},
     )
     host = order.host(recipe.host)
     return maker.make(

@@ -18,7 +18,7 @@ from defectflow.errors import StructureError
 from defectflow.structures.oxidation import oxidation_states, usual_states
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pymatgen.core.structure import Structure
 
@@ -78,11 +78,18 @@ class Distortion:
             raise StructureError(message)
 
 
-def distorted(cell: Cell, distortion: Distortion | None = None) -> Iterator[Cell]:
+def distorted(
+    cell: Cell, distortion: Distortion | None = None, known: Mapping[str, float] | None = None
+) -> Iterator[Cell]:
     """Yield the starts of one defect: as built, rattled, then each bond distortion with a rattle.
 
     Atoms keep their order and the changes, the charge and the multiplicity of `cell`; the name gets
     a suffix such as ``-40%``. The same seed gives the same starts.
+
+    Parameters
+    ----------
+    known
+        Oxidation states that are not to be guessed, of the host's elements and others.
 
     Raises
     ------
@@ -100,7 +107,7 @@ def distorted(cell: Cell, distortion: Distortion | None = None) -> Iterator[Cell
     chosen = distortion or Distortion()
     number = chosen.neighbours
     if number is None:
-        number = distorted_neighbours(cell)
+        number = distorted_neighbours(cell, known)
     centres = [np.array(change.frac_coords) for change in cell.changed]
     neighbours = _neighbours(cell, number)
     return _starts(cell, chosen, neighbours, centres)
@@ -120,20 +127,22 @@ def _starts(
         yield replace(cell, structure=structure, name=f"{cell.name} {100 * bond_change:+.4g}%")
 
 
-def distorted_neighbours(cell: Cell) -> int:
+def distorted_neighbours(cell: Cell, known: Mapping[str, float] | None = None) -> int:
     """Return how many neighbours of a defect to move: its count of electrons too many or too few.
 
     That is the difference of the formal charge that the changed atoms leave behind and the charge
     of the cell; e.g. a neutral V_O leaves two electrons, V_O of charge +2 none. Beyond four, the
     number of bonds that complete the octet, 8 - n. A crystal without formal charges, such as a
-    metal, gives zero; a cell whose count is zero is only rattled, unless a number is given.
+    metal, gives zero; a cell whose count is zero is only rattled, unless a number is given. Formal
+    charges are guessed where they are not `known`.
     """
     try:
-        states = oxidation_states(cell.pristine)
+        states = oxidation_states(cell.pristine, known)
     except StructureError:  # no states balance the formula: nothing to count
         return 0
     if not any(states.values()):
         return 0
+    states = {**(known or {}), **states}
     total = 0.0
     for change in cell.changed:
         before = states[change.before] if change.before else 0.0
@@ -143,7 +152,7 @@ def distorted_neighbours(cell: Cell) -> int:
 
 
 def _state_of_new(symbol: str | None, before: float, states: dict[str, float]) -> float:
-    """Return the oxidation state of an atom put in: as in the host, or else the nearest usual one.
+    """Return the oxidation state of an atom put in: as known, or else the nearest usual one.
 
     Of two that are equally near the greater: +1 for H.
     """
