@@ -107,7 +107,9 @@ class EndpointsBarrierMaker(Maker):
         overrides = self.band | ({"images": self.images} if self.images else {})
         through = _waypoints(first, last) if self.explore else {}
         band = self.engine.band_maker(**overrides).make(ends.output[0], ends.output[1], through)
-        about = {"strain": strain, "notes": [said] if said else []}
+        strained = f"end points were brought into one cell, strain {strain:.2%}"
+        notes = [*[strained] * bool(strain), *[said] * bool(said)]
+        about = {"strain": strain, "notes": notes}
         result = self.conclude(
             first, last, about, [end.output for end in relaxed], band.output, origin
         )
@@ -133,9 +135,6 @@ class EndpointsBarrierMaker(Maker):
         value = hop.span_eV if converged else None
         formula = initial.composition.reduced_formula
         walk = Walk(self.attempt_frequency_Hz, self.temperatures_K)
-        strain, notes = about["strain"], list(about["notes"])
-        if strain:
-            notes.append(f"end points were brought into one cell, strain {strain:.2%}")
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
             **cost_of_path([band], *ends),
@@ -152,10 +151,10 @@ class EndpointsBarrierMaker(Maker):
             host_cell="given",
             host_lattice=tuple(map(tuple, initial.lattice.matrix.tolist())),
             nearest_image_A=nearest_image_distance_A(initial.lattice.matrix),
-            strain=strain,
+            strain=about["strain"],
             hops=(hop,),
             diffusion=walk.document(plan, value, 1),
-            notes=(*notes, *path_notes(self.engine, [band], initial)),
+            notes=(*about["notes"], *path_notes(self.engine, [band], initial)),
         )
 
 
