@@ -13,7 +13,7 @@ from defectflow.analysis.fermi_level import (
     neutral_fermi_level,
     parabolic_density,
 )
-from defectflow.errors import MissingData, StructureError
+from defectflow.errors import MissingData, RecipeError, StructureError
 from defectflow.units import BOLTZMANN_EV_PER_K
 
 GAP_EV, VOLUME_A3, KELVIN = 1.2, 40.0, 600.0
@@ -74,6 +74,26 @@ def test_charges_add_up_to_nothing_and_degeneracy_counts():
     counted = kinds[0].per_cell(0.3, KELVIN)
     assert counted[1] == pytest.approx(2 * plain[1])
     assert counted[0] == plain[0]
+
+
+@pytest.mark.parametrize("kelvin", [0.5, 5.0, 50.0])
+def test_in_the_cold_the_level_is_that_of_the_logarithms(kelvin):
+    """Carriers are negligible: -0.4 + E = 0.6 - E; at 0.5 K all numbers underflow."""
+    acceptor = DefectLevels("A", {-1: 0.6}, 1.0)
+    found = neutral_fermi_level(
+        semiconductor(), [DefectLevels("D", {1: -0.4}, 1.0), acceptor], kelvin
+    )
+    assert found.fermi_eV == pytest.approx(0.5, abs=1e-9)
+    twice = DefectLevels("D", {2: -0.7}, 1.0)
+    found = neutral_fermi_level(semiconductor(), [twice, acceptor], kelvin)
+    expected = (1.3 + BOLTZMANN_EV_PER_K * kelvin * math.log(2)) / 3
+    assert found.fermi_eV == pytest.approx(expected, abs=1e-9)
+
+
+@pytest.mark.parametrize("kelvin", [0.0, -300.0, math.nan, math.inf])
+def test_a_temperature_that_is_none_is_refused(kelvin):
+    with pytest.raises(RecipeError, match=r"temperature .* K: give one above zero and finite"):
+        neutral_fermi_level(semiconductor(), [], kelvin)
 
 
 def test_a_neutral_defect_has_the_concentration_of_boltzmann():

@@ -129,6 +129,18 @@ def test_results_are_chosen_by_level_and_recipe(stored):
     assert "did you mean quick?" in invoke("levels", "--recipe", "quik").output
 
 
+def test_temperatures_that_are_none_are_refused(stored):
+    for words, said in (
+        (("--temperature", "nan"), "temperature nan K: give one above zero"),
+        (("--temperature", "inf"), "temperature inf K: give one above zero"),
+        (("--temperature", "300", "--frozen-at", "nan"), "temperature nan K: give one above zero"),
+        (("--frozen-at", "1500"), "--frozen-at 1500: needs the temperature now"),
+    ):
+        done = invoke("levels", *words)
+        assert done.exit_code == 2, done.output
+        assert said in done.output
+
+
 def test_mistakes_are_said_in_one_line(stored):
     done = invoke("levels", "--limit", "O-poor")
     assert done.exit_code == 2

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import log_expit, logsumexp
 
-from defectflow.errors import MissingData, StructureError
+from defectflow.errors import MissingData, RecipeError, StructureError
 from defectflow.units import BOLTZMANN_EV_PER_K
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -60,6 +60,17 @@ class Bands:
         MissingData
             If the energies do not reach a band.
         """
+        electrons, holes = self.carriers_log(fermi_eV, temperature_K)
+        return _exp(electrons), _exp(holes)
+
+    def carriers_log(self, fermi_eV: float, temperature_K: float) -> tuple[float, float]:
+        """Return the natural logarithms of what `carriers_per_cell` returns.
+
+        Raises
+        ------
+        MissingData
+            If the energies do not reach a band.
+        """
         energies, density = np.array(self.energies_eV), np.array(self.density)
         valence, conduction = energies <= 0, energies >= self.gap_eV
         if valence.sum() < 2 or conduction.sum() < 2:  # noqa: PLR2004 - an integral needs two
@@ -68,11 +79,11 @@ class Bands:
                 "reach both bands; compute it on a wider range of energies"
             )
             raise MissingData(message)
-        occupied = expit((fermi_eV - energies) / (BOLTZMANN_EV_PER_K * temperature_K))
-        empty = expit((energies - fermi_eV) / (BOLTZMANN_EV_PER_K * temperature_K))
-        electrons = np.trapezoid((density * occupied)[conduction], energies[conduction])
-        holes = np.trapezoid((density * empty)[valence], energies[valence])
-        return float(electrons), float(holes)
+        filled = (fermi_eV - energies) / (BOLTZMANN_EV_PER_K * temperature_K)
+        return (
+            _log_integral(energies[conduction], density[conduction], log_expit(filled[conduction])),
+            _log_integral(energies[valence], density[valence], log_expit(-filled[valence])),
+        )
 
 
 @dataclass(frozen=True)
@@ -96,24 +107,29 @@ class DefectLevels:
 
     def per_cell(self, fermi_eV: float, temperature_K: float) -> dict[int, float]:
         """Return the number of defects per cell by charge, in the dilute limit."""
+        return _numbers(self.log_per_cell(fermi_eV, temperature_K))
+
+    def log_per_cell(self, fermi_eV: float, temperature_K: float) -> dict[int, float]:
+        """Return the natural logarithms of what `per_cell` returns."""
         weights = self.degeneracy or {}
         thermal = BOLTZMANN_EV_PER_K * temperature_K
         return {
-            charge: self.sites_per_cell
-            * weights.get(charge, 1.0)
-            * float(np.exp(min(_LARGEST_EXPONENT, -(energy + charge * fermi_eV) / thermal)))
+            charge: _log(self.sites_per_cell * weights.get(charge, 1.0))
+            - (energy + charge * fermi_eV) / thermal
             for charge, energy in self.energies_eV.items()
         }
 
     def shared(self, total: float, fermi_eV: float, temperature_K: float) -> dict[int, float]:
         """Return how `total` defects per cell, whose number does not change, share the charges."""
-        weights = self.degeneracy or {}
-        charges = list(self.energies_eV)
-        energies = np.array([self.energies_eV[charge] + charge * fermi_eV for charge in charges])
-        lowered = (energies - energies.min()) / (BOLTZMANN_EV_PER_K * temperature_K)
-        parts = np.array([weights.get(charge, 1.0) for charge in charges]) * np.exp(-lowered)
-        shares = total * parts / parts.sum()
-        return dict(zip(charges, shares.tolist(), strict=True))
+        return _numbers(self.log_shared(_log(total), fermi_eV, temperature_K))
+
+    def log_shared(
+        self, log_total: float, fermi_eV: float, temperature_K: float
+    ) -> dict[int, float]:
+        """Return the natural logarithms of what `shared` returns, given that of the total."""
+        alone = self.log_per_cell(fermi_eV, temperature_K)
+        whole = float(logsumexp(list(alone.values())))
+        return {charge: log_total + value - whole for charge, value in alone.items()}
 
 
 @dataclass(frozen=True)
@@ -151,43 +167,84 @@ def neutral_fermi_level(
 
     Raises
     ------
+    RecipeError
+        If the temperature is not above zero and finite.
     StructureError
         If there is no such level within 1 eV of the gap: a formation energy must be wrong.
     """
+    if not 0 < temperature_K < np.inf:  # also refuses what is not a number
+        message = f"temperature {temperature_K:g} K: give one above zero and finite, e.g. 300"
+        raise RecipeError(message)
     per_cm3 = 1 / (bands.volume_A3 * _CM3_PER_A3)
-    totals = {name: number / per_cm3 for name, number in (frozen or {}).items()}
+    totals = {name: _log(number / per_cm3) for name, number in (frozen or {}).items()}
 
     def counted(fermi_eV: float) -> dict[str, dict[int, float]]:
         return {
-            one.name: one.shared(totals[one.name], fermi_eV, temperature_K)
+            one.name: one.log_shared(totals[one.name], fermi_eV, temperature_K)
             if one.name in totals
-            else one.per_cell(fermi_eV, temperature_K)
+            else one.log_per_cell(fermi_eV, temperature_K)
             for one in defects
         }
 
-    def charge(fermi_eV: float) -> float:
-        electrons, holes = bands.carriers_per_cell(fermi_eV, temperature_K)
-        found = counted(fermi_eV).values()
-        return holes - electrons + sum(q * n for one in found for q, n in one.items())
+    def excess(fermi_eV: float) -> float:
+        """Logarithm of all positive charges over all negative ones; the numbers may underflow."""
+        electrons, holes = bands.carriers_log(fermi_eV, temperature_K)
+        terms = [(q, n) for one in counted(fermi_eV).values() for q, n in one.items()]
+        return _log_charges([(1, holes), *terms]) - _log_charges([(1, electrons), *_turned(terms)])
 
-    ends = (-_BEYOND_EV, bands.gap_eV + _BEYOND_EV)
-    if charge(ends[0]) * charge(ends[1]) > 0:
-        message = (
-            f"no Fermi level from {ends[0]:.1f} to {ends[1]:.1f} eV makes the crystal neutral; "
-            "check the formation energies, one may be far below zero"
-        )
-        raise StructureError(message)
-    fermi_eV = float(brentq(charge, *ends, xtol=1e-9))
+    fermi_eV = _root(excess, (-_BEYOND_EV, bands.gap_eV + _BEYOND_EV))
     electrons, holes = bands.carriers_per_cell(fermi_eV, temperature_K)
     return Equilibrium(
         fermi_eV=fermi_eV,
         electrons_per_cm3=electrons * per_cm3,
         holes_per_cm3=holes * per_cm3,
         defects_per_cm3={
-            name: {q: n * per_cm3 for q, n in by_charge.items()}
+            name: {q: n * per_cm3 for q, n in _numbers(by_charge).items()}
             for name, by_charge in counted(fermi_eV).items()
         },
     )
+
+
+def _root(excess: Callable[[float], float], ends: tuple[float, float]) -> float:
+    """Return where the excess of positive charge, which falls with the Fermi level, is zero."""
+    if not excess(ends[0]) >= 0 >= excess(ends[1]):
+        message = (
+            f"no Fermi level from {ends[0]:.1f} to {ends[1]:.1f} eV makes the crystal neutral; "
+            "check the formation energies, one may be far below zero"
+        )
+        raise StructureError(message)
+    return float(brentq(excess, *ends, xtol=1e-12))
+
+
+def _log_charges(terms: Sequence[tuple[int, float]]) -> float:
+    """Return the logarithm of the sum of the positive charges, given charge and log number."""
+    positive = [(charge, number) for charge, number in terms if charge > 0]
+    charges, numbers = zip(*positive, strict=True)
+    return float(logsumexp(numbers, b=charges))
+
+
+def _turned(terms: Sequence[tuple[int, float]]) -> list[tuple[int, float]]:
+    return [(-charge, number) for charge, number in terms]
+
+
+def _log_integral(energies: np.ndarray, density: np.ndarray, log_share: np.ndarray) -> float:
+    """Return the logarithm of the integral of density × share, by trapezoids."""
+    widths = np.diff(energies)
+    weights = (np.append(widths, 0.0) + np.append(0.0, widths)) / 2
+    weighted = np.maximum(density, 0.0) * weights
+    return float(logsumexp(log_share, b=weighted)) if weighted.any() else -np.inf
+
+
+def _log(number: float) -> float:
+    return float(np.log(number)) if number > 0 else -np.inf
+
+
+def _exp(logarithm: float) -> float:
+    return float(np.exp(min(_LARGEST_EXPONENT, logarithm)))
+
+
+def _numbers(logarithms: Mapping[int, float]) -> dict[int, float]:
+    return {charge: _exp(one) for charge, one in logarithms.items()}
 
 
 def parabolic_density(energies_eV: ArrayLike, mass: float, volume_A3: float) -> list[float]:

@@ -48,9 +48,13 @@ def command(
     newest; they have to be of one crystal and engine and against the same reservoirs. Energies hold
     for a Fermi level at the valence band maximum, from which levels are counted.
     """
+    from defectflow.errors import RecipeError
     from defectflow.report.defect_sets import DefectSet, records
     from defectflow.report.records import to_json
 
+    if frozen_at is not None and not temperatures:
+        message = f"--frozen-at {frozen_at:g}: needs the temperature now, e.g. --temperature 300"
+        raise RecipeError(message)
     results = found(where["store"], quantity="defect_formation_energy", host=where["host"])
     results = chosen(results, where["engine"], where["level"], where["recipes"])
     defects = DefectSet.from_results(results, limit)
