@@ -92,6 +92,7 @@ def test_finished_jobs_of_a_store():
         document("e", 10.0, output={"quantity": "migration_barrier"}),
         document("f", 3.0, 1, output={"steps": 0}),
         document("g", 9.0, 13, output={"steps": None, "atoms": [0, 1]}),
+        document("i", 5.0, 1, output={"steps": None, "lost_electrons": 0.0}),
         document("h", 7.0, 99),
     ]
     with open_store("memory://") as store:
@@ -103,6 +104,7 @@ def test_finished_jobs_of_a_store():
         ("relax", 10.0),
         ("relax", 80.0),
         ("static", 3.0),
+        ("charges", 5.0),
         ("vibrations", 9.0),
         ("melt", 7.0),
     }

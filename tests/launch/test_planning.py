@@ -195,6 +195,29 @@ def test_vasp_files_are_complete_and_agree_with_the_table(folder, call, without_
                 )
 
 
+def test_charges_are_planned_as_they_would_run(folder, call, without_vasp):
+    (folder / "q.yaml").write_text(
+        "quantity: bader_charge\nhost: {prototype: fcc-Cu, primitive: true}\nadsorbate: H\n"
+        "slab: {miller: [1, 1, 1], layers: 3, vacuum_A: 8}\nengine: vasp\nlevel: fast\n"
+    )
+    result = call("plan", "q.yaml")
+    assert result.exit_code == 0, result.output
+    charges = [row for row in jobs_of(folder / "plan" / "q") if row["kind"] == "charges"]
+    assert [row["job"] for row in charges] == [
+        "charges of whole",
+        "charges of slab",
+        "charges of H",
+    ]
+    for row in charges:
+        place = inputs_of(folder / "plan" / "q", row)
+        incar, lattice = Incar.from_file(place / "INCAR"), Poscar.from_file(place / "POSCAR")
+        assert incar["LAECHG"]
+        assert incar["LCHARG"]
+        assert (incar["NSW"], incar["IBRION"]) == (0, -1)
+        spacing_A = np.array(lattice.structure.lattice.abc) / [incar[f"NG{a}F"] for a in "XYZ"]
+        assert (spacing_A <= 0.06).all()
+
+
 def test_a_band_of_vtst_has_vasps_folders(folder, call, without_vasp, monkeypatch):
     monkeypatch.setenv("DEFECTFLOW_VASP_VTST", "1")
     (folder / "cu.yaml").write_text(BARRIER + "guide: none\npath: dft\n")

@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from defectflow.errors import RecipeError
+from defectflow.errors import EngineError, RecipeError
 from defectflow.launch import queues
 from defectflow.launch.site import Site
 
@@ -189,6 +189,21 @@ def test_kinds_of_steps():
 
     flow = MigrationBarrierMaker(engine("emt")).make(hosts.load("fcc-Cu"), species="Cu")
     assert [queues.step_kind(job) for job in flow] == ["relax", "light"]
+
+
+def test_charges_are_a_kind_of_their_own_and_an_unknown_maker_is_none():
+    from defectflow.engines.charges import ChargesMaker
+    from defectflow.engines.registry import engine
+    from defectflow.structures import hosts
+
+    class SpectrumMaker(ChargesMaker):
+        __module__ = ChargesMaker.__module__
+
+    copper = hosts.load("fcc-Cu").structure
+    assert queues.step_kind(ChargesMaker(engine("vasp-standin")).make(copper)) == "charges"
+    assert "charges" in site("slurm", steps={"charges": {"nodes": 1}}).kinds
+    with pytest.raises(EngineError, match="SpectrumMaker makes no known kind of step"):
+        queues.step_kind(SpectrumMaker(engine("vasp-standin")).make(copper))
 
 
 @pytest.mark.parametrize(

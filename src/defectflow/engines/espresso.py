@@ -184,17 +184,19 @@ class Espresso(CalculatorEngine):
         return PwCalculator(self.task(request))
 
     def input_files(self, request: Request, step: InputStep = STATIC) -> dict[str, str]:
-        """Return the inputs of pw.x, and of the runs that follow it for a density of states.
+        """Return the inputs of pw.x, and of the runs that follow it for states or charges.
 
         Raises
         ------
         EngineError
             If a pseudopotential is missing or does not fit.
         """
-        from defectflow.engines import espresso_dos
+        from defectflow.engines import espresso_charges, espresso_dos
 
         if step.name == "dos":
             return espresso_dos.input_files(self, request)
+        if step.name == "charges":
+            return espresso_charges.input_files(self, request)
         return {"pw.in": self.input_text(request)}
 
     def input_text(self, request: Request, run: RunControl | None = None) -> str:

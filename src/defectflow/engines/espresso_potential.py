@@ -49,17 +49,21 @@ def grid_of(folder: Path, quantity: int, name: str) -> Array:
         If pp.x is missing or fails.
     """
     words = programs.command("pp.x", "-in", f"{name}.in", remedy=_REMEDY)
-    (folder / f"{name}.in").write_text(
-        f"&INPUTPP\n  prefix = '{PREFIX}'\n  outdir = './{OUTPUT_FOLDER}'\n"
-        f"  filplot = '{name}.dat'\n  plot_num = {quantity}\n/\n"
-        f"&PLOT\n  iflag = 3\n  output_format = {_CUBE}\n  fileout = '{name}.cube'\n/\n",
-        encoding="utf-8",
-    )
+    (folder / f"{name}.in").write_text(input_text(quantity, name), encoding="utf-8")
     text, error, _ = program.run(words, folder, name, timeout_s=None)
     if "JOB DONE" not in text:
         message = f"pp.x in {folder}: {failure(text, error)[1]}; look at {name}.out there"
         raise EngineError(message)
     return read_cube(folder / f"{name}.cube")
+
+
+def input_text(quantity: int, name: str) -> str:
+    """Return the input of pp.x; see `grid_of` for the parameters."""
+    return (
+        f"&INPUTPP\n  prefix = '{PREFIX}'\n  outdir = './{OUTPUT_FOLDER}'\n"
+        f"  filplot = '{name}.dat'\n  plot_num = {quantity}\n/\n"
+        f"&PLOT\n  iflag = 3\n  output_format = {_CUBE}\n  fileout = '{name}.cube'\n/\n"
+    )
 
 
 def potential_profile_eV(folder: Path) -> Array:

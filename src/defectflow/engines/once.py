@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from defectflow.engines.conversion import to_atoms, to_structure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from defectflow.engines.calculators import CalculatorEngine
     from defectflow.engines.request import Request
@@ -72,7 +72,6 @@ def once_with_vasp(
     request: Request,
     step: str,
     look: Callable[[VaspTask, VaspResult], dict[str, Any]],
-    more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Run VASP on the structure of a request, and return the fields of a document.
 
@@ -82,8 +81,6 @@ def once_with_vasp(
         Whose tags are added to those of the electrons.
     look
         Takes the fields that the quantity has of its own out of VASP's files.
-    more
-        Tags beside those of the step.
 
     Raises
     ------
@@ -105,7 +102,7 @@ def once_with_vasp(
     structure = request.structure
     engine.check({element.symbol for element in structure.elements})
     task = engine.task(request)
-    tags = task.tags | step_tags(task, request.settings, step) | dict(more or {})
+    tags = task.tags | step_tags(task, request.settings, step)
     found = run(task, StaticMaker, to_poscar(task, structure), tags)
     result = read(task, structure, found)
     if result.stopped:

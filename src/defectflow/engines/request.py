@@ -62,7 +62,8 @@ class InputStep:
     Attributes
     ----------
     name
-        Of the step's numbers in ``templates/input/``; ``vtst`` for a band that VASP relaxes.
+        Of the step's numbers in ``templates/input/``; ``vtst`` for a band that VASP relaxes,
+        ``charges`` for charges of atoms.
     cell, frozen
         Of a relaxation, for a code that relaxes by itself.
     images

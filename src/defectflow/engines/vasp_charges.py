@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from defectflow.documents.electronic import ChargesDocument
 from defectflow.engines.charges import Density, divided
@@ -14,26 +12,13 @@ from defectflow.errors import EngineError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
-    from pymatgen.core.structure import Structure
 
     from defectflow.engines.request import Request
     from defectflow.engines.vasp import Vasp
     from defectflow.engines.vasp_output import VaspResult
     from defectflow.engines.vasp_run import VaspTask
-
-#: Distance of grid points, Å: charges change by 0.01 e from here to half of it.
-GRID_A: Final = 0.06
-
-
-def charge_tags(structure: Structure) -> dict[str, Any]:
-    """Return the tags that ask for the densities, on a fine grid."""
-    points = [2 * int(np.ceil(length / GRID_A / 2)) for length in structure.lattice.abc]
-    return {
-        "LAECHG": True,
-        "LCHARG": True,
-        **dict(zip(("NGXF", "NGYF", "NGZF"), points, strict=True)),
-    }
 
 
 def charges(engine: Vasp, request: Request) -> ChargesDocument:
@@ -54,9 +39,7 @@ def charges(engine: Vasp, request: Request) -> ChargesDocument:
         density = Density(counted, cores + valence, neutral, cores=True)
         return divided(density, structure, request.charge)
 
-    return ChargesDocument(
-        **once_with_vasp(engine, request, "static", look, charge_tags(structure))
-    )
+    return ChargesDocument(**once_with_vasp(engine, request, "charges", look))
 
 
 def _read(task: VaspTask, name: str) -> NDArray[np.float64]:

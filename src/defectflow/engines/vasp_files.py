@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from defectflow.engines.held_vacuum import holds_vacuum
 from defectflow.engines.vacuum import has_vacuum
-from defectflow.engines.vasp_input import band_tags, dos_tags, relax_tags, static_tags
+from defectflow.engines.vasp_input import band_tags, charge_tags, dos_tags, relax_tags, static_tags
 from defectflow.engines.vasp_run import generator, to_poscar
 from defectflow.errors import RecipeError, did_you_mean
 
@@ -29,7 +29,8 @@ def step_tags(
     ----------
     step
         Name of the step's file in ``templates/input/vasp``. An image of a band (``neb``) and a
-        displaced geometry (``vibrations``) are evaluations; a band by VTST is ``vtst``.
+        displaced geometry (``vibrations``) are evaluations; a band by VTST is ``vtst``, densities
+        for charges of atoms are ``charges``.
 
     Raises
     ------
@@ -52,6 +53,7 @@ def step_tags(
             | dos_tags(settings, electrons, atoms, spin=task.electrons.spin)
             | ({"LVHAR": True} if has_vacuum(task.structure) else {})
         ),
+        "charges": lambda: static_tags() | charge_tags(task.structure),
         "vtst": lambda: band_tags(settings, max(1, settings["images"]), climb=True),
     }
     if step not in known:

@@ -40,6 +40,8 @@ _MINIMISERS: Final = {"conjugate-gradient": 2, "quasi-newton": 1}
 _ISIF: Final[dict[str, int]] = {"fixed": 2, "relax": 3, "scale": 8}
 _LAST_S_OR_P: Final = 20  # Ca
 _LAST_BEFORE_F: Final = 56  # Ba
+#: Distance of grid points, Å: charges change by 0.01 e from here to half of it.
+GRID_A: Final = 0.06
 #: One value per kind of atom.
 PER_KIND: Final = ("LDAUL", "LDAUU", "LDAUJ")
 #: Tags that decide what an energy means. Whatever repairs a run must leave them alone: energies
@@ -234,6 +236,16 @@ def dos_tags(
     empty = max(8.0, occupied * (settings["bands_factor"] - 1))
     points = round((settings["highest_eV"] - settings["lowest_eV"]) / settings["step_eV"]) + 1
     return {"NBANDS": math.ceil(occupied + empty), "NEDOS": points, "LWAVE": False}
+
+
+def charge_tags(structure: Structure) -> dict[str, Any]:
+    """Return the tags of an SCF that leaves the densities of atoms and electrons, finely."""
+    points = [2 * math.ceil(length / GRID_A / 2) for length in structure.lattice.abc]
+    return {
+        "LAECHG": True,
+        "LCHARG": True,
+        **dict(zip(("NGXF", "NGYF", "NGZF"), points, strict=True)),
+    }
 
 
 def _highest_l(structure: Structure) -> int:

@@ -203,7 +203,7 @@ def finished_jobs(store: Store, engine: str) -> list[Finished]:
     fields = [
         "metadata", "output.wall_time_s", "output.force_calls", "output.structure", "output.steps",
         "output.inputs", "output.images", "output.atoms", "output.fermi_eV", "output.quantity",
-        "output.fmax_eV_per_A", "output.guidance",
+        "output.fmax_eV_per_A", "output.guidance", "output.lost_electrons",
     ]  # fmt: skip
     found = store.jobs.docs_store.query(
         criteria, fields, sort={"completed_at": -1}, limit=4 * _MOST
@@ -244,6 +244,8 @@ def _kind(output: Mapping[str, Any]) -> str:
         return "band"
     if output.get("fermi_eV") is not None:
         return "dos"
+    if output.get("lost_electrons") is not None:
+        return "charges"
     if output.get("atoms"):
         return "vibrations"
     if output.get("steps") and "fmax_eV_per_A" not in output:

@@ -15,6 +15,7 @@ _COLOURS: Final = {
     "band": "#f9cb9c",
     "static": "#d9ead3",
     "dos": "#d9d2e9",
+    "charges": "#d0e0e3",
     "vibrations": "#fff2cc",
     "melt": "#f7b89c",
     "light": "#eeeeee",

@@ -63,7 +63,7 @@ def _displaced(rest: Request, atoms: Sequence[int]) -> list[tuple[str, Structure
 def size_of(job: Job, kind: str) -> Size:
     """Return the size of a job."""
     requests = requests_of(job, kind)
-    known = {"vibrations": len(requests), "static": 1, "dos": 1}.get(kind)
+    known = {"vibrations": len(requests), "static": 1, "dos": 1, "charges": 1}.get(kind)
     if kind == "melt":
         from defectflow.engines.melting import Schedule
 
@@ -91,7 +91,7 @@ def files_of(job: Job, kind: str) -> dict[str, str]:
     files = {"settings.json": _json({**note, "settings": given})}
     if kind == "band" and _native(job):
         return files | _native_band(job, requests)
-    frozen = job.function_args[1] if kind in {"relax", "static", "dos"} else ()
+    frozen = job.function_args[1] if kind in {"relax", "static", "dos", "charges"} else ()
     name = {"band": "neb", "melt": "static"}.get(kind, kind)
     step = InputStep(name, getattr(maker, "cell", "fixed"), tuple(frozen or ()))
     for folder, request in requests.items():

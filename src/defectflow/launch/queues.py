@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.errors import EngineError, RecipeError
-from defectflow.launch.site import seconds_of
+from defectflow.launch.site import KINDS, LIGHT, seconds_of
 from defectflow.paths import find
 
 if TYPE_CHECKING:
@@ -61,14 +61,25 @@ class QueueJob:
 
 
 def step_kind(job: Job) -> str:
-    """Return which kind of step a job is: relax, band, static, dos, vibrations, melt or light."""
+    """Return which of `site.KINDS` a job is; jobs that are none of an engine's are light.
+
+    Raises
+    ------
+    EngineError
+        If an engine has a maker of no known kind.
+    """
     owner = type(getattr(job.function, "__self__", None))
     if not owner.__module__.startswith("defectflow.engines."):
-        return "light"
-    for kind in ("band", "relax", "static", "dos", "vibrations", "melt"):
+        return LIGHT
+    computing = [kind for kind in KINDS if kind != LIGHT]
+    for kind in computing:
         if kind in owner.__name__.lower():
             return kind
-    return "relax"
+    message = (
+        f"job {job.name}: {owner.__name__} makes no known kind of step ({', '.join(computing)}); "
+        "please report this"
+    )
+    raise EngineError(message)
 
 
 def number_variable(site: Site) -> str:

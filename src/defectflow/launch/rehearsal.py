@@ -39,7 +39,7 @@ class Planned:
     job
         With its inputs in place.
     kind
-        Kind of step: relax, band, static, dos, vibrations, melt or light.
+        Kind of step, one of `site.KINDS`.
     parents
         Numbers of the jobs that it waits for.
     state

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -17,8 +17,10 @@ from defectflow.errors import MissingData, RecipeError, did_you_mean
 from defectflow.paths import find
 
 #: Kinds of steps that can have resources of their own. `light` steps only think about structures.
-Kind = Literal["relax", "band", "static", "dos", "vibrations", "melt", "light"]
-KINDS: Final = ("relax", "band", "static", "dos", "vibrations", "melt", "light")
+Kind = Literal["relax", "band", "static", "dos", "charges", "vibrations", "melt", "light"]
+KINDS: Final[tuple[str, ...]] = get_args(Kind)
+#: The kind of jobs that compute nothing.
+LIGHT: Final = "light"
 #: The kind of everything that has no resources of its own.
 DEFAULT_KIND: Final = "default"
 Scheduler = Literal["slurm", "pbs", "sge", "lsf"]

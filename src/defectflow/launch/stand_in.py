@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from defectflow.documents.electronic import AtomDos, DosDocument
+from defectflow.documents.electronic import AtomDos, ChargesDocument, DosDocument
 from defectflow.documents.melting import MeltDocument
 from defectflow.documents.steps import BandDocument, Image, RelaxDocument
 from defectflow.documents.vibrations import VibrationsDocument
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _BULK_eV: Final = 20.0
 _TOP_eV: Final = 0.5
 _MODE_eV: Final = 0.05
+_HEIGHTS: Final = 24
 
 
 @dataclass
@@ -55,6 +56,7 @@ class StandIn:
             "band": self._band,
             "vibrations": self._vibrations,
             "dos": self._dos,
+            "charges": self._charges,
             "melt": self._melted,
         }
         if kind not in makers:
@@ -175,6 +177,20 @@ class StandIn:
             direct=True,
             vbm_eV=-1.0,
             cbm_eV=1.0,
+            **_common(engine_of(job)),
+        )
+
+    def _charges(self, job: Job) -> ChargesDocument:
+        structure = job.function_args[0]
+        return ChargesDocument(
+            structure=structure,
+            charges_e=(0.0,) * len(structure),
+            grid=(_HEIGHTS,) * 3,
+            lost_electrons=0.0,
+            elsewhere_electrons=0.0,
+            profile_per_A=(0.0,) * _HEIGHTS,
+            energy_eV=self.energy_eV(structure),
+            charge=argument(job, 2, "charge") or 0,
             **_common(engine_of(job)),
         )
 
