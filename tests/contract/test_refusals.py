@@ -156,6 +156,9 @@ def test_misspelt_requests_are_refused_in_one_line(case, build, says):
     one_line(caught.value)
 
 
+WITH_U = {"functional": "PBE+U"}
+
+
 @pytest.mark.parametrize(
     ("options", "says"),
     [
@@ -163,6 +166,13 @@ def test_misspelt_requests_are_refused_in_one_line(case, build, says):
         ({"functoinal": "PBE"}, "did you mean functional"),
         ({"spin": "maybe"}, "spin = 'maybe'"),
         ({"hubbard_U_eV": "materials_projcet"}, "did you mean materials_project"),
+        ({**WITH_U, "hubbard_U_eV": {"Ce": 5.0}}, "Ce has no open d shell"),
+        ({**WITH_U, "hubbard_U_eV": {"O": 5.0}}, "O has no open d shell"),
+        ({**WITH_U, "hubbard_U_eV": {"NI": 5.0}}, "'NI' is no element; did you mean Ni"),
+        ({**WITH_U, "hubbard_U_eV": {"nickel": 5.0}}, "'nickel' is no element; known:"),
+        ({**WITH_U, "hubbard_U_eV": {"Ni": -2.0}}, "Ni = -2: give a U of 0 or more"),
+        ({**WITH_U, "hubbard_U_eV": {"Ni": math.nan}}, "Ni = nan"),
+        ({"functional": "PBE", "hubbard_U_eV": {"Ni": 5.0}}, "functional PBE takes no U"),
     ],
 )
 def test_wrong_options_of_electrons_are_refused(with_electrons, make_engine, options, says):

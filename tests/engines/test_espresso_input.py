@@ -181,11 +181,6 @@ def test_u_is_for_pbe_u_alone(iron_oxide):
         assert "ubbard" not in built(iron_oxide, version=version)
 
 
-def test_u_on_an_element_without_a_d_shell_is_refused(iron_oxide):
-    with pytest.raises(RecipeError, match="O has no d shell"):
-        built(iron_oxide, functional="PBE+U", hubbard_U_eV={"O": 3.0})
-
-
 def test_a_width_of_zero_is_refused(oxide):
     with pytest.raises(RecipeError, match="smearing_eV = 0"):
         built(oxide, smearing_eV=0.0)

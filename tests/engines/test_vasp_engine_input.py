@@ -231,11 +231,9 @@ def test_hubbard_values_are_those_of_the_materials_project(nickel_oxide):
 
 
 def test_U_by_hand_and_where_it_does_not_apply(nickel_oxide, copper):
-    found = incar(nickel_oxide, functional="PBE+U", hubbard_U_eV={"O": 3.0})
-    assert found["LDAUU"] == [0.0, 3.0]
+    found = incar(nickel_oxide, functional="PBE+U", hubbard_U_eV={"Ni": 3.0, "Fe": 4.0})
+    assert (found["LDAUL"], found["LDAUU"]) == ([2, -1], [3.0, 0.0])
     assert "LDAU" not in incar(copper, functional="PBE+U")
-    with pytest.raises(RecipeError, match="Ni = -2"):
-        incar(nickel_oxide, functional="PBE+U", hubbard_U_eV={"Ni": -2.0})
 
 
 def test_dispersion_is_vasps_own_with_the_parameters_of_every_engine(oxide):

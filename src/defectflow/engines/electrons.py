@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 import yaml
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from defectflow import paths
 from defectflow.documents.base import content_key
 from defectflow.engines.calculators import CalculatorOptions
+from defectflow.engines.hubbard import check_by_element
 from defectflow.engines.levels import METAL_SPACING, SPACING
 from defectflow.engines.model import file_state
 from defectflow.errors import RecipeError, StructureError, did_you_mean
@@ -42,6 +43,8 @@ _LAST_DIGIT: Final = 1e-3
 _FINEST_SHARED: Final = 0.8
 _CUTOFFS_EV: Final = (100.0, 3000.0)
 
+#: The functional that `hubbard_U_eV` belongs to.
+_WITH_U: Final = "PBE+U"
 Functional = Literal["PBE", "PBE+U", "RPBE", "PBEsol", "r2SCAN"]
 Smearing = Literal["fermi-dirac", "gaussian", "methfessel-paxton", "marzari-vanderbilt"]
 
@@ -73,9 +76,18 @@ class ElectronOptions(CalculatorOptions):
 
     @field_validator("hubbard_U_eV")
     @classmethod
-    def _known_set(cls, value: str | dict[str, float]) -> str | dict[str, float]:
-        if isinstance(value, str) and value not in _hubbard_sets():
-            message = f"no such set of U; {did_you_mean(value, _hubbard_sets())}"
+    def _known(cls, value: str | dict[str, float], info: ValidationInfo) -> str | dict[str, float]:
+        if isinstance(value, str):
+            if value not in _hubbard_sets():
+                message = f"no such set of U; {did_you_mean(value, _hubbard_sets())}"
+                raise ValueError(message)
+            return value
+        check_by_element(value)
+        functional = info.data.get("functional", _WITH_U)  # a wrong one is refused by itself
+        if value and functional != _WITH_U:
+            message = (
+                f"functional {functional} takes no U; write functional: {_WITH_U} or leave U out"
+            )
             raise ValueError(message)
         return value
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ase.data import atomic_masses, atomic_numbers
 
+from defectflow.engines.hubbard import d_shell
 from defectflow.errors import RecipeError
 from defectflow.units import RYDBERG_EV
 
@@ -40,8 +41,6 @@ _SMEARING: Final = {
     "methfessel-paxton": "methfessel-paxton",
     "marzari-vanderbilt": "marzari-vanderbilt",
 }
-#: First and last atomic number of the rows of d metals, with the shell.
-_D_SHELLS: Final = ((21, 30, 3), (39, 48, 4), (72, 80, 5))
 
 
 @dataclass(frozen=True)
@@ -279,7 +278,7 @@ def _hubbard(
     """Return entries of SYSTEM and a card: Dudarev's form, projected on atomic orbitals."""
     if not U_eV:
         return {}, {}
-    shells = {element: _d_shell(element) for element in U_eV}
+    shells = {element: d_shell(element) for element in U_eV}
     wanted = [(number, one) for number, one in enumerate(species, start=1) if one.element in U_eV]
     if version >= _HUBBARD_CARD:
         rows = [f"U {one.label}-{shells[one.element]}d {U_eV[one.element]:g}" for _, one in wanted]
@@ -292,15 +291,6 @@ def _hubbard(
     for number, one in wanted:
         entries[f"Hubbard_U({number})"] = U_eV[one.element]
     return entries, {}
-
-
-def _d_shell(element: str) -> int:
-    number = atomic_numbers[element]
-    for first, last, shell in _D_SHELLS:
-        if first <= number <= last:
-            return shell
-    message = f"hubbard_U_eV: {element} has no d shell; U is for d metals, take it out"
-    raise RecipeError(message)
 
 
 def _species_line(one: Species, pseudos: Mapping[str, Pseudopotential]) -> str:

@@ -135,18 +135,7 @@ def ismear(smearing: str) -> int:
 
 
 def hubbard_tags(hubbard_U_eV: Mapping[str, float], structure: Structure) -> dict[str, Any]:
-    """Return the tags of Dudarev's U on d shells; lists are by element in the order of POSCAR.
-
-    Raises
-    ------
-    RecipeError
-        If a U is negative: pymatgen would leave it out.
-    """
-    wrong = {symbol: value for symbol, value in hubbard_U_eV.items() if value < 0}
-    if wrong:
-        symbol, value = next(iter(wrong.items()))
-        message = f"hubbard_U_eV: {symbol} = {value:g}: give a U of 0 or more"
-        raise RecipeError(message)
+    """Return the tags of Dudarev's U on d shells; lists are by element in the order of POSCAR."""
     if not any(hubbard_U_eV.values()):
         return {}
     kinds = list(dict.fromkeys(structure[i].specie.symbol for i in poscar_order(structure)))
