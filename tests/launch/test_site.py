@@ -49,6 +49,16 @@ def test_a_file_that_is_missing(tmp_path):
         load_site(tmp_path / "cluster.yaml")
 
 
+def test_a_mistyped_path_is_no_shipped_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in (tmp_path / "slurm.yaml", "cluster/slurm.yaml", "./cluster/slurm", "slurm.yml"):
+        with pytest.raises(RecipeError, match=r"does not exist; give a path"):
+            load_site(name)
+    assert load_site("slurm.yaml").scheduler == "slurm"
+    (tmp_path / "slurm.yaml").write_text("scheduler: pbs\nwall_time: 1:00:00\n")
+    assert load_site("slurm.yaml").scheduler == "pbs"
+
+
 def test_wall_time_without_quotation_marks_is_not_read_in_base_60(tmp_path):
     site = load_site(written(tmp_path, "scheduler: slurm\nwall_time: 24:00:00\n"))
     assert site.wall_time_s == 86400

@@ -6,6 +6,7 @@ directives of Slurm, PBS Pro, SGE or LSF.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
@@ -24,6 +25,8 @@ LIGHT: Final = "light"
 #: The kind of everything that has no resources of its own.
 DEFAULT_KIND: Final = "default"
 Scheduler = Literal["slurm", "pbs", "sge", "lsf"]
+#: Where the shipped queue files are, as it is written in texts.
+_SHIPPED: Final = "templates/queue/"
 _WALL_TIME: Final = re.compile(r"(?:(\d+)-)?(\d{1,4}):(\d\d):(\d\d)")
 
 
@@ -169,7 +172,7 @@ def load_site(name: str | Path) -> Site:
         data = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         first = str(error).splitlines()[0]
-        message = f"queue file {file}: cannot be read: {first}; see templates/queue/slurm.yaml"
+        message = f"queue file {file}: cannot be read: {first}; see {_SHIPPED}slurm.yaml"
         raise RecipeError(message) from error
     if not isinstance(data, dict):
         message = f"queue file {file}: a queue file is lines of `key: value`"
@@ -184,6 +187,8 @@ def load_site(name: str | Path) -> Site:
 def locate(name: str | Path) -> Path:
     """Return the file of a queue: a path, or the name of a shipped one.
 
+    What names another folder is a path, and no shipped file takes its place.
+
     Raises
     ------
     RecipeError
@@ -192,14 +197,16 @@ def locate(name: str | Path) -> Path:
     path = Path(name).expanduser()
     if path.is_file():
         return path.absolute()
-    try:
-        return find("templates", f"queue/{path.stem}.yaml")
-    except MissingData:
-        message = (
-            f"queue file {name}: does not exist; give a path or one of slurm, pbs, sge and lsf, "
-            "or write one with `defectflow init`"
-        )
-        raise RecipeError(message) from None
+    shipped = str(name).removeprefix(_SHIPPED)
+    if Path(shipped).name == shipped:
+        file = shipped if path.suffix else f"{shipped}.yaml"
+        with contextlib.suppress(MissingData):
+            return find("templates", f"queue/{file}")
+    message = (
+        f"queue file {name}: does not exist; give a path or one of slurm, pbs, sge and lsf, "
+        "or write one with `defectflow init`"
+    )
+    raise RecipeError(message)
 
 
 def first_mistake(error: ValidationError) -> str:
