@@ -141,6 +141,21 @@ def test_a_job_that_two_recipes_need_is_counted_once(folder, call):
     assert shared["job"] == "relax host"
 
 
+def test_every_plan_has_a_folder_of_its_own_below_the_one_asked_for(folder, call):
+    for place in ("a", "b"):
+        (folder / place).mkdir()
+    (folder / "a" / "cu.yaml").write_text(BARRIER)
+    (folder / "b" / "cu.yaml").write_text(BARRIER.replace("distance_A: 5", "distance_A: 7"))
+    (folder / "cu.yaml").write_text(f"{BARRIER}name: ../../evil\nimages: 1\n")
+    result = call("plan", "a/cu.yaml", "b/cu.yaml", "cu.yaml", "-o", "some/place")
+    assert result.exit_code == 0, result.output
+    assert sorted(one.name for one in (folder / "some/place").iterdir()) == ["cu", "cu-2", "evil"]
+    assert "b/cu.yaml: its plan is in some/place/cu-2" in result.stderr
+    assert "cu.yaml: its plan is in some/place/evil" in result.stderr
+    assert not (folder / "evil").exists()
+    assert not (folder.parent / "evil").exists()
+
+
 @pytest.mark.parametrize("name", sorted(WORKFLOWS.values()))
 def test_shipped_recipes_can_be_planned(name, tmp_path, without_vasp):
     """With its own engines; of each job there are atoms, inputs and a place in the graph."""

@@ -10,6 +10,9 @@ import click
 from defectflow.cli.options import settings, store_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from defectflow.cli.computing import Task
     from defectflow.launch.site import Site
     from defectflow.store import Store
 
@@ -54,11 +57,12 @@ def command(
     plans = []
     with programs.only_planned(strict=check) as missing:
         planner = Planner(_known(chosen.store), site)
-        for task in prepare(recipes, Asked(asked["engine"], asked["level"], store)):
+        tasks = prepare(recipes, Asked(asked["engine"], asked["level"], store))
+        for task, place in zip(tasks, _places(tasks, folder), strict=True):
             plan = planner.plan(task.recipe.name, task.flow)
             if check and site is not None:
                 check_plan(plan, site)
-            write_plan(plan, Path(folder) / task.recipe.name)
+            write_plan(plan, place)
             click.echo("\n".join(plan.summary()))
             plans.append(plan)
     if len(plans) > 1:
@@ -66,6 +70,18 @@ def command(
     for problem in missing:
         click.echo(f"missing here: {problem}", err=True)
     click.echo(f"written to {folder}: a plan, nothing was computed", err=True)
+
+
+def _places(tasks: Sequence[Task], folder: str) -> list[Path]:
+    """Return where the plan of each task is written; say it where that is not its name."""
+    from defectflow.launch.plan_writing import folder_names
+
+    names = [task.recipe.name for task in tasks]
+    places = [Path(folder) / name for name in folder_names(names)]
+    for task, place in zip(tasks, places, strict=True):
+        if place.name != task.recipe.name:
+            click.echo(f"{task.recipe.path}: its plan is in {place}", err=True)
+    return places
 
 
 def _checked_site(queue: str | None) -> Site | None:

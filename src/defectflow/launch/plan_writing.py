@@ -13,18 +13,42 @@ from defectflow.launch.drawing import graph_svg
 from defectflow.launch.input_writing import WARNING, files_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from defectflow.launch.planning import Plan, Row
 
 #: Marks a folder as one that a new plan may replace.
 MARK: Final = "THIS_IS_A_PLAN.txt"
+#: Letters of the name of a plan's folder.
+_LONGEST: Final = 120
 _STATES: Final = {
     "compute": "planned",
     "stored": "in the store",
     "shared": "computed by another job",
     "light": "arranges structures",
 }
+
+
+def folder_names(recipes: Sequence[str]) -> list[str]:
+    """Return the name of a folder for the plan of each recipe: one level deep, no two alike.
+
+    Examples
+    --------
+    >>> folder_names(["cu", "../../H/Pt(111)", "cu", ".."])
+    ['cu', 'H-Pt(111)', 'cu-2', 'recipe']
+    """
+    given: list[str] = []
+    taken: set[str] = set()
+    for recipe in recipes:
+        plain = re.sub(r"[/\\\x00-\x1f]+", "-", recipe)[:_LONGEST].strip("-. ") or "recipe"
+        name, number = plain, 1
+        while name.casefold() in taken:
+            number += 1
+            name = f"{plain}-{number}"
+        taken.add(name.casefold())
+        given.append(name)
+    return given
 
 
 def write_plan(plan: Plan, folder: Path) -> None:
