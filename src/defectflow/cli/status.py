@@ -81,21 +81,21 @@ def _submitted(url: str) -> list[dict[str, Any]]:
     from defectflow.launch.backends import managers
 
     rows = []
-    for manager in managers(url):
-        for one in manager.submissions():
-            known = {
-                "recipe": one.recipe,
-                "state": one.state,
-                "started": one.submitted,
-                "jobs_done": one.jobs_done,
-                "jobs_total": one.jobs_total,
-                "error": "\n".join(f"{t.job}: {t.words}" for t in one.troubles) or None,
-                "resume": resume(one, url),
-                "recipe_path": one.recipe_path,
-                "key": one.key,
-                "host": one.to,
-            }
-            rows.append({name: known.get(name) for name in _FIELDS})
+    submissions = [one for manager in managers(url) for one in manager.submissions()]
+    for one in submissions:
+        known = {
+            "recipe": one.recipe,
+            "state": one.state,
+            "started": one.submitted,
+            "jobs_done": one.jobs_done,
+            "jobs_total": one.jobs_total,
+            "error": "\n".join(f"{t.job}: {t.words}" for t in one.troubles) or None,
+            "resume": resume(one, url, submissions),
+            "recipe_path": one.recipe_path,
+            "key": one.key,
+            "host": one.to,
+        }
+        rows.append({name: known.get(name) for name in _FIELDS})
     return rows
 
 

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from defectflow.errors import MissingData, StoreError
+from defectflow.errors import MissingData, RecipeError, StoreError
 from defectflow.launch.backends import manager_to_submit, managers
 from defectflow.launch.submissions import Order
 from defectflow.store import open_store
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 FOLDER = ".defectflow"
 #: Letters of a key that are enough to name a submission.
 _KEY_START = 7
+#: Letters of a key that are shown.
+_KEY_SHOWN = 12
 
 
 def submit(
@@ -65,30 +67,49 @@ def chosen(url: str | None, recipes: Sequence[str]) -> list[tuple[Manager, list[
     ------
     MissingData
         If one of them was never submitted.
+    RecipeError
+        If one of them may be several that are not completed.
     """
     found = [(manager, manager.submissions()) for manager in managers(_server(url))]
     known = [one for _, submissions in found for one in submissions]
     for recipe in recipes:
-        if not any(_means(one, recipe) for one in known):
-            names = ", ".join(sorted({one.recipe for one in known})) or "nothing"
-            message = f"{recipe}: was not submitted to this store; submitted: {names}"
-            raise MissingData(message)
+        _check_one(recipe, known)
     return [
         (manager, [one for one in each if not recipes or any(_means(one, r) for r in recipes)])
         for manager, each in found
     ]
 
 
-def resume(submission: Submission, url: str) -> str | None:
-    """Return the command that goes on with a submission; None if nothing is to be done."""
+def _check_one(recipe: str, known: Sequence[Submission]) -> None:
+    """Refuse what names nothing, or several: those that are completed do not count."""
+    meant = [one for one in known if _means(one, recipe)]
+    if not meant:
+        names = ", ".join(sorted({one.recipe for one in known})) or "nothing"
+        message = f"{recipe}: was not submitted to this store; submitted: {names}"
+        raise MissingData(message)
+    open_ones = {one.key: one.recipe_path for one in meant if one.state != "completed"}
+    if len(open_ones) > 1:
+        each = ", ".join(f"{path} (key {_short(key)})" for key, path in open_ones.items())
+        message = f"{recipe}: may be {len(open_ones)} submitted recipes: {each}; give the key"
+        raise RecipeError(message)
+
+
+def resume(submission: Submission, url: str, known: Sequence[Submission]) -> str | None:
+    """Return the command that goes on with one of `known`; None if nothing is to be done."""
     if submission.state == "cancelled" and submission.to == "fireworks":
         return submission.command
     lost = any(trouble.lost for trouble in submission.troubles)
     # A queue that cannot be asked is no reason to submit anything again.
     stuck = submission.state == "waiting" and any(one.job != "queue" for one in submission.troubles)
     if lost or stuck or submission.state in {"failed", "cancelled"}:
-        return shlex.join(["defectflow", "retry", submission.recipe, "--store", url])
+        alone = {one.key for one in known if one.recipe == submission.recipe} == {submission.key}
+        word = submission.recipe if alone else _short(submission.key)
+        return shlex.join(["defectflow", "retry", word, "--store", url])
     return None
+
+
+def _short(key: str) -> str:
+    return key[:_KEY_SHOWN]
 
 
 def _means(submission: Submission, recipe: str) -> bool:
@@ -110,6 +131,8 @@ def _server(url: str | None) -> str:
 
 def _order(task: Task, to: str, queue: str, url: str, asked: Asked) -> Order:
     path = task.recipe.path.absolute()
+    file = Path(queue).expanduser()
+    queue = str(file.absolute()) if file.is_file() else queue  # else the name of a shipped one
     words = ["defectflow", "submit", str(path), "--to", to, "--queue", queue, "--store", url]
     for name in ("engine", "level"):
         value = getattr(asked, name)
