@@ -45,6 +45,8 @@ def test_whole_numbers_become_floats_where_floats_belong():
         ({"fmax": 0.1}, "no setting .fmax.; known: "),
         ({"cutoff_eV": 500.0}, "no setting 'cutoff_eV'"),
         ({"max_steps": "many"}, "'many' is not of type int"),
+        ({"fmax_eV_per_A": "1e-6"}, "YAML takes it for text, write 1.0e-06"),
+        ({"fmax_eV_per_A": "2.5e-3"}, "YAML takes it for text, write 0.0025"),
     ],
 )
 def test_what_no_step_has_is_refused_at_once(settings, says):

@@ -95,7 +95,7 @@ def site(scheduler, **changes):
 def test_scripts_of_fireworks(scheduler):
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # FireWorks warns of fields that its template lacks
-        script = queues.adapter(site(scheduler), "default", "work").get_script_str("/place")
+        script = queues.adapter(site(scheduler), "default", "work").get_script_str("/my place")
     lines = script.splitlines()
     mark = queues.directive(site(scheduler))
     assert {line for line in lines if line.startswith(mark)} == DIRECTIVES[scheduler]
@@ -107,7 +107,7 @@ def test_scripts_of_fireworks(scheduler):
         "export DEFECTFLOW_DFT_PROCESSES=16",
         "export DEFECTFLOW_WALL_TIME_S=45000",
         "export DEFECTFLOW_MPI_COMMAND='srun -n {n}'",
-        "cd /place",
+        "cd /my place" if scheduler == "slurm" else "cd '/my place'",  # Slurm's is FireWorks' own
         "work",
     ]
     # A directive below the first command would be ignored by the queue.

@@ -53,6 +53,23 @@ def test_shipped_recipes_ask_for_different_results() -> None:
     assert len({result_key(recipe) for recipe in usable}) == len(usable)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"{GOOD}species: Cu\n", "recipe.yaml:6: key 'species' stands in line 3 too; keep one"),
+        (
+            GOOD.replace("engine: emt\n", "engine:\n  name: emt\n  name: gpaw\n"),
+            "recipe.yaml:7: key 'name' stands in line 6 too",
+        ),
+        (f"{GOOD}tags: [{{a: 1, a: 2}}]\n", "recipe.yaml:6: key 'a' stands in line 6 too"),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load(written(tmp_path, text))
+    assert said in str(caught.value)
+
+
 def test_name_defaults_to_the_file(tmp_path: Path) -> None:
     assert load(written(tmp_path, GOOD)).name == "recipe"
     assert load(written(tmp_path, GOOD + "name: mine\n")).name == "mine"

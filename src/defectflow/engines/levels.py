@@ -130,7 +130,9 @@ def _same_type(old: object, value: object, where: str) -> object:
     if expected is float and type(value) is int:
         value = float(value)
     if type(value) is not expected:
-        message = f"{where}: {value!r} is not of type {expected.__name__}, as {old!r} is"
+        message = f"{where}: {value!r} is not of type {expected.__name__}, as {_written(old)} is"
+        if expected is float and (number := _number(value)) is not None:
+            message += f"; YAML takes it for text, write {_written(number)}"
         raise RecipeError(message)
     if isinstance(old, float) and isinstance(value, float):
         _check_range(old, value, where)
@@ -138,6 +140,21 @@ def _same_type(old: object, value: object, where: str) -> object:
         message = f"{where} = {value}: must not be below zero, e.g. {old}"
         raise RecipeError(message)
     return value
+
+
+def _number(value: object) -> float | None:
+    """Return the number that a text stands for; None if it is none."""
+    try:
+        return float(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def _written(value: object) -> str:
+    """Return a value as YAML has to be given it: a power of ten needs a point before it."""
+    text = repr(value)
+    small = isinstance(value, float) and "e" in text and "." not in text
+    return text.replace("e", ".0e") if small else text
 
 
 def _check_range(old: float, value: float, where: str) -> None:

@@ -130,6 +130,7 @@ def load(path: str | Path) -> Recipe:
         problem = getattr(error, "problem", None) or "not YAML"
         message = f"{file}{line}: {problem}; a recipe is lines of `key: value`"
         raise RecipeError(message) from error
+    _check_keys(node, file)
     if not isinstance(data, dict):
         message = f"{file}: holds no recipe; a recipe is lines of `key: value`"
         raise RecipeError(message)
@@ -155,6 +156,29 @@ def _lines(node: yaml.Node | None, prefix: tuple[str, ...] = ()) -> Lines:
             lines[path] = key.start_mark.line + 1
             lines |= _lines(value, path)
     return lines
+
+
+def _check_keys(node: yaml.Node | None, file: Path) -> None:
+    """Refuse a key that stands twice in one place: YAML would take the last one."""
+    waiting = [node] if node is not None else []
+    seen: list[yaml.Node] = []
+    while waiting:
+        one = waiting.pop(0)
+        if one in seen:  # an alias
+            continue
+        seen.append(one)
+        if isinstance(one, yaml.SequenceNode):
+            waiting += one.value
+        if not isinstance(one, yaml.MappingNode):
+            continue
+        first: dict[str, int] = {}
+        for key, value in one.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in first:
+                message = f"{file}:{line}: key {name!r} stands in line {first[name]} too; keep one"
+                raise RecipeError(message)
+            first[name] = line
+            waiting.append(value)
 
 
 def _model(data: dict[str, Any], file: Path, lines: Lines) -> QuantityRecipe:
