@@ -69,14 +69,19 @@ def step_kind(job: Job) -> str:
         If an engine has a maker of no known kind.
     """
     owner = type(getattr(job.function, "__self__", None))
-    if not owner.__module__.startswith("defectflow.engines."):
+    return maker_kind(owner.__module__, owner.__name__)
+
+
+def maker_kind(module: str, name: str) -> str:
+    """Return which of `site.KINDS` the jobs of a maker are, by its class; see `step_kind`."""
+    if not module.startswith("defectflow.engines."):
         return LIGHT
     computing = [kind for kind in KINDS if kind != LIGHT]
     for kind in computing:
-        if kind in owner.__name__.lower():
+        if kind in name.lower():
             return kind
     message = (
-        f"job {job.name}: {owner.__name__} makes no known kind of step ({', '.join(computing)}); "
+        f"{name} of {module} makes no known kind of step ({', '.join(computing)}); "
         "please report this"
     )
     raise EngineError(message)

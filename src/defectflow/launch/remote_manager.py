@@ -58,6 +58,8 @@ def project(url: str, folder: str, site: Site) -> dict[str, Any]:
         If jobflow-remote does not know the queue.
     """
     workers = {}
+    program = f"{shlex.quote(sys.executable)} -m {remote_run.__name__} {{}}"
+    kinds = f" --kinds {' '.join(site.steps)}" if site.steps else ""
     for kind in site.kinds:
         given = queues.resources(site, kind)
         marks = [f"{queues.directive(site)} {line}" for line in site.directives]
@@ -68,7 +70,7 @@ def project(url: str, folder: str, site: Site) -> dict[str, Any]:
             "max_jobs": site.jobs,
             "resources": given,
             "pre_run": "\n".join([*marks, *queues.preamble(site, kind)]),
-            "execution_cmd": f"{shlex.quote(sys.executable)} -m {remote_run.__name__} {{}}",
+            "execution_cmd": program + kinds,
         }
     outputs = PartedStore(url, "outputs").as_dict()
     return {
@@ -170,7 +172,10 @@ class RemoteManager:
         return True
 
     def _assign(self, order: Order) -> None:
-        """Give steps with resources of their own their worker; their children get the default."""
+        """Give steps with resources of their own their worker.
+
+        Jobs that come into being at run time get theirs in `remote_run`.
+        """
         for step in steps_of(order.flow):
             kind = queues.step_kind(step.job)
             if self.site is not None and kind in self.site.steps:
