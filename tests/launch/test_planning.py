@@ -233,6 +233,33 @@ def test_charges_are_planned_as_they_would_run(folder, call, without_vasp):
         assert (spacing_A <= 0.06).all()
 
 
+def test_a_guided_relaxation_is_planned_as_single_points(folder, call, without_vasp):
+    (folder / "h.yaml").write_text(ADSORPTION.replace("engine: emt", "engine: vasp\nscreen: emt"))
+    result = call("plan", "h.yaml")
+    assert result.exit_code == 0, result.output
+    relaxed = [row for row in jobs_of(folder / "plan" / "h") if row["kind"] == "relax"]
+    vasp = [row for row in relaxed if row["engine"] == "vasp"]
+    tags = {}
+    for row in vasp:
+        incar = Incar.from_file(inputs_of(folder / "plan" / "h", row) / "INCAR")
+        tags.setdefault((incar["NSW"], incar["IBRION"]), []).append(row["job"])
+    assert {"relax clean slab", "relax H at top"} <= set(tags[0, -1])
+    assert "relax host" not in tags[0, -1]
+
+
+@pytest.mark.parametrize(("version", "tags"), [("6.3.2", (0, 2)), ("6.4.1", (100, 8))])
+def test_a_cell_is_planned_to_be_scaled_as_that_vasp_can(
+    version, tags, folder, call, without_vasp, monkeypatch
+):
+    monkeypatch.setenv("DEFECTFLOW_VASP_VERSION", version)
+    (folder / "cu.yaml").write_text(f"{BARRIER}host_cell: scale\n")
+    assert call("plan", "cu.yaml", "--engine", "vasp").exit_code == 0
+    host = jobs_of(folder / "plan" / "cu")[0]
+    assert host["job"] == "relax host"
+    incar = Incar.from_file(inputs_of(folder / "plan" / "cu", host) / "INCAR")
+    assert (incar["NSW"], incar["ISIF"]) == tags
+
+
 def test_a_band_of_vtst_has_vasps_folders(folder, call, without_vasp, monkeypatch):
     monkeypatch.setenv("DEFECTFLOW_VASP_VTST", "1")
     (folder / "cu.yaml").write_text(BARRIER + "guide: none\npath: dft\n")

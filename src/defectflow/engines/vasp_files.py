@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     from defectflow.engines.vasp_run import VaspTask
 
 
+def driven(task: VaspTask, cell: FreeCell) -> bool:
+    """Tell whether defectflow's own minimiser relaxes, with single points of VASP.
+
+    VASP before 6.4.1 cannot scale the cell and move the atoms at a time, and none keeps a vacuum
+    while the rest of the cell moves. Where no VASP is and none is named, a new one is meant.
+    """
+    facts = task.program.facts
+    known = facts.version is not None or bool(task.program.standard)
+    too_old = known and not facts.scales
+    return holds_vacuum(task.structure, cell) or (cell == "scale" and too_old)
+
+
 def step_tags(
     task: VaspTask, settings: Mapping[str, Any], step: str, cell: FreeCell = "fixed"
 ) -> dict[str, Any]:
@@ -44,9 +56,7 @@ def step_tags(
         "neb": static_tags,
         "vibrations": static_tags,
         "relax": lambda: (
-            static_tags()  # with vacuum: defectflow's own minimiser moves the cell
-            if holds_vacuum(task.structure, cell)
-            else relax_tags(settings, cell, task.structure)
+            static_tags() if driven(task, cell) else relax_tags(settings, cell, task.structure)
         ),
         "dos": lambda: (
             static_tags()

@@ -120,7 +120,7 @@ def find() -> Program:
 
 def absent() -> Program:
     """Return a program without commands, for input files on a machine that has no VASP."""
-    return Program((), (), {}, Facts(os.environ.get(VERSION_VARIABLE) or None, bool(_said_vtst())))
+    return Program((), (), {}, Facts(_said_version(), bool(_said_vtst())))
 
 
 def standin(potential: str) -> Program:
@@ -137,16 +137,21 @@ def standin(potential: str) -> Program:
 
 
 def _facts(words: tuple[str, ...]) -> Facts:
-    version, vtst = os.environ.get(VERSION_VARIABLE) or None, _said_vtst()
-    if version is not None and not re.fullmatch(r"\d+(\.\d+)*", version):
-        message = f"environment variable {VERSION_VARIABLE}={version}: write it as 6.4.2"
-        raise RecipeError(message)
+    version, vtst = _said_version(), _said_vtst()
     found = next((shutil.which(word) for word in reversed(words) if shutil.which(word)), None)
     path = Path(found).resolve() if found else None
     if path is not None and path.is_file() and (version is None or vtst is None):
         read = _read(path, path.stat().st_mtime_ns)
         version, vtst = version or read.version, read.vtst if vtst is None else vtst
     return Facts(version, bool(vtst))
+
+
+def _said_version() -> str | None:
+    version = os.environ.get(VERSION_VARIABLE) or None
+    if version is not None and not re.fullmatch(r"\d+(\.\d+)*", version):
+        message = f"environment variable {VERSION_VARIABLE}={version}: write it as 6.4.2"
+        raise RecipeError(message)
+    return version
 
 
 def _said_vtst() -> bool | None:

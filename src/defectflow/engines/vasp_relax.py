@@ -13,9 +13,9 @@ from jobflow.core.job import job
 from defectflow.documents.base import content_key
 from defectflow.documents.steps import RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
-from defectflow.engines.held_vacuum import holds_vacuum
 from defectflow.engines.relax import RelaxMaker, progress, relax
 from defectflow.engines.vasp_calculator import remove_large_files, task_key
+from defectflow.engines.vasp_files import driven
 from defectflow.engines.vasp_input import relax_tags
 from defectflow.engines.vasp_output import VaspResult, evaluations, read, to_own_order
 from defectflow.engines.vasp_repairs import corrections, in_words, learned_tags, out_of_time
@@ -196,13 +196,11 @@ def relax_with_vasp(
 ) -> RelaxDocument:
     """Relax the structure of `request`; atoms in `frozen` keep their position.
 
-    VASP before 6.4.1 cannot scale the cell and move the atoms at a time, and none keeps a vacuum
-    while the rest of the cell moves; then defectflow's own minimiser does it with VASP's forces and
-    stress. Running out of steps is not an error: the document says ``converged=False``.
+    What VASP cannot do by itself (`vasp_files.driven`) defectflow's own minimiser does with VASP's
+    forces and stress. Running out of steps is not an error: the document says ``converged=False``.
     """
     task = engine.task(request, frozen)
-    held = holds_vacuum(request.structure, cell)
-    if held or (cell == "scale" and not task.program.facts.scales):
+    if driven(task, cell):
         return relax(request, engine, cell, frozen)
     settings = request.settings
     relaxation = VaspRelaxation(task, settings, cell)

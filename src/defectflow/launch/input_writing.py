@@ -71,8 +71,7 @@ def size_of(job: Job, kind: str) -> Size:
         known = melting + cooling
     images = len(requests) if kind == "band" else 1
     first = next(iter(requests.values()))
-    guided = engine_of(job) is not job.function.__self__.engine  # type: ignore[attr-defined]
-    more = {"images": images, "evaluations": known, "guided": guided}
+    more = {"images": images, "evaluations": known, "guided": _guided(job)}
     return size_of_request(engine_of(job), first, **more)
 
 
@@ -94,11 +93,18 @@ def files_of(job: Job, kind: str) -> dict[str, str]:
     frozen = job.function_args[1] if kind in {"relax", "static", "dos", "charges"} else ()
     name = {"band": "neb", "melt": "static"}.get(kind, kind)
     step = InputStep(name, getattr(maker, "cell", "fixed"), tuple(frozen or ()))
+    if kind == "relax" and _guided(job):  # the guide moves the atoms, between single points
+        step = InputStep("static")
     for folder, request in requests.items():
         place = f"{folder}/" if folder else ""
         made = engine.input_files(request, step)
         files |= {f"{place}{name}": _marked(name, text) for name, text in made.items()}
     return files
+
+
+def _guided(job: Job) -> bool:
+    """Tell whether a potential shows a dear engine the way."""
+    return engine_of(job) is not job.function.__self__.engine  # type: ignore[attr-defined]
 
 
 def _native(job: Job) -> bool:
