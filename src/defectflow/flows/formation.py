@@ -10,7 +10,6 @@ from monty.json import MSONable
 
 from defectflow.analysis.formation import charging_energy_eV, formation_energy_eV
 from defectflow.documents import (
-    CompetingPhase,
     DefectDocument,
     DefectFormationEnergyDocument,
     DosDocument,
@@ -44,6 +43,7 @@ from defectflow.flows.reservoirs import (
     Potentials,
     Reservoirs,
     chemical_potentials,
+    competing,
     phase_jobs,
     phases_for,
 )
@@ -239,9 +239,8 @@ class DefectFormationEnergyMaker(Maker):
             cell, known = plan.cell(whole), self.oxidation_states
             for start in starts(cell, distort=self.distort, known=known):
                 moments = unpaired(self.engine, start.structure, plan) if dos else None
-                jobs.append(
-                    maker.make(start.structure, charge=plan.charge, magnetic_moments=moments)
-                )
+                more = {"charge": plan.charge, "magnetic_moments": moments}
+                jobs.append(maker.make(start.structure, **more))
                 jobs[-1].name = f"relax {start.name}{f' {plan.charge:+d}' if plan.charge else ''}"
                 tried.append((start.name, jobs[-1].output))
             begun.append(tried)
@@ -286,7 +285,7 @@ class DefectFormationEnergyMaker(Maker):
             defects=tuple(defects),
             chemical_potentials=potentials.chosen,
             limits=potentials.limits,
-            competing_phases=_competing(named, scene.limit),
+            competing_phases=competing(named, scene.limit),
             electronic=electronic,
             notes=(*scene.notes, *potentials.notes, *_fermi_notes(shown, self.charges.fermi_eV)),
         )
@@ -394,11 +393,3 @@ def _fermi_notes(shown: DefectDocument, fermi_eV: float) -> list[str]:
         return []
     where = f"{fermi_eV:g} eV above the valence band maximum"
     return [f"{shown.name} {shown.charge:+d}: with the Fermi level {where}"]
-
-
-def _competing(
-    named: Sequence[tuple[PhasePlan, RelaxDocument]], limit: str
-) -> tuple[CompetingPhase, ...]:
-    if not limit:
-        return ()
-    return tuple(CompetingPhase(name=plan.name, relaxed=step) for plan, step in named)

@@ -9,7 +9,7 @@ from monty.json import MSONable
 from pymatgen.core.composition import Composition
 
 from defectflow.analysis.stability import Limit, Phase, extreme, stability_limits
-from defectflow.documents import ChemicalPotential, PotentialLimit, RelaxDocument
+from defectflow.documents import ChemicalPotential, CompetingPhase, PotentialLimit, RelaxDocument
 from defectflow.errors import RecipeError, StructureError, did_you_mean
 from defectflow.flows.host import as_host, molecule_cautions, moments_for, relax_crystal
 from defectflow.structures import hosts
@@ -352,3 +352,12 @@ def _gas_notes(engine: Engine, plans: Sequence[PhasePlan]) -> list[str]:
         if plan.gas:
             notes += molecule_cautions(engine, plan.name, magnetic=molecule(plan.name).magnetic)
     return notes
+
+
+def competing(
+    named: Sequence[tuple[PhasePlan, RelaxDocument]], limit: str
+) -> tuple[CompetingPhase, ...]:
+    """Return the phases that a limit rests on, as a document has them; none without a limit."""
+    if not limit:
+        return ()
+    return tuple(CompetingPhase(name=plan.name, relaxed=step) for plan, step in named)
