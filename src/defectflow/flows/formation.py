@@ -239,7 +239,7 @@ class DefectFormationEnergyMaker(Maker):
             cell, known = plan.cell(whole), self.oxidation_states
             for start in starts(cell, distort=self.distort, known=known):
                 moments = unpaired(self.engine, start.structure, plan) if dos else None
-                more = {"charge": plan.charge, "magnetic_moments": moments}
+                more: dict[str, Any] = {"charge": plan.charge, "magnetic_moments": moments}
                 jobs.append(maker.make(start.structure, **more))
                 jobs[-1].name = f"relax {start.name}{f' {plan.charge:+d}' if plan.charge else ''}"
                 tried.append((start.name, jobs[-1].output))
