@@ -16,7 +16,7 @@ from pymatgen.core import Lattice, Structure
 from defectflow.documents import MigrationBarrierDocument, load_result
 from defectflow.engines.conversion import to_atoms
 from defectflow.engines.registry import engine
-from defectflow.errors import EngineError, StructureError
+from defectflow.errors import EngineError, RecipeError, StructureError
 from defectflow.flows import EndpointsBarrierMaker, MigrationBarrierMaker
 from defectflow.launch import run_flow
 from defectflow.store import open_store
@@ -214,3 +214,16 @@ def test_a_molecule_hops_in_one_piece() -> None:
     assert 0 < document.barrier_eV < 0.5
     for image in document.hops[0].band.images:
         assert 0.95 < image.structure.get_distance(len(initial) - 2, len(initial) - 1) < 1.25
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"limit": "discharge"}, "limit 'discharge' does not exist; did you mean discharged"),
+        ({"sites": "any"}, "sites 'any' does not exist"),
+        ({"host_cell": "fixed"}, "host_cell 'fixed' does not exist"),
+    ],
+)
+def test_words_that_do_not_exist_are_refused_at_once(changes, says) -> None:
+    with pytest.raises(RecipeError, match=says):
+        MigrationBarrierMaker(EMT, **changes).make(copper(), "Cu")

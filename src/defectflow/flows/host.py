@@ -11,14 +11,14 @@ from defectflow.documents import RelaxDocument
 from defectflow.documents.base import content_key
 from defectflow.engines.contract import Capability
 from defectflow.engines.electrons import vacuum_axes
-from defectflow.errors import EngineError, RecipeError, StructureError
+from defectflow.errors import EngineError, RecipeError, StructureError, did_you_mean
 from defectflow.structures.hosts import Host
 from defectflow.structures.layers import is_layered
 from defectflow.structures.supercells import nearest_image_distance_A, supercell_matrix
 from defectflow.structures.surroundings import BECAME, left_of_defect
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from jobflow import Job
     from pymatgen.core import Structure
@@ -52,6 +52,19 @@ def checked_host(engine: Engine, host: Host | Structure) -> Host:
     return host
 
 
+def require_one_of(name: str, given: str, known: Collection[str]) -> None:
+    """Refuse a word that an argument does not take; recipes look at theirs before.
+
+    Raises
+    ------
+    RecipeError
+        Naming the nearest one.
+    """
+    if given not in known:
+        message = f"{name} {given!r} does not exist; {did_you_mean(given, known)}"
+        raise RecipeError(message)
+
+
 def about(host: Host) -> dict[str, Any]:
     """Return the fields of a result that say which host it is of."""
     name = host.name if host.parent else host.prototype or host.formula
@@ -68,8 +81,9 @@ def relax_host(
     Raises
     ------
     RecipeError
-        If the host is strained and its cell free.
+        If there is no such `host_cell`, or the host is strained and its cell free.
     """
+    require_one_of("host_cell", host_cell, _FREE)
     if host_cell != "keep" and host.generated and host.generated.kind in _STRAINED:
         message = (
             f"host {host.name}: is strained, and a free cell (`host_cell: {host_cell}`) would not "

@@ -24,7 +24,14 @@ from defectflow.flows.barrier import (
     hop_document,
     path_notes,
 )
-from defectflow.flows.host import about, as_host, cell_fields, chosen_supercell, relax_host
+from defectflow.flows.host import (
+    about,
+    as_host,
+    cell_fields,
+    chosen_supercell,
+    relax_host,
+    require_one_of,
+)
 from defectflow.flows.network import (
     Scene,
     Site,
@@ -127,11 +134,15 @@ class MigrationBarrierMaker(Maker):
 
         Raises
         ------
+        RecipeError
+            If there is no such limit, or no such choice of sites.
         StructureError
             If `species` is no element, or the host has no site for it.
         EngineError
             If the engine cannot do what is needed.
         """
+        require_one_of("limit", self.limit, ("charged", "discharged"))
+        require_one_of("sites", self.sites, ("lowest", "all"))
         host = as_host(host)
         require_element(species)
         sites = distinct_sites(host.structure, species, self.limit, host.sites)
