@@ -277,9 +277,9 @@ def test_a_way_over_unlike_sites_has_no_diffusion_coefficient() -> None:
     assert "unlike sites (A, B)" in outcome.notes[0]
 
 
-def _layers(*moments: float) -> Scene:
-    """Return a simple cubic crystal whose layers have these moments, with sites amid each layer."""
-    lattice = Lattice.tetragonal(3.0, 3.0 * len(moments))
+def _layers(*moments: float, apart_A: float = 3.3) -> Scene:
+    """Return a tetragonal crystal whose layers have these moments, with sites amid each layer."""
+    lattice = Lattice.tetragonal(3.0, apart_A * len(moments))
     places = [[0, 0, k / len(moments)] for k in range(len(moments))]
     host = Structure(lattice, ["Cu"] * len(moments), places, site_properties={"magmom": moments})
     return Scene(host, [[3, 0, 0], [0, 3, 0], [0, 0, 1]], "H", "charged")
@@ -306,11 +306,18 @@ def test_sites_beside_different_moments_are_different(
     assert sum(len(magnetic.orbit(one)) for one in found) == 4
 
 
+def test_no_site_of_a_magnetic_host_is_lost_in_a_cell_that_breaks_its_point_group() -> None:
+    """Faces of a cube across the layers are sites as those in them are."""
+    cubic = _layers(2.0, 1.0, 2.0, 1.0, apart_A=3.0)
+    found = settled_sites(cubic, [Site("hollow", [0.5, 0.5, 0.0], 12)])
+    assert sum(one.multiplicity for one in found) == 12
+
+
 def test_a_state_is_carried_with_its_moments() -> None:
     """From an up layer to a down one all moments are reversed; to a weaker one nothing leads."""
     for moments, sign in (((2.0, -2.0), -1), ((2.0, 2.0), 1), ((2.0, -1.0), 0)):
         stage = _layers(*moments).stage()
-        ideal, like = stage.state(np.array([1.5, 1.5, 0.0])), stage.state(np.array([1.5, 1.5, 3.0]))
+        ideal, like = stage.state(np.array([1.5, 1.5, 0.0])), stage.state(np.array([1.5, 1.5, 3.3]))
         relaxed = ideal.copy()
         near = relaxed.get_neighbors(relaxed[-1], 2.2)[0].index
         relaxed[near].properties["magmom"] = 1.5
