@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -22,6 +23,16 @@ def _own_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("DEFECTFLOW_HOME", str(tmp_path / "home"))
     for name in ("STORE", "WORKERS", "TO", "QUEUE"):
         monkeypatch.delenv(f"DEFECTFLOW_{name}", raising=False)
+
+
+@pytest.fixture
+def loggers_kept():
+    """Undo that jobflow-remote disables all loggers that there are."""
+    known = [one for one in logging.root.manager.loggerDict.values() if hasattr(one, "disabled")]
+    before = {one: one.disabled for one in known}
+    yield
+    for one, disabled in before.items():
+        one.disabled = disabled
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ def test_jobs_made_at_run_time_get_the_worker_of_their_kind(tmp_path, monkeypatc
     assert seen == {"relax": {"relax"}, "band": {"band"}, "light": {"default"}}
 
 
+@pytest.mark.usefixtures("loggers_kept")
 def test_the_program_of_a_worker_writes_them_into_its_file(jobs, tmp_path):
     data = pytest.importorskip("jobflow_remote.jobs.data")
     for kinds, worker in ((["--kinds", "light"], "light"), (["--kinds", "band"], "default")):

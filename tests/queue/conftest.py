@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import secrets
 import shutil
@@ -69,16 +68,6 @@ def free_port(count=1):
                 continue
             return first
     pytest.fail(f"no {count} free ports between 20000 and 30000")
-
-
-@contextlib.contextmanager
-def loggers_kept():
-    """Undo that jobflow-remote's runner disables all loggers that there are."""
-    known = [one for one in logging.root.manager.loggerDict.values() if hasattr(one, "disabled")]
-    before = {one: one.disabled for one in known}
-    yield
-    for one, disabled in before.items():
-        one.disabled = disabled
 
 
 class Server:
@@ -211,7 +200,7 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def runner(url, folder, monkeypatch):
+def runner(url, folder, monkeypatch, loggers_kept):
     """Return the manager and jobflow-remote's runner, whose jobs are processes of this machine."""
     pytest.importorskip("jobflow_remote", reason="pip install 'defectflow[queues]'")
     from jobflow_remote import SETTINGS
@@ -226,8 +215,7 @@ def runner(url, folder, monkeypatch):
     worker.update(scheduler_type="shell", resources=None, pre_run="")
     manager.file.write_text(yaml.safe_dump(content))
     monkeypatch.setattr(SETTINGS, "projects_folder", str(manager.file.parent))
-    with loggers_kept():
-        return manager, Runner(project_name=PROJECT)
+    return manager, Runner(project_name=PROJECT)
 
 
 @pytest.fixture
