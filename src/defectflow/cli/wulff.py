@@ -135,6 +135,7 @@ def _stored(
     """
     from defectflow.cli.results import chosen
     from defectflow.errors import MissingData
+    from defectflow.report.together import not_replaced
 
     settled = [one for one in _of_host(host, store) if one.converged]
     results: list[Any] = chosen(settled, engine, level, recipes)
@@ -144,7 +145,7 @@ def _stored(
             "run a recipe of `surface_energy`, or give --energy H,K,L=γ"
         )
         raise MissingData(message)
-    results = _current(results)
+    results = not_replaced(results, _planes)
     _require_alike(results)
     return _lowest(results)
 
@@ -162,16 +163,9 @@ def _of_host(host: str, store: str | None) -> list[Any]:
     return [one for one in results if same_crystal(crystal, one.relaxed_host.structure)]
 
 
-def _current(results: list[SurfaceEnergyDocument]) -> list[SurfaceEnergyDocument]:
-    """Return those with a plane of which none before them, newer ones, has an energy."""
-    known: set[Miller] = set()
-    kept = []
-    for result in results:
-        planes = {one.miller for one in result.surfaces if one.energy_J_per_m2 is not None}
-        if planes - known:
-            kept.append(result)
-        known |= planes
-    return kept
+def _planes(result: SurfaceEnergyDocument) -> set[Miller]:
+    """Return the planes of which a result has an energy."""
+    return {one.miller for one in result.surfaces if one.energy_J_per_m2 is not None}
 
 
 def _require_alike(results: list[SurfaceEnergyDocument]) -> None:

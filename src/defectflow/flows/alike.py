@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def one_spacing(
-    engine: Engine, step: str, cells: Sequence[Structure], given: Mapping[str, Any]
+    engine: Engine, step: str, cells: Iterable[Structure], given: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the settings of a step that give cells one spacing of k-points.
 

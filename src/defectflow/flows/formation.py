@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from jobflow import Flow, Maker, Response, job
@@ -179,9 +180,9 @@ class DefectFormationEnergyMaker(Maker):
         reservoirs = _reservoirs(reference, species)
         phases = phases_for(host, exchanged, reservoirs)
         whole = supercell(host.structure, matrix)
-        cells = [whole, *(plan.cell(whole).structure for plan in plans)]
-        cells += [crystal.structure for _, crystal in phases.values() if isinstance(crystal, Host)]
-        one_hubbard_set(self.engine, cells)
+        cells = (plan.cell(whole).structure for plan in plans)
+        crystals = (one.structure for _, one in phases.values() if isinstance(one, Host))
+        one_hubbard_set(self.engine, chain([whole], cells, crystals))
         scene = Scene(
             plans=plans,
             matrix=matrix,
@@ -228,8 +229,8 @@ class DefectFormationEnergyMaker(Maker):
         whole = supercell(host.structure, scene.matrix)
         if dos:
             electronic_host(dos, self.charges)  # refuse a metal before its cells are computed
-        cells = [whole, *(plan.cell(whole).structure for plan in scene.plans)]
-        settings = one_spacing(self.engine, "relax", cells, self.relax)
+        cells = (plan.cell(whole).structure for plan in scene.plans)
+        settings = one_spacing(self.engine, "relax", chain([whole], cells), self.relax)
         maker = self.engine.relax_maker("fixed", **settings)
         jobs = [maker.make(whole)]
         jobs[0].name = "relax pristine supercell"

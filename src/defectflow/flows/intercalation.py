@@ -182,7 +182,7 @@ class IntercalationEnergyMaker(Maker):
         """Relax the supercell of the relaxed host without and with the ion at each place."""
         whole = supercell(host.structure, scene.matrix)
         plans = [*scene.bare.values(), *(plan for *_, plan in scene.sites)]
-        cells = [plan.cell(whole).structure for plan in plans]
+        cells = (plan.cell(whole).structure for plan in plans)
         settings = one_spacing(self.engine, "relax", cells, self.relax)
         maker = self.engine.relax_maker("fixed", **settings)
         empty = {}

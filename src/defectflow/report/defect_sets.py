@@ -13,6 +13,7 @@ from defectflow.documents import (
 )
 from defectflow.errors import MissingData, RecipeError
 from defectflow.report.together import (
+    not_replaced,
     require_one_crystal,
     require_one_scale,
     require_one_state,
@@ -162,9 +163,8 @@ def _current(
 
     That is a charge of a defect, against the same reservoirs in words, or the host's bands.
     """
-    known: set[object] = set()
-    kept = []
-    for document in chosen:
+
+    def parts(document: DefectFormationEnergyDocument) -> set[object]:
         sources = {} if limit else {one.element: one.source for one in document.chemical_potentials}
         new: set[object] = {
             (one.name, one.charge, frozenset((s, sources.get(s)) for s in one.added))
@@ -173,10 +173,9 @@ def _current(
         }
         if document.electronic is not None and document.electronic.bands is not None:
             new.add("bands")
-        if new - known:
-            kept.append(document)
-        known |= new
-    return kept[::-1]
+        return new
+
+    return not_replaced(chosen, parts)[::-1]
 
 
 def _require_one_edge(chosen: Sequence[DefectFormationEnergyDocument]) -> None:

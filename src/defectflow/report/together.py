@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from defectflow.errors import EngineError, RecipeError
 from defectflow.flows.host import one_engine
 from defectflow.structures.identity import same_crystal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pymatgen.core.structure import Structure
 
@@ -20,6 +20,20 @@ if TYPE_CHECKING:
 _SAME_VOLUME: Final = 0.03
 _SAME_EV: Final = 0.01
 _CHOOSE: Final = "choose with --recipe"
+
+T = TypeVar("T")
+
+
+def not_replaced(newest_first: Iterable[T], has: Callable[[T], set[Any]]) -> list[T]:
+    """Return the results that have something which no newer one has, newest first."""
+    known: set[Any] = set()
+    kept = []
+    for one in newest_first:
+        new = has(one)
+        if new - known:
+            kept.append(one)
+        known |= new
+    return kept
 
 
 def require_one_crystal(crystals: Sequence[tuple[str, Structure]]) -> None:
@@ -35,8 +49,7 @@ def require_one_crystal(crystals: Sequence[tuple[str, Structure]]) -> None:
     RecipeError
         Naming the recipes of two that differ.
     """
-    for recipe, crystal in crystals[1:]:
-        first, known = crystals[0]
+    for (first, known), (recipe, crystal) in _beside_first(crystals):
         if not same_crystal(known, crystal):
             message = (
                 f"{first} and {recipe}: different crystals of {crystal.composition.reduced_formula}"
@@ -53,8 +66,7 @@ def require_one_state(crystals: Sequence[tuple[str, RelaxDocument]]) -> None:
     RecipeError
         Naming the recipes of two that differ.
     """
-    for recipe, crystal in crystals[1:]:
-        first, known = crystals[0]
+    for (first, known), (recipe, crystal) in _beside_first(crystals):
         (volume, energy), (volume_2, energy_2) = _per_atom(known), _per_atom(crystal)
         if abs(volume_2 / volume - 1) > _SAME_VOLUME or abs(energy_2 - energy) > _SAME_EV:
             message = (
@@ -73,8 +85,7 @@ def require_one_scale(crystals: Sequence[tuple[str, RelaxDocument]]) -> None:
     EngineError
         Naming the recipes of two that differ, and in what.
     """
-    for recipe, crystal in crystals[1:]:
-        first, known = crystals[0]
+    for (first, known), (recipe, crystal) in _beside_first(crystals):
         try:
             one_engine(known, crystal)
         except EngineError as error:
@@ -84,6 +95,11 @@ def require_one_scale(crystals: Sequence[tuple[str, RelaxDocument]]) -> None:
                 "both with one engine and level, or choose with --engine, --level or --recipe"
             )
             raise EngineError(message) from error
+
+
+def _beside_first(named: Sequence[T]) -> Iterator[tuple[T, T]]:
+    """Return the first with each of the others."""
+    return ((named[0], other) for other in named[1:])
 
 
 def _difference(one: EngineStamp, other: EngineStamp) -> str:
