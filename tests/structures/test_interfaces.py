@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
+from pymatgen.analysis.structure_matcher import StructureMatcher
 
 from defectflow.errors import StructureError
 from defectflow.recipes.kinds.disorder import Concentration
 from defectflow.recipes.kinds.interfaces import Interface
 from defectflow.structures import hosts
-from defectflow.structures.interfaces import Joint, Side, interfaces
-from defectflow.structures.lattice_matching import matches
+from defectflow.structures.interfaces import Joint, Side, interfaces, plane_of
+from defectflow.structures.lattice_matching import Plane, matches
 from defectflow.structures.layers import dimensions
 from defectflow.structures.sides import block, layer_plane
 
@@ -189,8 +191,9 @@ def test_pristine_is_the_substrate_alone(case):
 def test_no_match_is_but_several_of_a_smaller_one(case):
     _, _, _, cells = case
     for one, other in itertools.combinations(cells, 2):
-        same = np.allclose(sorted(one.junction.strain), sorted(other.junction.strain), atol=1e-5)
-        assert not same
+        strains = [sorted(cell.junction.strain) for cell in (one, other)]
+        twists = [cell.junction.twist_deg for cell in (one, other)]
+        assert not (np.allclose(*strains, atol=1e-5) and np.isclose(*twists))
 
 
 # --- matching
@@ -198,7 +201,7 @@ def test_no_match_is_but_several_of_a_smaller_one(case):
 
 def test_square_on_square_by_brute_force():
     """3 on 4: the cells (3i)² + (3j)² = (4k)² + (4l)², smallest first, without any strain."""
-    found = matches(np.eye(2) * 3.0, np.eye(2) * 4.0, 400.0, 1e-6)
+    found = matches(Plane(np.eye(2) * 3.0), Plane(np.eye(2) * 4.0), 400.0, 1e-6)
     areas = {round(one.area_A2) for one in found}
     squares = {
         9 * (i * i + j * j)
@@ -215,7 +218,7 @@ def test_square_on_square_by_brute_force():
 def test_a_match_maps_one_cell_onto_the_other():
     film = np.array([[3.16, 0.0], [-1.58, 2.737]])
     substrate = np.array([[2.46, 0.0], [-1.23, 2.130]])
-    for one in matches(film, substrate, 120.0, 0.03):
+    for one in matches(Plane(film), Plane(substrate), 120.0, 0.03):
         angle = np.radians(one.twist_deg)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         grown = one.film @ film @ (np.eye(2) + one.strain) @ turn.T
@@ -227,12 +230,73 @@ def test_a_match_maps_one_cell_onto_the_other():
 def test_known_coincidence_of_graphene_and_molybdenum_sulfide():
     """√13 of graphene on √7... the smallest cell below 3 % and the 5 on 4 cell are both found."""
     a, b = 2.46, 3.16
-    cells = [np.array([[x, 0.0], [-x / 2, x * np.sqrt(3) / 2]]) for x in (b, a)]
+    cells = [Plane(np.array([[x, 0.0], [-x / 2, x * np.sqrt(3) / 2]])) for x in (b, a)]
     found = matches(*cells, 150.0, 0.03)
     five_on_four = [one for one in found if abs(np.linalg.det(one.substrate)) == pytest.approx(25)]
     assert five_on_four
     assert five_on_four[0].strain[0, 0] == pytest.approx(5 * a / (4 * b) - 1, abs=1e-6)
     assert five_on_four[0].von_mises == pytest.approx(abs(5 * a / (4 * b) - 1), abs=1e-6)
+
+
+def test_graphene_on_itself_at_every_coincidence():
+    """Twists of cos θ = (n² + 4nm + m²) / 2(n² + nm + m²), the smaller of θ and 60° - θ.
+
+    J. M. B. Lopes dos Santos, N. M. R. Peres and A. H. Castro Neto, Phys. Rev. B 86, 155449 (2012):
+    with r = m - n the cell holds n² + nm + m² cells of each layer, a third of it if 3 divides r.
+    """
+    limit_A2 = 330.0
+    sheet = Side(hosts.load("graphene").structure)
+    joint = Joint(gap_A=3.35, max_area_A2=limit_A2, max_strain=1e-5)
+    cells = list(interfaces(sheet, sheet, joint))
+    count = int(limit_A2 / area_of(sheet, 2))
+    wanted = {(1, 0.0)}
+    for n, m in itertools.combinations(range(1, 3 * count), 2):
+        size = n * n + n * m + m * m
+        cells_each = size // 3 if (m - n) % 3 == 0 else size
+        if math.gcd(n, m) == 1 and cells_each <= count:
+            angle = math.degrees(math.acos((n * n + 4 * n * m + m * m) / (2 * size)))
+            wanted.add((cells_each, round(min(angle, 60 - angle), 3)))
+    assert [(len(x.structure) // 4, round(x.junction.twist_deg, 3) + 0.0) for x in cells] == sorted(
+        wanted
+    )
+    assert len(wanted) > 8
+
+
+def test_layers_of_lower_symmetry_meet_in_more_ways():
+    """MoS2 on itself parallel and antiparallel (3R and 2H stackings); on graphene they are one."""
+    sulfide = Side(hosts.load("2H-MoS2").structure)
+    joint = Joint(gap_A=3.0, max_area_A2=70, max_strain=1e-5)
+    twists = [one.junction.twist_deg for one in interfaces(sulfide, sulfide, joint)]
+    assert np.allclose(twists, [0.0, 60.0, 21.787, 38.213], atol=1e-3)
+    over_graphene = list(
+        interfaces(Side(hosts.load("graphene").structure), sulfide, Joint(max_area_A2=80))
+    )
+    assert len(over_graphene) == 1
+
+
+def test_equal_interfaces_are_not_listed_twice():
+    """No two cells of one size and strain lie on each other, nor on the other's mirror image."""
+    copper, silver = (Side(hosts.load(n).structure, (1, 0, 0)) for n in ("fcc-Cu", "fcc-Ag"))
+    joint = Joint(max_area_A2=90, max_strain=0.03)
+    found = list(interfaces(copper, silver, joint))
+    assert len(found) == 3
+    matcher = StructureMatcher(primitive_cell=False, scale=False)
+    for one, other in itertools.combinations(found, 2):
+        assert not matcher.fit(one.structure, other.structure)
+
+
+def test_matches_do_not_depend_on_the_vectors_given():
+    silver, copper = (
+        plane_of(block(Side(hosts.load(n).structure, (1, 1, 1), slices=2)))
+        for n in ("fcc-Ag", "fcc-Cu")
+    )
+    turned = Plane(np.array([[2, 1], [1, 1]]) @ silver.cell, silver.group)
+    said = [
+        [(round(x.area_A2, 3), round(x.largest, 5), round(x.twist_deg, 3)) for x in found]
+        for found in (matches(one, copper, 150, 0.03) for one in (silver, turned))
+    ]
+    assert said[0] == said[1]
+    assert len(said[0]) > 6
 
 
 def test_what_does_not_fit_is_refused_with_the_nearest():

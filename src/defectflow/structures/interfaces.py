@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from defectflow.structures.bonded_interfaces import bonded
 from defectflow.structures.joints import Joint, Pair, joined
-from defectflow.structures.lattice_matching import matches
+from defectflow.structures.lattice_matching import Plane, matches
 from defectflow.structures.sides import Side, block
+from defectflow.structures.symmetry import cartesian_rotations, operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pymatgen.core.structure import Structure
 
     from defectflow.structures.cells import Cell
 
 __all__ = ["Joint", "Side", "interfaces"]
 
+_UPRIGHT: Final = 0.999
+
 
 def interfaces(substrate: Side, film: Side, joint: Joint | None = None) -> Iterator[Cell]:
     """Yield the interface in each common cell of the two planes, the smallest first.
+
+    Cells that differ in the twist of the film alone are different interfaces, unless operations of
+    the two slabs make them equal: graphene on itself is found at 0, 21.8, 27.8, 13.2° and so on,
+    MoS2 on itself at 0 and at 60°.
 
     The substrate is below and its atoms come first; `pristine` is the substrate alone in the cell.
     With a `bond` there is one for each distinct pair of atoms that it may join.
@@ -40,10 +51,18 @@ def interfaces(substrate: Side, film: Side, joint: Joint | None = None) -> Itera
     """
     joint = joint or Joint()
     lower, upper = block(substrate), block(film)
-    above, below = (one.lattice.matrix[:2, :2] for one in (upper, lower))
-    found = matches(above, below, joint.max_area_A2, joint.max_strain)
+    found = matches(plane_of(upper), plane_of(lower), joint.max_area_A2, joint.max_strain)
     names = substrate.name, film.name
     pairs = [Pair(lower, upper, names, match) for match in found]
     if joint.bond:
         return bonded(pairs, joint)
     return (joined(pair, joint) for pair in pairs)
+
+
+def plane_of(slab: Structure) -> Plane:
+    """Return the lattice of a slab's plane, with the operations that keep up what is up."""
+    matrix = slab.lattice.matrix
+    turns = cartesian_rotations(matrix, operations(slab)[0])
+    upright = turns[turns[:, 2, 2] > _UPRIGHT][:, :2, :2]
+    _, first = np.unique(np.round(upright, 3), axis=0, return_index=True)
+    return Plane(matrix[:2, :2], upright[first])

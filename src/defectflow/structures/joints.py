@@ -111,14 +111,15 @@ def joined(pair: Pair, joint: Joint) -> Cell:
     whole = crystal_of(matrix, first + second, np.vstack([below, above]) + lift)
     alone = crystal_of(matrix, first, below + lift)
     under, over = pair.names
+    turned = f"{round(match.twist_deg, 1) + 0.0:.1f}"  # never -0.0
     said = (
         f"{over} on {under}: strain {100 * match.largest:.2f} % of the {joint.strained}, "
-        f"twist {match.twist_deg:.1f}°, {match.area_A2:.1f} Å²"
+        f"twist {turned}°, {match.area_A2:.1f} Å²"
     )
     return Cell(
         structure=whole,
         pristine=alone,
-        name=f"{over}/{under} {len(whole)} atoms, {100 * match.largest:.2f} %",
+        name=f"{over}/{under} {len(whole)} atoms, {100 * match.largest:.2f} %, {turned}°",
         kind="interface",
         changed=(),
         multiplicity=1,
