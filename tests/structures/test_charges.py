@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pymatgen.core import Lattice, Structure
 
 from defectflow.errors import StructureError
 from defectflow.structures import hosts, supercell_matrix
@@ -99,12 +100,45 @@ def test_impossible_charges_are_refused(name, species, charge, says):
         ("O3-LiNiO2", {"Li": 1, "Ni": 3, "O": -2}),
         ("2H-MoS2", {"Mo": 4, "S": -2}),
         ("alpha-MoO3", {"Mo": 6, "O": -2}),
+        ("pyrite-CoSe2", {"Co": 2, "Se": -1}),  # (Se2)2-
+        ("patronite-VS4", {"V": 4, "S": -1}),  # two (S2)2-
         ("fcc-Al", {"Al": 0}),
         ("graphene", {"C": 0}),
     ],
 )
 def test_oxidation_states(name, states):
     assert oxidation_states(load(name)) == states
+
+
+def test_anions_bonded_to_their_like_in_other_crystals():
+    """Pairs of Li2O2, 1.57 Å long, (O2 2-), and rings of CoSb3 (Sb4 4-)."""
+    peroxide = Structure.from_spacegroup(
+        "P6_3/mmc",
+        Lattice.hexagonal(3.183, 7.7258),
+        ["Li", "Li", "O"],
+        [[0, 0, 0], [1 / 3, 2 / 3, 1 / 4], [1 / 3, 2 / 3, 0.6487]],
+    )
+    assert oxidation_states(peroxide) == {"Li": 1, "O": -1}
+    skutterudite = Structure.from_spacegroup(
+        "Im-3", Lattice.cubic(9.036), ["Co", "Sb"], [[0.25, 0.25, 0.25], [0, 0.335, 0.16]]
+    )
+    assert oxidation_states(skutterudite) == {"Co": 3, "Sb": -1}
+
+
+def test_a_semiconductor_made_of_metals_has_charges_where_its_states_are_given():
+    heusler = Structure.from_spacegroup(
+        "F-43m",
+        Lattice.cubic(5.94),
+        ["Ti", "Ni", "Sn"],
+        [[0, 0, 0], [0.25, 0.25, 0.25], [0.5, 0.5, 0.5]],
+    )
+    states = {"Ti": 4, "Ni": 0, "Sn": -4}
+    cell = next(vacancies(heusler, "Ti"))
+    assert [one.charge for one in charged([cell], "guess")] == [0]
+    with pytest.raises(StructureError, match="give the `oxidation_states` of a semiconductor"):
+        list(charged([cell], (-4,)))
+    assert [one.charge for one in charged([cell], "guess", states)] == [0, -1, -2, -3, -4]
+    assert charge_limits(cell, {"Cr": 3}) == (0, 0)  # of no element of the host
 
 
 def test_oxidation_states_that_do_not_balance_are_refused():

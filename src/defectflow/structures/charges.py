@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from defectflow.errors import RecipeError, StructureError
 from defectflow.structures.oxidation import (
-    is_metal,
     oxidation_states,
     possible_states,
+    screens,
     usual_states,
 )
 
@@ -57,7 +57,7 @@ def charge_guesses(cell: Cell, known: Mapping[str, float] | None = None) -> list
     [0, 1, 2]
     """
     host = cell.pristine
-    if is_metal(host):
+    if screens(host, known):
         return [ChargeGuess(0, f"{host.reduced_formula} is a metal, carriers screen any charge")]
     states = oxidation_states(host, known)
     options = [_formal(change, states, known or {}) for change in cell.changed]
@@ -79,7 +79,7 @@ def charge_limits(cell: Cell, known: Mapping[str, float] | None = None) -> tuple
     Of what is taken out and put in, any state that is known of the element counts; the charges of
     `charge_guesses` are always allowed.
     """
-    if is_metal(cell.pristine):
+    if screens(cell.pristine, known):
         return 0, 0
     states = oxidation_states(cell.pristine, known)
     least = greatest = 0.0
@@ -160,10 +160,11 @@ def _with(cell: Cell, charge: int) -> Cell:
 def _check(cell: Cell, charge: int, known: Mapping[str, float] | None) -> None:
     low, high = charge_limits(cell, known)
     if not low <= charge <= high:
-        if is_metal(cell.pristine):
+        if screens(cell.pristine, known):
             message = (
                 f"{cell.name} in {cell.pristine.reduced_formula}: charge {charge:+d} in a metal, "
-                "whose carriers screen any; leave it neutral"
+                "whose carriers screen any; leave it neutral, or give the `oxidation_states` of a "
+                "semiconductor made of metals"
             )
             raise StructureError(message)
         likely = ", ".join(f"{guess.charge:+d}" for guess in charge_guesses(cell, known))

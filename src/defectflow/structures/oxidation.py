@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from defectflow.errors import StructureError
+from defectflow.structures.layers import covalent_radius_A
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
 _BALANCED: Final = 1e-6
+#: Electrons that anions of groups 15 and 16 lack.
+_LACKING: Final = (2, 3)
+#: Like anions nearer than this, in units of two covalent radii, are bonded: 1.17 in Li2O2, 1.5 the
+#: least distance of sulfur in MoS2.
+_BONDED: Final = 1.2
 
 
 def is_metal(structure: Structure) -> bool:
@@ -25,12 +31,14 @@ def oxidation_states(
     """Return the mean oxidation state of each element, by charge balance.
 
     The most usual set of states that makes the formula neutral (pymatgen's statistics of the
-    ICSD); zero in an element or an alloy of metals.
+    ICSD); zero in an element or an alloy of metals. Anions that are bonded to their like follow the
+    8 - N rule, one electron less to take for each such bond: Se -1 in pyrite, O -1 in peroxides.
 
     Parameters
     ----------
     known
         States that are not to be guessed; those of elements that are not in the host are ignored.
+        Where they name an element of an alloy, it is taken for a semiconductor made of metals.
 
     Raises
     ------
@@ -45,7 +53,7 @@ def oxidation_states(
     """
     elements = sorted(element.symbol for element in structure.elements)
     given = {symbol: float(state) for symbol, state in (known or {}).items() if symbol in elements}
-    if is_metal(structure) or len(elements) == 1:
+    if len(elements) == 1 or screens(structure, given):
         return {symbol: given.get(symbol, 0.0) for symbol in elements}
     formula = structure.composition.reduced_composition
     if len(given) == len(elements):
@@ -53,12 +61,40 @@ def oxidation_states(
         if abs(total) > _BALANCED:
             raise StructureError(_unbalanced(structure, f"{given} add up to {total:+g}"))
         return given
-    found = formula.oxi_state_guesses(
-        oxi_states_override={symbol: [state] for symbol, state in given.items()}
-    )
+    fixed = {symbol: [state] for symbol, state in given.items()}
+    found = formula.oxi_state_guesses(oxi_states_override={**_bonded_anions(structure), **fixed})
+    found = found or formula.oxi_state_guesses(oxi_states_override=fixed)
     if not found:
         raise StructureError(_unbalanced(structure, "no usual oxidation states balance it"))
     return {symbol: float(found[0][symbol]) for symbol in elements}
+
+
+def screens(structure: Structure, known: Mapping[str, float] | None = None) -> bool:
+    """Tell whether carriers screen any charge: in an alloy of metals, unless states are known.
+
+    Half-Heusler crystals such as TiNiSn are semiconductors made of metals; whoever names their
+    oxidation states says so.
+    """
+    symbols = {element.symbol for element in structure.elements}
+    named = any(state for symbol, state in (known or {}).items() if symbol in symbols)
+    return is_metal(structure) and not named
+
+
+def _bonded_anions(structure: Structure) -> dict[str, list[float]]:
+    """Return the state of the most electronegative element by the 8 - N rule, if it has like bonds.
+
+    Only of groups 15 and 16, and not of nitrogen, whose bonds among themselves are multiple.
+    """
+    from pymatgen.core.periodic_table import Element
+
+    most = max(structure.symbol_set, key=lambda symbol: Element(symbol).X)
+    lacking = 18 - Element(most).group
+    if lacking not in _LACKING or most == "N":
+        return {}
+    places = [k for k, site in enumerate(structure) if site.specie.symbol == most]
+    alone = structure.from_sites([structure[k] for k in places])
+    bonds = len(alone.get_neighbor_list(2 * _BONDED * covalent_radius_A(most))[0])
+    return {most: [bonds / len(alone) - lacking]} if bonds else {}
 
 
 def usual_states(symbol: str) -> tuple[int, ...]:
