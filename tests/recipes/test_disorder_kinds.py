@@ -98,7 +98,7 @@ def test_generated_on_the_command_line(words, kind, names):
         (["concentration", "rocksalt-MgO", "--replace", "Mg=Ni", "--fractions", "a/b"], "1/16"),
         (["concentration", "rocksalt-MgO", "--replace", "Mg=Ni", "--fractions", "5/4"], "between"),
         (["superlattice", "anatase-TiO2", "--replace", "Ti=V"], "layered host"),
-        (["superlattice", "O3-NaCoO2", "--replace", "Co=Li"], "without Co or Na it is"),
+        (["superlattice", "O3-NaCoO2", "--replace", "Co=Li"], "without Na it is"),
         (["order", "spinel-LiMn2O4", "--replace", "Mn=Ni4", "--space-group", "Pnma"], "P4_332"),
         (["layer_migration", "O3-NiO2", "--metal", "Ni", "--left", "ion"], "name it"),
         (["interlayer", "1T-TiS2"], "give a `guest`"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pymatgen.analysis.structure_matcher import StructureMatcher
+from pymatgen.core import Lattice, Structure
 
 from defectflow.errors import StructureError
 from defectflow.structures import hosts, primitive
@@ -105,11 +106,58 @@ def test_cells_for_a_distance_keep_the_symmetry(distance, cells):
     assert plane_cells(layering(hosts.load("1T-TiS2").structure), distance) == cells
 
 
+def hexagonal(group, a, c, atoms):
+    symbols, coords = zip(*atoms, strict=True)
+    return Structure.from_spacegroup(group, Lattice.hexagonal(a, c), symbols, coords)
+
+
+def wurtzite(metal, anion, a, c, u):
+    return hexagonal("P6_3mc", a, c, [(metal, [1 / 3, 2 / 3, 0]), (anion, [1 / 3, 2 / 3, u])])
+
+
+#: Bonds of two lengths do not make layers.
+FRAMEWORKS = {
+    "GaN": wurtzite("Ga", "N", 3.19, 5.189, 0.377),
+    "AlN": wurtzite("Al", "N", 3.111, 4.978, 0.3821),
+    "corundum": hexagonal(
+        "R-3c", 4.759, 12.991, [("Al", [0, 0, 0.3522]), ("O", [0.3063, 0, 0.25])]
+    ),
+    "GeTe": hexagonal("R3m", 4.156, 10.663, [("Ge", [0, 0, 0.237]), ("Te", [0, 0, 0.7625])]),
+    "cadmium": hexagonal("P6_3/mmc", 2.979, 5.617, [("Cd", [1 / 3, 2 / 3, 0.25])]),
+    **{
+        name: hosts.load(name).structure
+        for name in (
+            *("olivine-LiFePO4", "olivine-FePO4", "monoclinic-Fe3Se4", "bronze-TiO2"),
+            *("rutile-TiO2", "Chevrel-Mo6S8", "spinel-MgTi2S4", "stibnite-Sb2S3", "rocksalt-MgO"),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("name", FRAMEWORKS)
+def test_bonds_of_two_lengths_make_no_layers(name):
+    with pytest.raises(StructureError, match="is not made of layers; give a layered host"):
+        layering(FRAMEWORKS[name])
+
+
+@pytest.mark.parametrize(
+    ("crystal", "layers"),
+    [
+        (hexagonal("R-3m", 4.307, 11.273, [("Sb", [0, 0, 0.23349])]), 3),
+        (hexagonal("R-3m", 4.546, 11.862, [("Bi", [0, 0, 0.23389])]), 3),
+        (hexagonal("P-3m1", 4.037, 5.126, [("Pd", [0, 0, 0]), ("Te", [1 / 3, 2 / 3, 0.2716])]), 1),
+    ],
+    ids=["Sb", "Bi", "PdTe2"],
+)
+def test_layers_that_nearly_touch_are_layers(crystal, layers):
+    assert len(layering(crystal).layers) == layers
+
+
 @pytest.mark.parametrize(
     ("act", "remedy"),
     [
         (lambda: layering(hosts.load("anatase-TiO2").structure), "layered host"),
-        (lambda: layering(hosts.load("O3-NaCoO2").structure), "without Co or Na it is"),
+        (lambda: layering(hosts.load("O3-NaCoO2").structure), "CoO2 .* without Na it is"),
         (lambda: opened(layering(hosts.load("1T-TiS2").structure), -3.0), "give more than -2.85"),
         (lambda: opened(layering(hosts.load("1T-TiS2").structure), 1.0, [1]), "galleries 0 to 0"),
         (lambda: plane_cells(layering(hosts.load("1T-TiS2").structure), 90.0), "lower the"),

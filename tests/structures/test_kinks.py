@@ -132,7 +132,7 @@ def test_the_axis_may_be_chosen():
     ("name", "options", "said"),
     [
         ("fcc-Cu", {}, "not made of layers"),
-        ("O3-LiCoO2", {}, "without Co or Li it is"),
+        ("O3-LiCoO2", {}, "without Li it is"),
         ("1T-TiS2", {"axis": (0, 0, 1)}, "nearest are"),
         ("1T-TiS2", {"axis": (0, 0, 0)}, "nearest are"),
         ("1T-TiS2", {"angle_deg": 80.0}, "no wall within 1°; the nearest are"),
