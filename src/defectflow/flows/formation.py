@@ -45,12 +45,12 @@ from defectflow.flows.reservoirs import (
     Reservoirs,
     chemical_potentials,
     competing,
+    crystals_in,
     phase_jobs,
     phases_for,
 )
 from defectflow.flows.results import cost, heading
 from defectflow.structures.cells import require_element
-from defectflow.structures.hosts import Host
 from defectflow.structures.points import vacancies
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ if TYPE_CHECKING:
 
     from defectflow.engines.contract import Engine
     from defectflow.structures.cells import Cell
+    from defectflow.structures.hosts import Host
     from defectflow.words import HostCell
 
 
@@ -181,8 +182,7 @@ class DefectFormationEnergyMaker(Maker):
         phases = phases_for(host, exchanged, reservoirs)
         whole = supercell(host.structure, matrix)
         cells = (plan.cell(whole).structure for plan in plans)
-        crystals = (one.structure for _, one in phases.values() if isinstance(one, Host))
-        one_hubbard_set(self.engine, chain([whole], cells, crystals))
+        one_hubbard_set(self.engine, chain([whole], cells, crystals_in(phases)))
         scene = Scene(
             plans=plans,
             matrix=matrix,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from defectflow.documents import (
     IonSite,
     RelaxDocument,
 )
-from defectflow.flows.alike import one_spacing
+from defectflow.flows.alike import one_hubbard_set, one_spacing
 from defectflow.flows.defect_cells import DefectPlan, DefectsIn, neutral_plans_in
 from defectflow.flows.host import (
     about,
@@ -28,13 +29,13 @@ from defectflow.flows.host import (
     supercell,
 )
 from defectflow.flows.provenance import Provenance
-from defectflow.flows.reservoirs import PhasePlan, Reservoirs, phase_jobs, phases_for
+from defectflow.flows.reservoirs import PhasePlan, Reservoirs, crystals_in, phase_jobs, phases_for
 from defectflow.flows.results import cost, heading
 from defectflow.structures.cells import require_element
 from defectflow.structures.ion_places import places_at, places_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pymatgen.core import Structure
 
@@ -130,7 +131,7 @@ class IntercalationEnergyMaker(Maker):
         RecipeError
             If a defect is charged.
         EngineError
-            If the engine cannot do what is needed.
+            If the engine cannot do what is needed, or gives an element U in one cell alone.
         """
         require_element(ion)
         host = as_host(host)
@@ -140,8 +141,11 @@ class IntercalationEnergyMaker(Maker):
         symbols = {element.symbol for element in host.structure.elements} | {ion}
         self.engine.check(symbols | {symbol for plan in plans for symbol in plan.added})
         reservoirs = Reservoirs({ion: metal} if metal is not None else {})
-        ((reservoir, source),) = phases_for(host, {ion}, reservoirs).values()
+        phases = phases_for(host, {ion}, reservoirs)
+        ((reservoir, source),) = phases.values()
         bare, sites = self._cells(host, whole, ion, plans)
+        computed = (plan.cell(whole).structure for plan in _plans(bare, sites))
+        one_hubbard_set(self.engine, chain(computed, crystals_in(phases)))
         scene = IonScene(
             bare=bare,
             sites=sites,
@@ -181,8 +185,7 @@ class IntercalationEnergyMaker(Maker):
     ) -> Response[Any]:
         """Relax the supercell of the relaxed host without and with the ion at each place."""
         whole = supercell(host.structure, scene.matrix)
-        plans = [*scene.bare.values(), *(plan for *_, plan in scene.sites)]
-        cells = (plan.cell(whole).structure for plan in plans)
+        cells = (plan.cell(whole).structure for plan in _plans(scene.bare, scene.sites))
         settings = one_spacing(self.engine, "relax", cells, self.relax)
         maker = self.engine.relax_maker("fixed", **settings)
         empty = {}
@@ -237,6 +240,13 @@ class IntercalationEnergyMaker(Maker):
             bare=empty,
             notes=tuple(scene.notes),
         )
+
+
+def _plans(
+    bare: Mapping[str, DefectPlan], sites: Sequence[tuple[str, str, float | None, DefectPlan]]
+) -> list[DefectPlan]:
+    """Return all cells without and with the ion."""
+    return [*bare.values(), *(plan for *_, plan in sites)]
 
 
 def _site(

@@ -10,6 +10,7 @@ from monty.json import MSONable
 
 from defectflow.documents.surfaces import InterfaceEnergyDocument
 from defectflow.errors import StructureError
+from defectflow.flows.alike import one_hubbard_set, one_spacing
 from defectflow.flows.host import about, as_host, cautions, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
@@ -120,12 +121,15 @@ class InterfaceEnergyMaker(Maker):
         StructureError
             If no cell fits both planes within the strain.
         EngineError
-            If the engine cannot do what is needed.
+            If the engine cannot do what is needed, or gives an element U in one of the crystals
+            alone or beside the other.
         """
         below, above = as_host(substrate), as_host(film)
         kinds = [*below.structure.elements, *above.structure.elements]
         self.engine.check({element.symbol for element in kinds})
-        self.engine.check_request(self.plan.cell(below.structure, above.structure).structure)
+        joined = self.plan.cell(below.structure, above.structure).structure
+        self.engine.check_request(joined)
+        one_hubbard_set(self.engine, [below.structure, above.structure, joined])
         origin = provenance or Provenance.of(
             f"{above.name} on {below.name}",
             self.as_dict(),
@@ -137,9 +141,9 @@ class InterfaceEnergyMaker(Maker):
         jobs = [relax_host(self.engine, one, self.host_cell, self.relax) for one in (below, above)]
         for one, role in zip(jobs, ("substrate", "film"), strict=True):
             one.name = f"relax {role}"
-        joined = self.join([one.output for one in jobs], said, origin)
-        joined.name = "join"
-        return Flow([*jobs, joined], output=joined.output, name=origin.recipe)
+        last = self.join([one.output for one in jobs], said, origin)
+        last.name = "join"
+        return Flow([*jobs, last], output=last.output, name=origin.recipe)
 
     @job
     def join(
@@ -150,8 +154,10 @@ class InterfaceEnergyMaker(Maker):
         alone = list(parts_of(cell))
         if self.quantity == "interface_formation_energy":
             alone = [one.structure for one in crystals]
-        maker = self.engine.relax_maker("fixed", **self.relax)
-        jobs = [maker.make(one) for one in (cell.structure, *alone)]
+        cells = [cell.structure, *alone]
+        settings = one_spacing(self.engine, "relax", cells, self.relax)
+        maker = self.engine.relax_maker("fixed", **settings)
+        jobs = [maker.make(one) for one in cells]
         for one, name in zip(jobs, ("interface", "substrate", "film"), strict=True):
             one.name = f"relax {name} in place"
         scene = _Scene(list(crystals), about, provenance)

@@ -13,16 +13,16 @@ from defectflow.documents import ChemicalPotential, CompetingPhase, PotentialLim
 from defectflow.errors import RecipeError, StructureError, did_you_mean
 from defectflow.flows.host import as_host, molecule_cautions, moments_for, relax_crystal
 from defectflow.structures import hosts
+from defectflow.structures.hosts import Host
 from defectflow.structures.molecules import STANDARD_STATES, molecule, molecules
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jobflow import Flow, Job
     from pymatgen.core import Structure
 
     from defectflow.engines.contract import Engine
-    from defectflow.structures.hosts import Host
 
     #: A crystal, the name of a prototype, or the formula of a molecule.
     Source = Host | Structure | str
@@ -172,6 +172,13 @@ def _through(symbol: str, choice: MeasuredCompound) -> tuple[PhasePlan, Host]:
         raise StructureError(message)
     enthalpy_eV = choice.formation_enthalpy_eV
     return PhasePlan(crystal.name, through=symbol, enthalpy_eV=enthalpy_eV), crystal
+
+
+def crystals_in(phases: Mapping[str, tuple[PhasePlan, Source]]) -> Iterator[Structure]:
+    """Yield the crystals among the phases that have to be computed, as they are given."""
+    for _, source in phases.values():
+        if isinstance(source, Host):
+            yield source.structure
 
 
 def phase_jobs(

@@ -23,9 +23,10 @@ from defectflow.documents import (
     VoltagePoint,
 )
 from defectflow.errors import RecipeError, StructureError
+from defectflow.flows.alike import one_hubbard_set
 from defectflow.flows.host import about, as_host, cautions, one_engine, relax_crystal
 from defectflow.flows.provenance import Provenance
-from defectflow.flows.reservoirs import PhasePlan, Reservoirs, phase_jobs, phases_for
+from defectflow.flows.reservoirs import PhasePlan, Reservoirs, crystals_in, phase_jobs, phases_for
 from defectflow.flows.results import cost, heading
 from defectflow.structures.electrodes import Electrode, electrodes
 
@@ -105,13 +106,15 @@ class IntercalationVoltageMaker(Maker):
         StructureError
             If the hosts differ, or all have the same number of ions.
         EngineError
-            If the engine cannot do what is needed.
+            If the engine cannot do what is needed, or gives an element U in one crystal alone.
         """
         named = [as_host(crystal) for crystal in crystals]
         found = electrodes([one.structure for one in named], ion)
         self.engine.check({e.symbol for one in named for e in one.structure.elements} | {ion})
         reservoirs = Reservoirs({ion: metal} if metal is not None else {})
-        ((plan, source),) = phases_for(_elsewhere(named, ion), {ion}, reservoirs).values()
+        phases = phases_for(_elsewhere(named, ion), {ion}, reservoirs)
+        one_hubbard_set(self.engine, [*(one.structure for one in named), *crystals_in(phases)])
+        ((plan, source),) = phases.values()
         jobs: list[Job | Flow] = []
         ends = []
         for one in named:

@@ -72,15 +72,24 @@ class SegregationEnergyRecipe(QuantityRecipe):
 
 
 def build(recipe: SegregationEnergyRecipe, order: Order) -> Flow:
-    """Return the flow of a segregation energy."""
+    """Return the flow of a segregation energy.
+
+    Raises
+    ------
+    EngineError
+        If the engine gives an element U in one of the two crystals alone: energies of the point
+        defect with and without U would be subtracted.
+    """
+    from defectflow.flows.alike import one_hubbard_set
     from defectflow.flows.defect_cells import near_defect
     from defectflow.flows.segregation import SegregationMaker, places
 
     crystal = recipe.host.model_copy(update={"cell": None, "name": None})
-    cell = order.host(recipe.host)
+    cell, perfect = order.host(recipe.host), order.host(crystal)
+    one_hubbard_set(order.engine, [cell.structure, perfect.structure])
     found = places(
         cell.structure,
-        order.host(crystal).structure,
+        perfect.structure,
         near_defect(recipe.defect.cells, cell, recipe.near_defect_A),
         recipe.supercell,
         recipe.min_image_distance_A,
