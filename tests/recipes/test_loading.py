@@ -201,3 +201,23 @@ def test_given_ends_relative_to_the_recipe(tmp_path: Path) -> None:
     text = "quantity: migration_barrier\nengine: emt\nendpoints: {initial: a.vasp, final: b.vasp}\n"
     with pytest.raises(StructureError, match="nothing moves"):
         build(load(written(tmp_path, text)))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "species: Mg",
+        "limit: discharged",
+        "host_cell: keep",
+        "supercell: [2, 2, 2]",
+        "sites: all",
+        "min_image_distance_A: 9",
+        "cutoff_A: 4",
+        "near_defect_A: 3",
+    ],
+)
+def test_a_key_that_given_ends_do_not_heed_is_refused(tmp_path: Path, key: str) -> None:
+    text = "quantity: migration_barrier\nendpoints: {initial: a.vasp, final: b.vasp}\n"
+    assert load(written(tmp_path, text + "images: 3\ntemperatures_K: [400]\n"))
+    with pytest.raises(RecipeError, match=f"`{key.partition(':')[0]}` says something of a `host`"):
+        load(written(tmp_path, f"{text}{key}\n"))

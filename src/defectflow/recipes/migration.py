@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 #: What a recipe writes to have no guide.
 NO_GUIDE = "none"
+#: Keys that two given ends leave nothing to decide for.
+_OF_A_HOST: Final = (
+    *("species", "limit", "host_cell", "supercell", "min_image_distance_A"),
+    *("cutoff_A", "sites", "near_defect_A"),
+)
 
 
 class MigrationBarrierRecipe(QuantityRecipe):
@@ -96,6 +101,13 @@ class MigrationBarrierRecipe(QuantityRecipe):
     def _complete(self) -> MigrationBarrierRecipe:
         if (self.host is None) == (self.endpoints is None):
             message = "give either `host` or `endpoints`"
+            raise ValueError(message)
+        idle = [name for name in _OF_A_HOST if name in self.model_fields_set]
+        if self.endpoints is not None and idle:
+            message = (
+                f"`{idle[0]}` says something of a `host`, and `endpoints` are computed as they "
+                "are; leave it out"
+            )
             raise ValueError(message)
         if self.host is not None and self.species is None:
             message = "`species` is missing: say which element moves, e.g. `species: Mg`"
