@@ -220,6 +220,7 @@ def test_every_misspelt_key_names_line_and_remedy(tmp_path: Path, text: str) -> 
         (VOLTAGE, "[1/2]", "[1/0]", "`fractions` lie between 0 and 1"),
         (VOLTAGE, "host:", "compositions: [{prototype: fcc-Pd}]\nhost:", "either `compositions`"),
         (VOLTAGE, "at_most: 1", "at_most: 0", "at_most = 0"),
+        (VOLTAGE, "fractions: [1/2]\n", "", "`at_most` counts arrangements of `fractions`"),
         (BINDING, "defect: {kind: vacancy, species: Pd}\n", "", "defect"),
         (BINDING, "reach_A: 1.0", "reach_A: -1.0", "reach_A = -1.0"),
     ],
@@ -241,6 +242,18 @@ def test_mistakes_are_found_on_loading(
         (LIMIT, "Cu-rich", "O-rich", "limit 'O-rich'"),
         (PAIR, "fcc-Cu", "fcc-Al", "has to hold Cu alone"),
         (
+            PAIR,
+            "Cu: {",
+            "Ag: {prototype: fcc-Ag}\n  Cu: {",
+            "Ag is neither in the host nor",
+        ),
+        (
+            LIMIT,
+            "limit",
+            "references: {Au: {prototype: fcc-Cu}}\nlimit",
+            "the competing phase fcc-Au is its reservoir already",
+        ),
+        (
             LIMIT,
             "prototype: fcc-Au",
             "compound: {prototype: fcc-Au}, formation_enthalpy_eV: -1.0",
@@ -260,3 +273,14 @@ def test_mistakes_are_found_on_building(
     with pytest.raises(DefectflowError) as error:
         build(load(written(tmp_path, text.replace(old, new))))
     assert said in str(error.value)
+
+
+def test_arrangements_that_were_left_out_are_said(tmp_path: Path) -> None:
+    """Of half-filled palladium in the primitive cell doubled there is more than one arrangement."""
+    document = run(build(load(written(tmp_path, VOLTAGE))))
+    assert any("first arrangements only were computed, 1 of each" in one for one in document.notes)
+    whole = run(
+        build(load(written(tmp_path, VOLTAGE.replace("fractions: [1/2]\nat_most: 1\n", ""))))
+    )
+    assert not any("at_most" in one for one in whole.notes)
+    assert document.value == pytest.approx(whole.value, abs=1e-9)

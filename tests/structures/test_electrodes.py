@@ -76,3 +76,24 @@ def test_a_metal_alone_is_no_host():
     metal = Structure(Lattice.cubic(3), ["Mg"], [[0, 0, 0]])
     with pytest.raises(StructureError, match="without Mg the crystals are nothing"):
         electrodes([metal, metal * (2, 1, 1)], "Mg")
+
+
+@pytest.mark.parametrize(
+    ("name", "ion", "site", "says"),
+    [
+        ("spinel-LiMn2O4", "Li", "16c octahedral", "holds Li and counts as full: `site`"),
+        ("Chevrel-Mo6S8", "Mg", None, r"inner ring are 0\.8\d Å apart and cannot all be filled"),
+        ("rutile-TiO2", "Li", "4c octahedral", r"4c octahedral are 1\.48 Å apart"),
+    ],
+)
+def test_what_cannot_be_full_is_refused(name, ion, site, says):
+    with pytest.raises(StructureError, match=says):
+        series(hosts.load(name), ion, site=site)
+    small = hosts.load(name).in_primitive_cell()
+    with pytest.raises(StructureError, match=says):
+        series(small, ion, site=site)
+
+
+@pytest.mark.parametrize("name", ["1T-TiS2", "olivine-FePO4", "anatase-TiO2", "O3-CoO2"])
+def test_known_electrodes_can_be_full(name):
+    assert filled(hosts.load(name).in_primitive_cell(), "Li").composition["Li"] > 0

@@ -114,7 +114,8 @@ def phases_for(
     Raises
     ------
     RecipeError, StructureError
-        If a limit or a reservoir cannot be used, or no standard state of an element is known.
+        If a limit or a reservoir cannot be used or is not needed, or no standard state of an
+        element is known.
     """
     own = {element.symbol for element in host.structure.elements}
     reservoirs.check(own | exchanged)
@@ -122,8 +123,9 @@ def phases_for(
     for source in reservoirs.competing_phases:
         plan, crystal = _plan(source)
         found[plan.name] = (plan, crystal)
-    pure = {plan.element for plan, _ in found.values()}
-    wanted = sorted((exchanged | (own if reservoirs.limit else set())) - pure)
+    pure = {plan.element: plan.name for plan, _ in found.values() if plan.element}
+    needed = own | exchanged
+    wanted = sorted((exchanged | (own if reservoirs.limit else set())) - pure.keys())
     while wanted:
         symbol = wanted.pop(0)
         choice = reservoirs.by_element.get(symbol)
@@ -137,6 +139,7 @@ def phases_for(
             _require_computed(others, symbol, reservoirs)
             known = {one.element for one, _ in found.values()}
             wanted += sorted(others - known - set(wanted))
+            needed |= others
             found[plan.name] = (plan, crystal)
             continue
         plan, crystal = _plan(choice or _standard_state(symbol))
@@ -147,7 +150,25 @@ def phases_for(
             )
             raise StructureError(message)
         found[plan.name] = (plan, crystal)
+    _require_needed(reservoirs, needed, pure)
     return found
+
+
+def _require_needed(reservoirs: Reservoirs, needed: set[str], pure: Mapping[str, str]) -> None:
+    """Refuse reservoirs that nothing would be counted against."""
+    for symbol in reservoirs.by_element:
+        if symbol not in needed:
+            message = (
+                f"reference of {symbol}: {symbol} is neither in the host nor exchanged; "
+                f"{did_you_mean(symbol, sorted(needed))}"
+            )
+            raise RecipeError(message)
+        if symbol in pure:
+            message = (
+                f"reference of {symbol}: the competing phase {pure[symbol]} is its reservoir "
+                "already; leave out one of both"
+            )
+            raise RecipeError(message)
 
 
 def _require_computed(others: set[str], symbol: str, reservoirs: Reservoirs) -> None:

@@ -89,6 +89,7 @@ class IntercalationVoltageMaker(Maker):
         ion_charge: int | None = None,
         metal: Host | Structure | str | None = None,
         provenance: Provenance | None = None,
+        notes: Sequence[str] = (),
     ) -> Flow:
         """Return the flow; its output is an `IntercalationVoltageDocument`.
 
@@ -122,6 +123,7 @@ class IntercalationVoltageMaker(Maker):
             ends.append(jobs[-1].output)
         jobs += phase_jobs(self.engine, self.relax, plan, source)
         scene = self._scene(named, found, plan, ion, ion_charge, provenance)
+        scene.notes.extend(notes)
         last = self.conclude(ends, jobs[-1].output, scene)
         last.name = "voltage"
         return Flow([*jobs, last], output=last.output, name=scene.provenance.recipe)

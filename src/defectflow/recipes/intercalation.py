@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,10 +21,15 @@ from defectflow.recipes.parts import (
 from defectflow.words import HostCell
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from jobflow import Flow
 
     from defectflow.recipes.order import Order
+    from defectflow.structures.hosts import Host
 
+#: A series begins with the empty and the full crystal.
+_ENDS = 2
 _METAL = "crystal that the ion is counted against; the element's standard state by default"
 
 
@@ -64,6 +70,9 @@ class IntercalationVoltageRecipe(QuantityRecipe):
             raise ValueError(message)
         if self.compositions and (self.fractions or self.site):
             message = "`fractions` and `site` are of a `host`, not of `compositions`"
+            raise ValueError(message)
+        if "at_most" in self.model_fields_set and not self.fractions:
+            message = "`at_most` counts arrangements of `fractions`; give these, or leave it out"
             raise ValueError(message)
         if not all(_is_between(one) for one in self.fractions):
             message = "`fractions` lie between 0 and 1, e.g. 1/4: empty and full are added"
@@ -138,8 +147,26 @@ def build_voltage(recipe: IntercalationVoltageRecipe, order: Order) -> Flow:
         crystals = [order.host(choice) for choice in recipe.compositions]
     maker = IntercalationVoltageMaker(engine=order.engine, host_cell=recipe.host_cell)
     return maker.make(
-        crystals, recipe.species, recipe.ion_charge, _metal(recipe, order), order.provenance
+        crystals,
+        recipe.species,
+        recipe.ion_charge,
+        _metal(recipe, order),
+        order.provenance,
+        _left_out(recipe, crystals),
     )
+
+
+def _left_out(recipe: IntercalationVoltageRecipe, crystals: Sequence[Host]) -> list[str]:
+    """Return what is to be said of arrangements beyond `at_most`, which may be the lowest."""
+    formulas = Counter(one.structure.composition.reduced_formula for one in crystals[_ENDS:])
+    cut = [formula for formula, count in formulas.items() if count >= recipe.at_most]
+    if not recipe.fractions or not cut:
+        return []
+    note = (
+        f"of {', '.join(cut)} the first arrangements only were computed, {recipe.at_most} of each "
+        "(at_most); a lower one would move the steps of the voltage, not its average"
+    )
+    return [note]
 
 
 def build_energy(recipe: IntercalationEnergyRecipe, order: Order) -> Flow:

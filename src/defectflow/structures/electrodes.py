@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 #: Fewer compositions have no voltage.
 _FEWEST = 2
+#: Two places of ions nearer to each other are never both filled: shorter than any distance of two
+#: cations in a crystal, and than that of neighbouring sites in spinel (8a and 16c, 1.8 Å).
+_BOTH_FILLED_A = 1.7
 
 
 @dataclass(frozen=True)
@@ -117,12 +120,14 @@ def series(
     Raises
     ------
     StructureError
-        If the host has no such site, or a fraction needs too large a cell.
+        If the host has no such site or its places are too near each other, if a full host is given
+        a site, or a fraction needs too large a cell.
     """
     from defectflow.structures.concentrations import Series, concentrations
 
     require_element(ion)
     if ion in {element.symbol for element in host.structure.elements}:
+        _require_no_site(host, ion, site)
         empty = host.structure.copy()
         empty.remove_species([ion])
         ends = [_named(empty, "empty"), host]
@@ -141,7 +146,8 @@ def filled(host: Host, ion: str, site: str | None = None) -> Structure:
     Raises
     ------
     StructureError
-        If the host has no such site.
+        If the host has no such site, or two of its places are too near each other to be filled
+        both, as those of the rings in a Chevrel phase.
     """
     from defectflow.structures.sites import insertion_sites
 
@@ -154,9 +160,34 @@ def filled(host: Host, ion: str, site: str | None = None) -> Structure:
         message = f"{host.formula} has no site {site or 'for ' + ion}; {hint}"
         raise StructureError(message)
     structure = host.structure.copy()
-    for place in orbit(host.structure, chosen[0].frac_coords):
+    places = orbit(host.structure, chosen[0].frac_coords)
+    for place in places:
         structure.append(ion, place, validate_proximity=False)
+    nearest_A = _nearest_A(structure, len(places))
+    if nearest_A < _BOTH_FILLED_A:
+        message = (
+            f"{host.formula}: places of its site {chosen[0].label} are {nearest_A:.2f} Å apart and "
+            f"cannot all be filled with {ion}; give another `site`, or the crystals themselves as "
+            "`compositions`"
+        )
+        raise StructureError(message)
     return structure
+
+
+def _nearest_A(structure: Structure, last: int) -> float:
+    """Return the shortest distance between the last atoms, images included."""
+    first, second, _, distances = structure.get_neighbor_list(_BOTH_FILLED_A)
+    among = (first >= len(structure) - last) & (second >= len(structure) - last)
+    return float(distances[among].min(initial=_BOTH_FILLED_A))
+
+
+def _require_no_site(host: Host, ion: str, site: str | None) -> None:
+    if site is not None:
+        message = (
+            f"{host.name} holds {ion} and counts as full: `site` ({site}) fills an empty host; "
+            "leave it out, or give crystals with more and fewer ions as `compositions`"
+        )
+        raise StructureError(message)
 
 
 def _named(structure: Structure, what: str) -> Host:
