@@ -146,9 +146,10 @@ def test_a_crystal_reservoir_ends_at_the_settings_of_the_supercells():
     )
     gpaw = engine("gpaw")
     flow = DefectFormationEnergyMaker(gpaw).make(oxide, "Cu")
-    jobs = {job.name: job for job in flow}
-    assert list(jobs) == ["relax host", "relax cell of fcc-Cu", "relax fcc-Cu", "relax defects"]
-    settings = [jobs[name].maker.settings["cutoff_eV"] for name in list(jobs)[1:3]]
+    names = [job.name for job in flow]
+    assert names == ["relax host", "relax cell of fcc-Cu", "relax fcc-Cu", "relax defects"]
+    jobs = {job.name: job for job, _ in flow.iterflow()}
+    settings = [jobs[name].maker.settings["cutoff_eV"] for name in names[1:3]]
     assert settings[0] > settings[1] == gpaw.settings("relax")["cutoff_eV"]
 
 

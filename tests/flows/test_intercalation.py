@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -132,3 +133,23 @@ def test_a_charged_defect_binds_nothing(charges):
     maker = IntercalationEnergyMaker(engine("chgnet"), supercell=TWO)
     with pytest.raises(RecipeError, match=r"V_Ti: charge -4 has no place in binding_energy"):
         maker.make(hosts.load("anatase-TiO2"), "Mg", lambda s: charged(vacancies(s, "Ti"), charges))
+
+
+def test_a_cell_that_did_not_come_to_rest_has_no_voltage():
+    """At rest in a cell that is none: forces vanish by symmetry, and the volume is as given."""
+    crystals = series(hosts.load("fcc-Pd").in_primitive_cell(), "Cu")
+    stopped = run(IntercalationVoltageMaker(EMT, relax={"max_steps": 1}).make(crystals, "Cu", 1))
+    assert all(one.relaxed.fmax_eV_per_A < 1e-6 for one in stopped.points)
+    assert not stopped.converged
+    assert stopped.value is None
+    whole = run(IntercalationVoltageMaker(EMT).make(crystals, "Cu", 1))
+    assert whole.converged
+    assert whole.force_calls > 3  # one for each crystal, and those of its cell
+
+
+def test_a_reservoir_that_did_not_come_to_rest_counts_as_such():
+    maker = IntercalationEnergyMaker(EMT, host_cell="keep", supercell=TWO)
+    jobs = {one.name: one for one in maker.make(hosts.load("fcc-Pd"), "Cu")}
+    assert list(jobs)[1:3] == ["relax cell of fcc-Cu", "relax fcc-Cu"]
+    stopped = replace(maker, relax={"max_steps": 1}).make(hosts.load("fcc-Pd"), "Cu")
+    assert not run(stopped).reservoir.relaxed.converged

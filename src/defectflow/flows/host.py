@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 #: Kinds of generated cells that are defined by their lattice alone.
 _STRAINED: Final = {"strain", "dislocation_strain"}
+#: Marks jobs that hand on what others have computed: their cost is not one more.
+_AGAIN: Final = {"defectflow": "again"}
 _FREE: Final[dict[HostCell, FreeCell]] = {"keep": "fixed", "relax": "relax", "scale": "scale"}
 
 
@@ -109,17 +111,32 @@ def relax_crystal(
     """Return the jobs that relax a crystal whose energy counts; the last one has the cell fixed.
 
     A cell is relaxed with more plane waves than supercells are: an energy at those must not be
-    mixed with theirs.
+    mixed with theirs. The document of the last counts the first one too: what it cost, and whether
+    it converged.
     """
     cell = relax_host(engine, crystal, host_cell, relax)
     cell.name = f"relax cell of {name}"
     relaxed: Any = cell.output
     settled = engine.relax_maker("fixed", **(relax or {})).make(relaxed.structure)
     settled.name = f"relax {name}"
-    return [cell, settled]
+    both = after_cell(cell.output, settled.output)
+    both.name = f"look at the cell of {name}"
+    return [cell, Flow([settled, both], output=both.output, name=settled.name)]
 
 
-@job(output_schema=RelaxDocument)
+@job(output_schema=RelaxDocument, metadata=_AGAIN)
+def after_cell(cell: RelaxDocument, settled: RelaxDocument) -> RelaxDocument:
+    """Return a crystal settled in its relaxed cell; converged if both are."""
+    return settled.model_copy(
+        update={
+            "converged": cell.converged and settled.converged,
+            "force_calls": cell.force_calls + settled.force_calls,
+            "wall_time_s": cell.wall_time_s + settled.wall_time_s,
+        }
+    )
+
+
+@job(output_schema=RelaxDocument, metadata=_AGAIN)
 def still_defective(
     relaxed: RelaxDocument, name: str, generated: Structure, crystal: Structure
 ) -> RelaxDocument:

@@ -212,6 +212,7 @@ def finished_jobs(store: Store, engine: str) -> list[Finished]:
         _finished(one["output"], one.get("metadata") or {})
         for one in found
         if "reused_from" not in (one.get("metadata") or {})
+        and (one.get("metadata") or {}).get("defectflow") != "again"
     )
     return [job for job, _ in zip((job for job in jobs if job), range(_MOST), strict=False)]
 
