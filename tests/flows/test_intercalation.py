@@ -21,6 +21,7 @@ from defectflow.launch import run
 from defectflow.structures import vacancies
 from defectflow.structures.charges import charged
 from defectflow.structures.electrodes import series
+from defectflow.structures.moments import moments_of
 
 EMT = engine("emt")
 TWO = [[2, 0, 0], [0, 2, 0], [0, 0, 2]]
@@ -153,3 +154,36 @@ def test_a_reservoir_that_did_not_come_to_rest_counts_as_such():
     assert list(jobs)[1:3] == ["relax cell of fcc-Cu", "relax fcc-Cu"]
     stopped = replace(maker, relax={"max_steps": 1}).make(hosts.load("fcc-Pd"), "Cu")
     assert not run(stopped).reservoir.relaxed.converged
+
+
+def manganese_oxide(*moments_muB):
+    """Return spinel Mn2O4 in its primitive cell with these moments on manganese."""
+    host = hosts.load("spinel-Mn2O4").in_primitive_cell()
+    manganese = iter(moments_muB)
+    found = [next(manganese) if one.specie.symbol == "Mn" else 0.0 for one in host.structure]
+    return replace(host, structure=host.structure.copy().add_site_property("magmom", found))
+
+
+def test_fillings_in_between_have_the_moments_of_their_host():
+    crystals = series(manganese_oxide(3, 3, 3, 3), "Mg", [Fraction(1, 2)], 1, "8a tetrahedral")
+    for one in crystals:
+        moments = moments_of(one.structure)
+        assert {m for m, site in zip(moments, one.structure, strict=True) if "Mn" in site} == {3.0}
+    maker = IntercalationVoltageMaker(engine("gpaw"))
+    assert not [one for one in notes_of(maker.make(crystals, "Mg")) if "moments" in one]
+
+
+def test_fillings_that_lose_the_order_of_an_antiferromagnet_are_named():
+    crystals = series(manganese_oxide(3, -3, 3, -3), "Mg", [Fraction(1, 2)], 1, "8a tetrahedral")
+    (note,) = (
+        one
+        for one in notes_of(IntercalationVoltageMaker(engine("gpaw")).make(crystals, "Mg"))
+        if "moments" in one
+    )
+    assert f"not in {crystals[-1].name}, which" in note
+    without_spin = IntercalationVoltageMaker(engine("chgnet")).make(crystals, "Mg")
+    assert not [one for one in notes_of(without_spin) if "moments" in one]
+
+
+def notes_of(flow):
+    return flow.jobs[-1].function_args[2].notes

@@ -22,6 +22,7 @@ from defectflow.documents import (
     VoltagePlateau,
     VoltagePoint,
 )
+from defectflow.engines.contract import Capability
 from defectflow.errors import RecipeError, StructureError
 from defectflow.flows.alike import one_hubbard_set
 from defectflow.flows.host import about, as_host, cautions, one_engine, relax_crystal
@@ -29,6 +30,7 @@ from defectflow.flows.provenance import Provenance
 from defectflow.flows.reservoirs import PhasePlan, Reservoirs, crystals_in, phase_jobs, phases_for
 from defectflow.flows.results import cost, heading
 from defectflow.structures.electrodes import Electrode, electrodes
+from defectflow.structures.moments import moments_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -141,6 +143,8 @@ class IntercalationVoltageMaker(Maker):
         host = named[emptiest]
         crystals = [one.structure.as_dict() for one in named]
         notes = [note for one in named for note in cautions(self.engine, one.structure)]
+        if Capability.SPIN in self.engine.capabilities():
+            notes += _moments_note(named)
         return VoltageScene(
             names=[one.name for one in named],
             ions=[one.ions for one in found],
@@ -205,6 +209,19 @@ def usual_charge(ion: str) -> int:
         return int(charges[0]) if ion != "H" else 1
     message = f"{ion} has no single usual charge ({charges}); give it, e.g. `ion_charge: 2`"
     raise RecipeError(message)
+
+
+def _moments_note(named: Sequence[Host]) -> list[str]:
+    """Return what is to be said where some crystals have magnetic moments and others do not."""
+    bare = [one.name for one in named if moments_of(one.structure) is None]
+    if not bare or len(bare) == len(named):
+        return []
+    note = (
+        f"magnetic moments are given, but not in {', '.join(bare)}, which starts with the usual "
+        "ones of the engine: energies of unlike magnetic orders may be compared; give each crystal "
+        "with its moments as `compositions`"
+    )
+    return [note]
 
 
 def _elsewhere(named: Sequence[Host], ion: str) -> Host:

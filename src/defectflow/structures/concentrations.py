@@ -13,6 +13,7 @@ import numpy as np
 
 from defectflow.errors import StructureError
 from defectflow.structures.galleries import is_kept_in_plane, layering, plane_supercell
+from defectflow.structures.handover import magnetised
 from defectflow.structures.lattices import (
     hermite_forms,
     kept_by,
@@ -80,6 +81,8 @@ def concentrations(
     Each fraction gets the smallest supercell of the primitive cell in which it is a whole number of
     atoms, and which keeps the rotations of the crystal; of layers held by dispersion alone only
     the plane is repeated. `pristine` is that supercell. Multiplicities are degeneracies in it.
+    Magnetic moments stay where all atoms of an element have one; those of an antiferromagnet, whose
+    cell may be larger than the primitive one, do not.
 
     Parameters
     ----------
@@ -99,7 +102,7 @@ def concentrations(
     [('Ni_Mg(1/8)', 16), ('Ni_Mg(1/4)', 8)]
     """
     chosen = series or Series()
-    cell = primitive(structure, symprec)
+    cell = magnetised(primitive(structure, symprec), structure)
     check_decorations(cell, [Decoration(host, {species: 1})])
     changed = chosen.changed or (_RANDOM if chosen.arrangement == "random" else 1)
     wanted = [

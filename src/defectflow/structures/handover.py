@@ -140,12 +140,20 @@ def magnetised_cell(cell: Cell, crystal: Structure) -> Cell:
 
 
 def _moment_of_each_element(crystal: Structure) -> dict[str, float]:
-    """Return the moments by symbol; nothing if any is unknown, or an element has several."""
+    """Return the moments by symbol; nothing if an element has several, or some of its atoms none.
+
+    An element without any, as an ion that was put in, is left out.
+    """
     found: dict[str, list[float]] = {}
+    unknown = set()
     for site in crystal:
-        if site.properties.get("magmom") is None:
-            return {}
-        found.setdefault(site.specie.symbol, []).append(site.properties["magmom"])
+        moment = site.properties.get("magmom")
+        if moment is None:
+            unknown.add(site.specie.symbol)
+        else:
+            found.setdefault(site.specie.symbol, []).append(moment)
+    if unknown & found.keys():
+        return {}
     if any(np.ptp(several) > _ONE_MOMENT_MUB for several in found.values()):
         return {}
     return {symbol: round(float(np.mean(several)), 6) for symbol, several in found.items()}
