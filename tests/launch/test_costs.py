@@ -88,6 +88,7 @@ def test_finished_jobs_of_a_store():
         document("a", 10.0),
         document("b", 10.0, cores=8),
         document("c", 10.0, reused_from="a"),
+        document("j", 12.0, defectflow="again"),
         document("d", 10.0, output={"engine": {"name": "gpaw", "level": "fast"}}),
         document("e", 10.0, output={"quantity": "migration_barrier"}),
         document("f", 3.0, 1, output={"steps": 0}),

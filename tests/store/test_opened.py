@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from defectflow.documents import MigrationBarrierDocument
-from defectflow.errors import MissingData
+from defectflow.errors import MissingData, RecipeError
 from defectflow.store import Results, RunLabel, open_store
 
 
@@ -131,3 +131,9 @@ def test_results_of_a_store_that_is_not_there(tmp_path):
     with pytest.raises(MissingData, match=r"nowhere\.sqlite: there is no store"):
         Results.open(tmp_path / "nowhere.sqlite")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_quantity_that_does_not_exist_is_refused_not_found_empty():
+    with pytest.raises(RecipeError, match="'migration_barier' is unknown; did you mean migration_"):
+        Results.open("memory://").quantity("migration_barier")
+    assert len(Results.open("memory://").quantity("migration_barrier")) == 0

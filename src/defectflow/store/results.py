@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from defectflow.errors import RecipeError, did_you_mean
 from defectflow.store.urls import open_store
 
 if TYPE_CHECKING:
@@ -44,7 +45,18 @@ class Results:
         return cls(open_store(url, create=False))
 
     def quantity(self, name: str) -> Results:
-        """Keep results of one quantity, e.g. ``migration_barrier``."""
+        """Keep results of one quantity, e.g. ``migration_barrier``.
+
+        Raises
+        ------
+        RecipeError
+            If there is no such quantity.
+        """
+        from defectflow.documents import RESULTS
+
+        if name not in RESULTS:
+            message = f"quantity {name!r} is unknown; {did_you_mean(name, RESULTS)}"
+            raise RecipeError(message)
         return self._narrow(quantity=name)
 
     def species(self, symbol: str) -> Results:
@@ -52,7 +64,7 @@ class Results:
         return self._narrow(species=symbol)
 
     def host(self, name: str) -> Results:
-        """Keep results in one host (prototype name or reduced formula)."""
+        """Keep results in one host: a prototype by its name, a file by its reduced formula."""
         return self._narrow(host=name)
 
     def recipe(self, name: str) -> Results:
