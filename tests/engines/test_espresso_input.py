@@ -235,6 +235,12 @@ def test_many_nearly_equal_moments_stay_few_species():
     assert min(one.moment for one in species) < -3 < 3 < max(one.moment for one in species)
 
 
+def test_one_electron_spread_over_a_large_cell_is_not_rounded_away():
+    species, labels = label_atoms(["Mg", "O"] * 32, [1 / 64] * 64)
+    assert [(one.label, one.moment) for one in species] == [("Mg", 0.1), ("O", 0.1)]
+    assert len(labels) == 64
+
+
 def test_a_moment_of_minus_zero_is_no_species_of_its_own():
     species, _ = label_atoms(["O", "O"], [0.01, -0.01])
     assert [one.label for one in species] == ["O"]

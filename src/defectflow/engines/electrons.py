@@ -42,6 +42,8 @@ _LAST_DIGIT: Final = 1e-3
 #: Share of the spacing asked for below which cells are too different for one mesh.
 _FINEST_SHARED: Final = 0.8
 _CUTOFFS_EV: Final = (100.0, 3000.0)
+#: Moments (Bohr magnetons) below this, on every atom, are those of a crystal without any.
+_NO_MOMENT: Final = 0.01
 
 #: The functional that `hubbard_U_eV` belongs to.
 _WITH_U: Final = "PBE+U"
@@ -60,8 +62,9 @@ class ElectronOptions(CalculatorOptions):
         Used with ``PBE+U`` alone: the name of a set in ``templates/input/dft/hubbard.yaml``, or U
         by element for the d shell (eV, Dudarev).
     spin
-        ``auto``: with spin if moments are given or an element of ``starting_moments.yaml`` is
-        present; ``on``, ``off``: always, never.
+        ``auto``: with spin if moments are given, an element of ``starting_moments.yaml`` is
+        present, or the cell is no metal and has an odd number of electrons; ``on``, ``off``:
+        always, never.
     """
 
     functional: Functional = "PBE"
@@ -194,15 +197,17 @@ def _valence(atomic_number: int) -> int:
 def kpoint_spacing_per_A(structure: Structure, settings: Mapping[str, Any]) -> float:
     """Return the spacing for this crystal; a metal may have one of its own.
 
-    A crystal counts as a metal if more than two thirds of its atoms are of metallic elements. Its
-    Fermi surface needs a finer mesh than filled bands do: the vacancy of aluminium is off by 0.3 eV
-    with a mesh that is converged for a sulfide.
+    Its Fermi surface needs a finer mesh than filled bands do: the vacancy of aluminium is off by
+    0.3 eV with a mesh that is converged for a sulfide.
     """
-    metals = sum(site.specie.is_metal for site in structure)
     everywhere: float = settings["kpoint_spacing_per_A"]
-    if 3 * metals > 2 * len(structure):
-        everywhere = settings.get(METAL_SPACING, everywhere)
-    return everywhere
+    return settings.get(METAL_SPACING, everywhere) if counts_as_metal(structure) else everywhere
+
+
+def counts_as_metal(structure: Structure) -> bool:
+    """Tell whether more than two thirds of the atoms are of metallic elements."""
+    metals = sum(site.specie.is_metal for site in structure)
+    return bool(3 * metals > 2 * len(structure))
 
 
 def kpoint_mesh(structure: Structure, spacing_per_A: float) -> tuple[int, int, int]:
@@ -332,13 +337,29 @@ def _moments(choice: str, request: Request) -> tuple[float, ...] | None:
     known = table["moments_muB"]
     magnetic = bool(set(symbols) & set(known))
     if given is None and choice == "auto" and not magnetic:
-        return None
+        return _radical_moments(request)
     others = table["others_muB"] if magnetic or given is not None else table["unknown_muB"]
     given = given or (None,) * len(symbols)
-    return tuple(
+    moments = tuple(
         float(known.get(symbol, others)) if moment is None else moment
         for symbol, moment in zip(symbols, given, strict=True)
     )
+    if request.magnetic_moments is None and max(map(abs, moments)) < _NO_MOMENT:
+        return _radical_moments(request) or moments
+    return moments
+
+
+def _radical_moments(request: Request) -> tuple[float, ...] | None:
+    """Return starting moments of a cell with an unpaired electron that is no metal; else None.
+
+    Without spin its last level holds half an electron of either spin: OH on an insulator comes out
+    0.1 eV and more too high. From a slab without moments none would arise, either. In a metal such
+    a level lies in a band, and spin changes nothing.
+    """
+    if counts_as_metal(request.structure):
+        return None
+    found = unpaired_moments_muB(request.structure, request.charge)
+    return None if found is None else tuple(found)
 
 
 def unpaired_moments_muB(structure: Structure, charge: int) -> list[float] | None:

@@ -35,6 +35,8 @@ _HUBBARD_CARD: Final = (7, 1)
 _MOST_LABELS: Final = 9
 #: Roundings of starting moments (Bohr magnetons), the first that gives few enough is taken.
 _ROUNDINGS: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+#: A cell with a larger net moment (Bohr magnetons) has an unpaired electron.
+_UNPAIRED: Final = 0.5
 _SMEARING: Final = {
     "fermi-dirac": "fermi-dirac",
     "gaussian": "gaussian",
@@ -168,6 +170,7 @@ def label_atoms(
     """
     given: list[float | None] = [None] * len(symbols)
     if moments is not None:
+        moments = _not_lost(moments)
         for element in set(symbols):
             own = [place for place, symbol in enumerate(symbols) if symbol == element]
             rounded = _rounded([moments[place] for place in own])
@@ -187,6 +190,18 @@ def label_atoms(
 def valence_electrons(symbols: Sequence[str], pseudos: Mapping[str, Pseudopotential]) -> float:
     """Return the number of electrons of the neutral cell that pw.x computes."""
     return sum(pseudos[symbol].valence for symbol in symbols)
+
+
+def _not_lost(moments: Sequence[float]) -> Sequence[float]:
+    """Return moments of which rounding leaves something where they add up to an electron.
+
+    One unpaired electron spread over a cell starts with little on each atom; from zero everywhere
+    pw.x finds no moment at all.
+    """
+    finest, largest = _ROUNDINGS[0], max(map(abs, moments))
+    if largest >= finest or abs(sum(moments)) < _UNPAIRED:
+        return moments
+    return [moment * finest / largest for moment in moments]
 
 
 def _rounded(moments: Sequence[float]) -> list[float]:
