@@ -18,6 +18,7 @@ from defectflow.flows.free_energy import FreeEnergyPlan
 from defectflow.flows.gas import Reference
 from defectflow.flows.provenance import Provenance
 from defectflow.launch import run
+from defectflow.reference.comparison import Comparison
 from defectflow.structures.molecules import molecule
 
 EMT = engine("emt")
@@ -125,6 +126,24 @@ def test_oxygen_with_published_free_energies(monkeypatch):
     assert oer.value == pytest.approx(2.21 - 1.23)
     assert oer.limiting_step == "O* + H2O -> OOH* + H⁺ + e⁻"
     assert sum(step.free_energy_eV for step in oer.steps) == pytest.approx(4.92)
+    assert oer.other_conditions() == ""
+
+
+def test_solvation_is_in_the_document_and_meets_no_published_overpotential(monkeypatch):
+    conclude = made(monkeypatch, {"OOH": 3.91, "O": 1.70, "OH": 0.75})
+    solvated = conclude("ORR", solvation_eV={"OH": -0.5})
+    assert solvated.solvation() == {"OH*": -0.5}
+    assert solvated.other_conditions() == "solvation of OH* -0.5 eV"
+    oxide = {"host": "RuO2", "host_formula": "RuO2", "prototype": "rutile-RuO2", "facet": "110"}
+    oxide |= {"reaction": "OER", "surface": ""}
+    asked = {"recipe_input": {"solvation_eV": {"OH": -0.5}}}
+    plain = conclude("ORR").model_copy(update=oxide)
+    old = plain.model_copy(update=asked)  # of a version that kept it in the recipe alone
+    assert Comparison.from_document(plain).published is not None
+    for one in (old, solvated.model_copy(update=oxide)):
+        found = Comparison.from_document(one)
+        assert found.published is None
+        assert "solvation of OH* -0.5 eV, published ones are at 298 K without" in found.note
 
 
 def test_the_first_steps_of_carbon_dioxide_by_hand(monkeypatch):

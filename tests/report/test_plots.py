@@ -176,6 +176,12 @@ def test_a_volcano_leaves_out_what_is_at_other_conditions():
     hot = reaction("Pt", "HER", {"H*": -0.1}).model_copy(update={"temperature_K": 900.0})
     with pytest.raises(MissingData, match="at 298 K and 0 V"):
         plots.volcano([moved, hot])
+    asked = {"recipe_input": {"solvation_eV": {"H": -0.2}}}
+    wet = reaction("Pt", "HER", {"H*": -0.1}).model_copy(update=asked)
+    with pytest.raises(MissingData, match="without solvation"):
+        plots.volcano([wet])
+    legend = plots.free_energy_diagram([wet]).axes[0].get_legend()
+    assert "solvation of H* -0.2 eV" in legend.get_texts()[0].get_text()
 
 
 def test_oxygen_volcanoes_take_reactions():

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
+from defectflow.analysis.thermochemistry import at_room_temperature
 from defectflow.documents.base import Document, ResultDocument
+
+#: Solvation (eV) below this counts as none.
+_SAME_EV: Final = 1e-3
 
 
 class ReactionState(Document):
@@ -49,7 +53,9 @@ class Intermediate(Document):
     Attributes
     ----------
     free_energy_eV
-        Against H2O, H2 and CO2 at 0 V.
+        Against H2O, H2 and CO2 at 0 V, `solvation_eV` counted.
+    solvation_eV
+        By the electrolyte, as the recipe says; 0 in results of older versions, whose recipe says.
     key
         Content key of its own result.
     """
@@ -58,6 +64,7 @@ class Intermediate(Document):
     site: str
     adsorption_energy_eV: float | None
     free_energy_eV: float | None
+    solvation_eV: float = 0.0
     notes: tuple[str, ...] = ()
     key: str
 
@@ -99,3 +106,23 @@ class OverpotentialDocument(ResultDocument):
     force_calls: int
     wall_time_s: float
     notes: tuple[str, ...] = ()
+
+    def solvation(self) -> dict[str, float]:
+        """Return what solvation adds to each intermediate (eV), those without any left out."""
+        asked = self.recipe_input.get("solvation_eV", {})
+        found = {
+            one.adsorbate: one.solvation_eV or asked.get(one.adsorbate.rstrip("*"), 0.0)
+            for one in self.intermediates
+        }
+        return {name: value for name, value in found.items() if abs(value) > _SAME_EV}
+
+    def solvation_said(self) -> str:
+        """Return the same in words, ``solvation of OH* -0.5 eV``; empty for none."""
+        terms = [f"{name} {value:g} eV" for name, value in self.solvation().items()]
+        return f"solvation of {', '.join(terms)}" if terms else ""
+
+    def other_conditions(self) -> str:
+        """Return what differs from 298 K without solvation; empty if nothing does."""
+        hot = not at_room_temperature(self.temperature_K)
+        said = [f"at {self.temperature_K:g} K" if hot else "", self.solvation_said()]
+        return ", ".join(one for one in said if one)

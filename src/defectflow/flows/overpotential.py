@@ -216,7 +216,10 @@ class OverpotentialMaker(Maker):
             equilibrium_potential_V=path.equilibrium_V,
             potential_V=self._profile_V(path),
             temperature_K=inner.free.temperature_K,
-            intermediates=tuple(_intermediate(name, one) for name, one in intermediates.items()),
+            intermediates=tuple(
+                _intermediate(name, one, self.solvation_eV.get(name, 0.0))
+                for name, one in intermediates.items()
+            ),
             scaling_deviation_eV=_scaling(energies),
             **_cost(documents, shaken),
             notes=(*_notes(path, documents, inner.free), *_scaling_notes(energies)),
@@ -330,12 +333,13 @@ def _profile(
     return tuple(profile)
 
 
-def _intermediate(name: str, document: AdsorptionDocument) -> Intermediate:
+def _intermediate(name: str, document: AdsorptionDocument, solvation_eV: float) -> Intermediate:
     return Intermediate(
         adsorbate=f"{name}*",
         site=document.site,
         adsorption_energy_eV=document.adsorption_energy_eV,
         free_energy_eV=document.value,
+        solvation_eV=solvation_eV,
         notes=document.notes,
         key=document.key,
     )

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from defectflow.analysis.thermochemistry import at_room_temperature
 from defectflow.documents import (
     AdsorptionDocument,
     DBandCenterDocument,
@@ -209,14 +208,13 @@ def _of_adsorption(document: AdsorptionDocument) -> Conditions:
 
 
 def _of_overpotential(document: OverpotentialDocument) -> Conditions:
-    known = _of_any(document)
-    hot = not at_room_temperature(document.temperature_K)
+    other = document.other_conditions()
     return replace(
-        known,
+        _of_any(document),
         ion="",
         facet=_facet(document),
         subject=document.reaction,
-        apart=f"at {document.temperature_K:g} K, published ones are at 298 K" if hot else "",
+        apart=f"{other}, published ones are at 298 K without solvation" if other else "",
     )
 
 

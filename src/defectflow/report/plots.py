@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from defectflow.analysis.thermochemistry import at_room_temperature
 from defectflow.analysis.volcanoes import (
     correlation,
     her_exchange_current_log10,
@@ -53,6 +52,7 @@ def free_energy_diagram(results: Iterable[ResultDocument], reaction: str | None 
     for number, one in enumerate(chosen):
         color = f"C{number}"
         name = f"{one.defect} ({one.host}, {one.engine.name})"
+        name += f", {one.solvation_said()}" if one.solvation() else ""
         at_zero = [state.free_energy_eV for state in one.states]
         _steps(axes, at_zero, color, "-", f"{name}, 0 V")
         if one.potential_V:
@@ -98,7 +98,7 @@ def volcano(results: Iterable[ResultDocument], reaction: str = "HER") -> Figure:
     ----------
     reaction
         ``HER`` (free energies of H, or overpotentials), ``OER`` or ``ORR`` (overpotentials).
-        Free energies at other conditions than 298 K and 0 V without solvation are left out.
+        Results at other conditions than 298 K and 0 V without solvation are left out.
 
     Raises
     ------
@@ -260,7 +260,7 @@ def _of_adsorption(one: ResultDocument, reaction: str) -> float | None:
 
 
 def _of_reaction(one: OverpotentialDocument, reaction: str) -> float | None:
-    if one.reaction != reaction or not at_room_temperature(one.temperature_K):
+    if one.reaction != reaction or one.other_conditions():
         return None
     energies = {each.adsorbate: each.free_energy_eV for each in one.intermediates}
     first = energies.get({"HER": "H*", "OER": "O*", "ORR": "OH*"}[reaction])
