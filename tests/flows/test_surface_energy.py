@@ -140,8 +140,27 @@ def test_named_terminations_of_a_slab_relaxed_at_once(tmp_path):
 
 def test_nothing_but_polar_terminations_is_refused():
     plan = SurfacePlan(planes=((1, 1, 1),), polar="skip")
-    with pytest.raises(StructureError, match="polar: compensate"):
+    with (
+        pytest.warns(Remark, match=r"left out \(111\)"),
+        pytest.raises(StructureError, match="polar: compensate"),
+    ):
         plan.cells(hosts.load("rocksalt-MgO").structure)
+
+
+@pytest.mark.filterwarnings("ignore::defectflow.errors.Remark")
+def test_a_polar_termination_that_is_left_out_stands_in_the_notes():
+    """Cu and Pt in alternating (111) planes, with charges that make these polar."""
+    host = hosts.load("rocksalt-MgO").structure.copy()
+    host.replace_species({"Mg": "Cu", "O": "Pt"})
+    plan = SurfacePlan(
+        planes=((0, 0, 1), (1, 1, 1)), polar="skip", charges={"Cu": 1, "Pt": -1}, thickness_A=5.0
+    )
+    maker = SurfaceEnergyMaker(engine("emt"), plan, host_cell="keep", atoms="fixed")
+    document = run(maker.make(host))
+    assert [one.name for one in document.surfaces] == ["(001)"]
+    assert [note for note in document.notes if "left out" in note] == [
+        "left out (111), Cu above, Pt below: polar"
+    ]
 
 
 def test_what_is_not_asked_for_need_not_be_compensated():

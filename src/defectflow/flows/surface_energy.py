@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +16,7 @@ from defectflow.documents.surfaces import (
     SurfaceTermination,
     lowest_of_each_plane,
 )
-from defectflow.errors import StructureError, did_you_mean
+from defectflow.errors import Remark, StructureError, did_you_mean
 from defectflow.flows.evaluation import static_settings
 from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.planar import element_of
@@ -89,6 +90,13 @@ class SurfacePlan(MSONable):
             )
             raise StructureError(message)
         return [magnetised_cell(cell, host) for cell in found]
+
+    def left_out(self, host: Structure) -> list[str]:
+        """Return a note for each termination that has no slab, because it is polar."""
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always", Remark)
+            self.cells(host)
+        return [str(one.message) for one in found if issubclass(one.category, Remark)]
 
 
 @dataclass
@@ -201,6 +209,7 @@ class SurfaceEnergyMaker(Maker):
         best = min(done, key=lambda one: one.energy_J_per_m2 or 0.0) if done else found[0]
         shape, remark = _shape(host.structure, done) if settled else (None, "")
         notes = [*about["notes"], *([remark] if remark else []), *_remarks(found)]
+        notes += self.plan.left_out(host.structure)
         return SurfaceEnergyDocument(
             **heading(self.engine, provenance),
             **cost(host, crystal, *steps),

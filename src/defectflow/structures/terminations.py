@@ -146,7 +146,7 @@ def surfaces(
     Warns
     -----
     Remark
-        Of each termination that is left out because it cannot be compensated.
+        Of each termination that is left out: skipped, or not to be compensated.
 
     Examples
     --------
@@ -189,7 +189,7 @@ def _slabs(
         for cell in itertools.islice(cells, size[2]):
             made += 1
             yield cell
-    if left_out and not made:
+    if left_out and not made and polar == "compensate":
         raise left_out[0]
     for error in left_out:
         warnings.warn(f"left out {str(error).rpartition(';')[0]}", Remark, stacklevel=2)
@@ -202,9 +202,10 @@ def _of_plane(
     charges: Mapping[str, float],
     left_out: list[StructureError],
 ) -> Iterator[Cell]:
-    """Yield the slabs of a plane; why one cannot be compensated is added to `left_out`."""
+    """Yield the slabs of a plane; why one is not among them is added to `left_out`."""
     for name, one in several:
         if one.polar and polar == "skip":
+            left_out.append(StructureError(f"{name}, {one.faces}: polar; use `compensate`"))
             continue
         cell = slab_cell(one, size, name)
         try:
