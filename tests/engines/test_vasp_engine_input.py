@@ -216,9 +216,9 @@ def test_the_usual_potentials_are_those_of_the_materials_project():
 def test_hubbard_values_are_those_of_the_materials_project(nickel_oxide):
     from pymatgen.io.vasp.sets import MPRelaxSet
 
-    from defectflow.engines.electrons import _hubbard_sets
+    from defectflow.engines.dft_tables import hubbard_sets
 
-    table = _hubbard_sets()["materials_project"]
+    table = hubbard_sets()["materials_project"]
     theirs = MPRelaxSet()._config_dict["INCAR"]
     for anion in table["anions"]:
         assert table["U_eV"] == theirs["LDAUU"][anion]

@@ -109,3 +109,45 @@ def vacuum_levels(
         field_eV_per_A=float(slope),
         ripple_eV=float(np.abs(seen - offset - slope * heights).max()),
     )
+
+
+def stepped_vacuum_levels(
+    potential_eV: Array, height_A: float, atoms_A: Sequence[float] | Array, step_A: float
+) -> VacuumLevels:
+    """Return the vacuum levels of a slab whose dipole is corrected by a step at the cell's ends.
+
+    Each side has a level of its own, flat up to the step; it is read off the half of the way there
+    that is farther from the atoms.
+
+    Parameters
+    ----------
+    potential_eV, height_A
+        See `vacuum_levels`.
+    atoms_A
+        Heights of the atoms, the slab in one piece between 0 and `height_A`.
+    step_A
+        Width of the step about each end.
+
+    Raises
+    ------
+    StructureError
+        If there are too few points in the vacuum.
+
+    Examples
+    --------
+    >>> stepped = np.where(np.arange(100) < 50, 2.0, 3.0)
+    >>> levels = stepped_vacuum_levels(stepped, 20.0, [8.0, 12.0], 1.0)
+    >>> (levels.top_eV, levels.bottom_eV)
+    (3.0, 2.0)
+    """
+    values = np.asarray(potential_eV, dtype=float)
+    heights = np.arange(len(values)) * height_A / len(values)
+    low, high = float(np.min(atoms_A)), float(np.max(atoms_A))
+    above = values[(heights > (high + height_A) / 2) & (heights < height_A - step_A)]
+    below = values[(heights < low / 2) & (heights > step_A)]
+    if min(len(above), len(below)) < _POINTS:
+        gap = height_A - (high - low)
+        message = f"a vacuum of {gap:.1f} Å: too thin for a vacuum level; give the slab 15 Å"
+        raise StructureError(message)
+    ripple = max(float(np.ptp(above)), float(np.ptp(below))) / 2
+    return VacuumLevels(float(above.mean()), float(below.mean()), 0.0, ripple)

@@ -28,9 +28,10 @@ class VacuumDocument(Document):
     top_eV, bottom_eV
         Of the two sides; a slab with a dipole, such as one with its lower layers frozen, has two.
     field_eV_per_A
-        Tilt of the periodic potential, taken out of both.
+        Tilt of the periodic potential, taken out of both; 0 with a dipole correction.
     ripple_eV
-        How far the potential in the vacuum is from a straight line.
+        How far the potential in the vacuum is from a straight line, or from level with a dipole
+        correction.
     """
 
     top_eV: float

@@ -238,7 +238,7 @@ class Engine(MSONable, ABC):
         """
         settings = levels.step_settings(self.family, step, self.level)
         own = {key: value for key, value in self.overrides.items() if key in settings}
-        return levels.step_settings(self.family, step, self.level, own | overrides)
+        return levels.wanted(self.family, step, self.level, own, overrides)
 
     def relax_maker(self, cell: FreeCell = "fixed", **overrides: object) -> CalculationMaker:
         """Return a maker of relaxations with the cell `fixed`, free (`relax`) or `scale`d.

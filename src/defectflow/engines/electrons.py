@@ -7,33 +7,28 @@ smearing, moments, charge and Hubbard U.
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
-import yaml
 from pydantic import ValidationInfo, field_validator
 
-from defectflow import paths
-from defectflow.documents.base import content_key
 from defectflow.engines.calculators import CalculatorOptions
+from defectflow.engines.dft_tables import hubbard_sets
 from defectflow.engines.hubbard import check_by_element
 from defectflow.engines.levels import METAL_SPACING, SPACING
-from defectflow.engines.model import file_state
+from defectflow.engines.spins import counts_as_metal, moments_muB
+from defectflow.engines.vacuum import dipole_correction, vacuum_axes
 from defectflow.errors import RecipeError, StructureError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from pymatgen.core.structure import Structure
 
     from defectflow.engines.request import Request
 
-#: A direction with an empty gap of at least this width is not periodic for the electrons.
-VACUUM_A: Final = 7.0
 #: More k-points than this along one axis are a typing error.
 _MOST_KPOINTS: Final = 60
 _NOBLE_CORES: Final = (0, 2, 10, 18, 36, 54, 86)
@@ -42,8 +37,6 @@ _LAST_DIGIT: Final = 1e-3
 #: Share of the spacing asked for below which cells are too different for one mesh.
 _FINEST_SHARED: Final = 0.8
 _CUTOFFS_EV: Final = (100.0, 3000.0)
-#: Moments (Bohr magnetons) below this, on every atom, are those of a crystal without any.
-_NO_MOMENT: Final = 0.01
 
 #: The functional that `hubbard_U_eV` belongs to.
 _WITH_U: Final = "PBE+U"
@@ -81,8 +74,8 @@ class ElectronOptions(CalculatorOptions):
     @classmethod
     def _known(cls, value: str | dict[str, float], info: ValidationInfo) -> str | dict[str, float]:
         if isinstance(value, str):
-            if value not in _hubbard_sets():
-                message = f"no such set of U; {did_you_mean(value, _hubbard_sets())}"
+            if value not in hubbard_sets():
+                message = f"no such set of U; {did_you_mean(value, hubbard_sets())}"
                 raise ValueError(message)
             return value
         check_by_element(value)
@@ -115,6 +108,9 @@ class ElectronicInput:
         Of the cell; removed electrons are positive.
     energy_eV
         SCF threshold for the whole cell.
+    dipole_correction
+        A step of the potential at the ends of the third vector takes away the field that a slab
+        with a dipole has in a periodic cell.
     """
 
     functional: str
@@ -128,6 +124,7 @@ class ElectronicInput:
     max_scf_steps: int
     hubbard_U_eV: dict[str, float] = field(default_factory=dict)
     stress: bool = False
+    dipole_correction: bool = False
 
     @property
     def spin(self) -> bool:
@@ -152,7 +149,8 @@ def electronic_input(options: dict[str, Any], request: Request) -> ElectronicInp
     RecipeError
         If cutoff, k-points or moments are out of range.
     StructureError
-        If more electrons are taken away than there are.
+        If more electrons are taken away than there are, or the cell is none for a dipole correction
+        that is asked for.
     """
     settings, structure = request.settings, request.structure
     functional, _, hubbard = options["functional"].partition("+")
@@ -180,12 +178,13 @@ def electronic_input(options: dict[str, Any], request: Request) -> ElectronicInp
         kpoints=kpoint_mesh(structure, kpoint_spacing_per_A(structure, settings)),
         smearing=settings["smearing"],
         smearing_eV=settings["smearing_eV"],
-        magnetic_moments=_moments(options["spin"], request),
+        magnetic_moments=moments_muB(options["spin"], request),
         charge=request.charge,
         energy_eV=settings["scf_energy_eV_per_atom"] * len(structure),
         max_scf_steps=settings["max_scf_steps"],
         hubbard_U_eV=hubbard_U_eV(structure, options["hubbard_U_eV"]) if hubbard else {},
         stress=request.stress,
+        dipole_correction=dipole_correction(structure, settings, request.charge),
     )
 
 
@@ -202,12 +201,6 @@ def kpoint_spacing_per_A(structure: Structure, settings: Mapping[str, Any]) -> f
     """
     everywhere: float = settings["kpoint_spacing_per_A"]
     return settings.get(METAL_SPACING, everywhere) if counts_as_metal(structure) else everywhere
-
-
-def counts_as_metal(structure: Structure) -> bool:
-    """Tell whether more than two thirds of the atoms are of metallic elements."""
-    metals = sum(site.specie.is_metal for site in structure)
-    return bool(3 * metals > 2 * len(structure))
 
 
 def kpoint_mesh(structure: Structure, spacing_per_A: float) -> tuple[int, int, int]:
@@ -289,129 +282,12 @@ def shared_spacing(
     return {}
 
 
-def vacuum_axes(structure: Structure) -> tuple[int, ...]:
-    """Return the lattice directions along which the atoms leave a gap of at least 7 Å."""
-    axes = []
-    for axis in range(3):
-        if not structure.lattice.pbc[axis]:
-            axes.append(axis)
-            continue
-        gap, height_A = widest_gap(structure, axis)
-        if gap * height_A >= VACUUM_A:
-            axes.append(axis)
-    return tuple(axes)
-
-
-def widest_gap(structure: Structure, axis: int) -> tuple[float, float]:
-    """Return the widest gap between atoms along a lattice vector, and the cell's height there.
-
-    The gap as a share of the height; the height (Å) at right angles to the other two vectors.
-    """
-    others = np.delete(structure.lattice.matrix, axis, axis=0)
-    height_A = structure.volume / np.linalg.norm(np.cross(*others))
-    places = np.sort(structure.frac_coords[:, axis] % 1.0)
-    gaps = np.diff(np.append(places, places[0] + 1.0))
-    return float(gaps.max()), float(height_A)
-
-
 def hubbard_U_eV(structure: Structure, choice: str | dict[str, float]) -> dict[str, float]:
     """Return U by element for this crystal; empty if the set does not apply to it."""
     present = {element.symbol for element in structure.elements}
     if isinstance(choice, dict):
         return {symbol: float(value) for symbol, value in choice.items() if symbol in present}
-    table = _hubbard_sets()[choice]
+    table = hubbard_sets()[choice]
     if not present & set(table["anions"]):
         return {}
     return {symbol: value for symbol, value in table["U_eV"].items() if symbol in present}
-
-
-def _moments(choice: str, request: Request) -> tuple[float, ...] | None:
-    given = request.moments
-    symbols = [site.specie.symbol for site in request.structure]
-    if choice == "off":
-        return None
-    if given is not None and len(given) != len(symbols):
-        message = f"{len(given)} magnetic moments for {len(symbols)} atoms: give one each"
-        raise RecipeError(message)
-    table = _starting_moments()
-    known = table["moments_muB"]
-    magnetic = bool(set(symbols) & set(known))
-    if given is None and choice == "auto" and not magnetic:
-        return _radical_moments(request)
-    others = table["others_muB"] if magnetic or given is not None else table["unknown_muB"]
-    given = given or (None,) * len(symbols)
-    moments = tuple(
-        float(known.get(symbol, others)) if moment is None else moment
-        for symbol, moment in zip(symbols, given, strict=True)
-    )
-    if request.magnetic_moments is None and max(map(abs, moments)) < _NO_MOMENT:
-        return _radical_moments(request) or moments
-    return moments
-
-
-def _radical_moments(request: Request) -> tuple[float, ...] | None:
-    """Return starting moments of a cell with an unpaired electron that is no metal; else None.
-
-    Without spin its last level holds half an electron of either spin: OH on an insulator comes out
-    0.1 eV and more too high. From a slab without moments none would arise, either. In a metal such
-    a level lies in a band, and spin changes nothing.
-    """
-    if counts_as_metal(request.structure):
-        return None
-    found = unpaired_moments_muB(request.structure, request.charge)
-    return None if found is None else tuple(found)
-
-
-def unpaired_moments_muB(structure: Structure, charge: int) -> list[float] | None:
-    """Return starting moments of a cell with an odd number of electrons, one in all.
-
-    None if the number is even, or if the cell holds an element that starts with a moment anyway.
-
-    Examples
-    --------
-    >>> from pymatgen.core import Lattice, Structure
-    >>> cell = Structure(Lattice.cubic(4.2), ["Mg", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]])
-    >>> unpaired_moments_muB(cell, 1), unpaired_moments_muB(cell, 2)
-    ([0.5, 0.5], None)
-    """
-    magnetic = set(_starting_moments()["moments_muB"])
-    if magnetic & {element.symbol for element in structure.elements}:
-        return None
-    electrons = sum(site.specie.Z for site in structure) - charge
-    return [1 / len(structure)] * len(structure) if electrons % 2 else None
-
-
-def table_digests(options: Mapping[str, Any]) -> dict[str, str]:
-    """Return the digests of the tables of U and of moments that `options` use.
-
-    Only of those that the user's folder has replaced by others: they change numbers, and nothing
-    that was computed with other tables is to be taken over.
-    """
-    found = {}
-    chosen = options["hubbard_U_eV"]
-    if options["functional"].endswith("+U") and isinstance(chosen, str):
-        used, shipped = (one.get(chosen) for one in (_hubbard_sets(), _hubbard_sets(shipped=True)))
-        if used != shipped:
-            found["hubbard_sha256"] = content_key(used)
-    if options["spin"] != "off" and _starting_moments() != _starting_moments(shipped=True):
-        found["starting_moments_sha256"] = content_key(_starting_moments())
-    return found
-
-
-def _hubbard_sets(*, shipped: bool = False) -> dict[str, Any]:
-    return _table("hubbard", shipped=shipped)
-
-
-def _starting_moments(*, shipped: bool = False) -> dict[str, Any]:
-    return _table("starting_moments", shipped=shipped)
-
-
-def _table(name: str, *, shipped: bool) -> dict[str, Any]:
-    path = paths.find("templates", f"input/dft/{name}.yaml", shipped=shipped)
-    return _read(path, file_state(path))
-
-
-@functools.lru_cache(maxsize=8)
-def _read(path: Path, _state: tuple[int, int]) -> dict[str, Any]:
-    table: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return table

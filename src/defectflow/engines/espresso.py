@@ -9,17 +9,14 @@ from defectflow.engines import espresso_program as program
 from defectflow.engines import programs
 from defectflow.engines.calculators import BASIC, CalculatorEngine
 from defectflow.engines.contract import Capability, EngineInfo
-from defectflow.engines.electrons import (
-    ElectronOptions,
-    electronic_input,
-    table_digests,
-    vacuum_axes,
-)
+from defectflow.engines.dft_tables import table_digests
+from defectflow.engines.electrons import ElectronOptions, electronic_input
 from defectflow.engines.espresso_calculator import PwCalculator, PwTask
 from defectflow.engines.espresso_input import RunControl, pw_input, valence_electrons
 from defectflow.engines.espresso_pseudos import PseudoSet, find_set
 from defectflow.engines.model import Model
 from defectflow.engines.request import STATIC
+from defectflow.engines.vacuum import vacuum_axes
 from defectflow.errors import DefectflowError, EngineError
 
 if TYPE_CHECKING:

@@ -79,7 +79,12 @@ def density_of_states(engine: Espresso, request: Request) -> DosDocument:
         vacuum = None
         if has_vacuum(request.structure):
             profile = potential_profile_eV(calculator.folder)
-            vacuum = vacuum_document(profile, request.structure, levels.fermi_eV)
+            vacuum = vacuum_document(
+                profile,
+                request.structure,
+                levels.fermi_eV,
+                corrected=calculator.task.electrons.dipole_correction,
+            )
         return {
             **_curves(levels, projections, symbols, settings),
             "fermi_eV": levels.fermi_eV,

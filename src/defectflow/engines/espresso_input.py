@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ase.data import atomic_masses, atomic_numbers
 
 from defectflow.engines.hubbard import d_shell
+from defectflow.engines.vacuum import NORMAL, STEP_A
 from defectflow.errors import RecipeError
 from defectflow.units import RYDBERG_EV
 
@@ -139,6 +140,9 @@ def pw_input(
         "ELECTRONS": _electrons(electrons, numbers, run),
     }
     system = namelists["SYSTEM"]
+    if electrons.dipole_correction:
+        namelists["CONTROL"] |= {"tefield": True, "dipfield": True}
+        system |= dipole_entries(float(atoms.cell[NORMAL, NORMAL]))
     if electrons.spin:
         system["nspin"] = 2
         for number, one in enumerate(species, start=1):
@@ -259,6 +263,17 @@ def _system(
     if run.bands is not None:
         entries["nbnd"] = run.bands
     return entries
+
+
+def dipole_entries(height_A: float) -> dict[str, Value]:
+    """Return the entries of a dipole correction: a sawtooth that falls off at the cell's ends."""
+    width = STEP_A / height_A
+    return {
+        "edir": NORMAL + 1,
+        "emaxpos": 1.0 - width / 2,
+        "eopreg": width,
+        "eamp": 0.0,
+    }
 
 
 def _electrons(

@@ -18,8 +18,9 @@ from defectflow.engines import gpaw_data, gpaw_process, programs
 from defectflow.engines.calculators import BASIC, CalculatorEngine
 from defectflow.engines.contract import Capability
 from defectflow.engines.conversion import poscar_text
+from defectflow.engines.dft_tables import table_digests
 from defectflow.engines.dos import DosSettings, band_edges
-from defectflow.engines.electrons import ElectronOptions, electronic_input, table_digests
+from defectflow.engines.electrons import ElectronOptions, electronic_input
 from defectflow.engines.gpaw_calculator import GpawCalculator, GpawTask
 from defectflow.engines.gpaw_input import DATASETS, gpaw_keywords
 from defectflow.engines.model import Model, code_versions
@@ -188,7 +189,10 @@ class Gpaw(CalculatorEngine):
             vacuum = None
             if has_vacuum(request.structure):
                 profile = calculator.potential_profile_eV()
-                vacuum = vacuum_document(profile, request.structure, answer["fermi"])
+                corrected = task.inputs["dipole_correction"]
+                vacuum = vacuum_document(
+                    profile, request.structure, answer["fermi"], corrected=corrected
+                )
             return {
                 **_electronic(answer, symbols),
                 "energies_eV": tuple(energies_eV),

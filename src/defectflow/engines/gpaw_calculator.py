@@ -54,6 +54,10 @@ class GpawTask:
     folder: Path
     inputs: dict[str, Any] = field(default_factory=dict)
 
+    def periodic(self, pbc: list[bool]) -> list[bool]:
+        """Return the periodic directions; GPAW has the step of a dipole correction in the other."""
+        return [True, True, False] if "poissonsolver" in self.keywords else pbc
+
 
 class GpawCalculator(Calculator):
     """Energies, forces and stresses of one series of similar geometries.
@@ -225,7 +229,7 @@ class GpawCalculator(Calculator):
             "folder": str(task.folder),
             "keywords": task.keywords,
             "numbers": numbers,
-            "pbc": self.atoms.pbc.tolist(),
+            "pbc": task.periodic(self.atoms.pbc.tolist()),
             "moments": task.moments,
             "restart": str(earlier) if earlier else None,
             **self._geometry(),

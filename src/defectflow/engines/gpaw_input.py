@@ -61,6 +61,8 @@ def gpaw_keywords(
         "eigensolver": dict(settings["eigensolver"]),
         "mixer": dict(settings["mixer"]),
     }
+    if electrons.dipole_correction:
+        keywords["poissonsolver"] = {"dipolelayer": "xy"}
     if electrons.charge:
         keywords["charge"] = float(electrons.charge)
     named = dict(setups or {})

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from ase.filters import FrechetCellFilter
 
-from defectflow.engines.electrons import vacuum_axes, widest_gap
+from defectflow.engines.vacuum import vacuum_axes, widest_gap
 
 if TYPE_CHECKING:
     from ase import Atoms

@@ -25,6 +25,8 @@ _REFERENCE = "balanced"
 #: Setting that decides the k-point mesh, and the one for metals that a family may have beside it.
 SPACING = "kpoint_spacing_per_A"
 METAL_SPACING = "metal_kpoint_spacing_per_A"
+#: Setting that gives neutral slabs a dipole correction, of families with electrons.
+DIPOLE = "dipole_correction"
 #: Step whose settings every other step of the family has too.
 ELECTRONS = "electrons"
 
@@ -70,6 +72,26 @@ def step_settings(
     if SPACING in given and METAL_SPACING in settings:
         given.setdefault(METAL_SPACING, given[SPACING])
     _update(settings, given, f"{family} {step}")
+    return settings
+
+
+def wanted(
+    family: str, step: str, level: str, own: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the settings of a step, without the dipole correction where nothing asks for it.
+
+    Cells without one are then what they were before there was such a setting: their jobs keep
+    their keys.
+
+    Parameters
+    ----------
+    own, given
+        Overrides of the engine, and those of the step on top of them. Where the engine's name the
+        correction a step has it, be it off.
+    """
+    settings = step_settings(family, step, level, {**own, **given})
+    if DIPOLE in settings and not settings[DIPOLE] and DIPOLE not in own:
+        del settings[DIPOLE]
     return settings
 
 

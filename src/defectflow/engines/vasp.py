@@ -16,7 +16,8 @@ from defectflow.documents.base import content_key
 from defectflow.engines import programs, vasp_potcars, vasp_program
 from defectflow.engines.calculators import BASIC, CachingCalculator, CalculatorEngine
 from defectflow.engines.contract import Capability, EngineInfo, EngineOptions
-from defectflow.engines.electrons import ElectronOptions, electronic_input, table_digests
+from defectflow.engines.dft_tables import table_digests
+from defectflow.engines.electrons import ElectronOptions, electronic_input
 from defectflow.engines.model import Model
 from defectflow.engines.request import STATIC
 from defectflow.engines.vasp_input import dispersion_tags, electronic_tags, ismear

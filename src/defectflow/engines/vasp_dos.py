@@ -65,7 +65,9 @@ def _vacuum(task: VaspTask, fermi_eV: float) -> VacuumDocument | None:
         message = f"{path}: VASP left no potential; LVHAR = .TRUE. asks for it"
         raise EngineError(message)
     written: Any = Locpot.from_file(path)
-    return vacuum_document(written.get_average_along_axis(NORMAL), task.structure, fermi_eV)
+    profile = written.get_average_along_axis(NORMAL)
+    corrected = task.electrons.dipole_correction
+    return vacuum_document(profile, task.structure, fermi_eV, corrected=corrected)
 
 
 def _curves(task: VaspTask, settings: DosSettings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pymatgen.core.periodic_table import Element
 
+from defectflow.engines.vacuum import NORMAL
 from defectflow.errors import EngineError, RecipeError
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ PER_KIND: Final = ("LDAUL", "LDAUU", "LDAUJ")
 #: with other values cannot be compared.
 DECISIVE: Final = (
     *("ENCUT", "PREC", "LREAL", "GGA", "METAGGA", "LASPH", "ISMEAR", "SIGMA", "KSPACING"),
-    *("ISPIN", "NELECT", "LDAU", "LDAUU", "IVDW", "ISIF"),
+    *("ISPIN", "NELECT", "LDAU", "LDAUU", "IVDW", "ISIF", "LDIPOL", "IDIPOL", "DIPOL"),
 )
 
 
@@ -115,9 +116,16 @@ def electronic_tags(
         tags["LMIXTAU"] = True
     if electrons.magnetic_moments is not None:
         tags["MAGMOM"] = [electrons.magnetic_moments[index] for index in order]
+    if electrons.dipole_correction:
+        tags |= dipole_tags()
     if electrons.charge:
         tags["NELECT"] = neutral_electrons - electrons.charge
     return tags | hubbard_tags(electrons.hubbard_U_eV, structure)
+
+
+def dipole_tags() -> dict[str, Any]:
+    """Return the tags of a dipole correction, about the middle of the cell, where the slab is."""
+    return {"LDIPOL": True, "IDIPOL": NORMAL + 1, "DIPOL": [0.5, 0.5, 0.5]}
 
 
 def ismear(smearing: str) -> int:

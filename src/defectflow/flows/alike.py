@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from defectflow.engines.electrons import (
-    VACUUM_A,
-    hubbard_U_eV,
-    kpoint_spacing_per_A,
-    vacuum_axes,
-)
-from defectflow.engines.levels import METAL_SPACING, SPACING
+from defectflow.engines.electrons import hubbard_U_eV, kpoint_spacing_per_A
+from defectflow.engines.levels import DIPOLE, METAL_SPACING, SPACING
+from defectflow.engines.vacuum import NORMAL, VACUUM_A, dipole_correction, vacuum_axes
 from defectflow.errors import EngineError, StructureError
 from defectflow.structures.poses import placed
 
@@ -24,6 +20,10 @@ if TYPE_CHECKING:
     from defectflow.structures.adsorption import SurfaceSite
     from defectflow.structures.poses import Placement
     from defectflow.structures.surfaces import Slab
+
+
+#: An adsorbate may rise by so much (Å) while it relaxes.
+_SPARE_A: Final = 0.5
 
 
 def one_spacing(
@@ -95,6 +95,25 @@ def one_hubbard_set(engine: Engine, cells: Iterable[Structure]) -> None:
                 raise EngineError(message)
 
 
+def without_dipole_correction(
+    engine: Engine, given: Mapping[str, Any], cell: Structure
+) -> dict[str, Any]:
+    """Return the settings of a relaxation of a crystal or a molecule beside corrected slabs.
+
+    Without a vacuum along its third vector, or with vacuum all around, a cell has no field that a
+    dipole correction would take away; its energy is that of slabs with one all the same.
+
+    Parameters
+    ----------
+    given
+        Settings of the step that are asked for.
+    """
+    asked = engine.settings("relax", **given).get(DIPOLE, False)
+    if not asked or vacuum_axes(cell) == (NORMAL,):
+        return dict(given)
+    return {**given, DIPOLE: False}
+
+
 def with_and_without(slab: Slab, adsorbate: Adsorbate) -> list[Structure]:
     """Return a slab, and the same with the atoms of an adsorbate somewhere: for its composition."""
     covered = slab.structure.copy()
@@ -112,12 +131,16 @@ def require_vacuum(
 ) -> None:
     """Refuse a vacuum that an adsorbate fills up, so that k-points no longer see it.
 
+    With a dipole correction there has to be room for the step of the potential, too, with something
+    to spare for where the adsorbate relaxes to.
+
     Raises
     ------
     StructureError
         Saying how much has to be left. Engines without k-points take any.
     """
-    if SPACING not in engine.settings("relax"):
+    settings = engine.settings("relax")
+    if SPACING not in settings:
         return
     bare = set(vacuum_axes(slab.structure))
     for one in placements:
@@ -128,3 +151,4 @@ def require_vacuum(
                 "it; give a larger `vacuum_A`"
             )
             raise StructureError(message)
+        dipole_correction(covered, settings, spare_A=_SPARE_A)

@@ -21,7 +21,8 @@ from defectflow.documents import (
     RelaxDocument,
 )
 from defectflow.engines.contract import Capability
-from defectflow.engines.electrons import unpaired_moments_muB, vacuum_axes
+from defectflow.engines.spins import unpaired_moments_muB
+from defectflow.engines.vacuum import vacuum_axes
 from defectflow.errors import MissingData, RecipeError, StructureError
 from defectflow.structures.symmetry import primitive_cells
 

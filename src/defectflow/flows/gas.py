@@ -12,6 +12,7 @@ from defectflow.analysis.reactions import composition, formation
 from defectflow.analysis.thermochemistry import GasMolecule, ideal_gas
 from defectflow.documents import GasReference, RelaxDocument, ThermalDocument
 from defectflow.errors import RecipeError, StructureError, did_you_mean
+from defectflow.flows.alike import without_dipole_correction
 from defectflow.flows.host import as_host, molecule_cautions, moments_for, relax_crystal
 from defectflow.structures import hosts
 from defectflow.structures.molecules import molecule, molecules
@@ -163,14 +164,16 @@ class GasJobs:
     def _gas(self, reference: Reference) -> dict[str, Any]:
         gas = molecule(reference.name)
         moments = moments_for(self.engine, gas.moments_muB)
-        maker = self.engine.relax_maker("fixed", **self.relax)
-        relax = maker.make(gas.boxed(), magnetic_moments=moments)
+        boxed = gas.boxed()
+        settings = without_dipole_correction(self.engine, self.relax, boxed)
+        relax = self.engine.relax_maker("fixed", **settings).make(boxed, magnetic_moments=moments)
         relax.name = f"relax {gas.name}"
         self.jobs.append(relax)
         if not self.vibrating:
             return {"relaxed": relax.output, "vibrations": None}
         relaxed: Any = relax.output
-        shaken = self.engine.vibrations_maker().make(
+        off = without_dipole_correction(self.engine, {}, boxed)
+        shaken = self.engine.vibrations_maker(**off).make(
             relaxed.structure, displaced=list(range(len(gas.species)))
         )
         shaken.name = f"vibrations of {gas.name}"

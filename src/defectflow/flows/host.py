@@ -10,8 +10,9 @@ from jobflow import Flow, job
 from defectflow.documents import RelaxDocument
 from defectflow.documents.base import content_key
 from defectflow.engines.contract import Capability
-from defectflow.engines.electrons import vacuum_axes
+from defectflow.engines.vacuum import vacuum_axes
 from defectflow.errors import EngineError, RecipeError, StructureError, did_you_mean
+from defectflow.flows.alike import without_dipole_correction
 from defectflow.structures.hosts import Host
 from defectflow.structures.layers import is_layered
 from defectflow.structures.supercells import nearest_image_distance_A, supercell_matrix
@@ -92,7 +93,8 @@ def relax_host(
             "stay so; give `host_cell: keep`"
         )
         raise RecipeError(message)
-    made = engine.relax_maker(_FREE[host_cell], **(relax or {})).make(host.structure)
+    settings = without_dipole_correction(engine, relax or {}, host.structure)
+    made = engine.relax_maker(_FREE[host_cell], **settings).make(host.structure)
     made.name = "relax host"
     if host.parent is None:
         return made
@@ -117,7 +119,8 @@ def relax_crystal(
     cell = relax_host(engine, crystal, host_cell, relax)
     cell.name = f"relax cell of {name}"
     relaxed: Any = cell.output
-    settled = engine.relax_maker("fixed", **(relax or {})).make(relaxed.structure)
+    settings = without_dipole_correction(engine, relax or {}, crystal.structure)
+    settled = engine.relax_maker("fixed", **settings).make(relaxed.structure)
     settled.name = f"relax {name}"
     both = after_cell(cell.output, settled.output)
     both.name = f"look at the cell of {name}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from defectflow.engines.levels import DIPOLE
+from defectflow.errors import RecipeError
 from defectflow.recipes.order import Order, key_of, make_engine
 from defectflow.recipes.quantities import FAMILIES
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
     from defectflow.engines.contract import Engine
     from defectflow.recipes.loading import Recipe
+    from defectflow.recipes.parts import QuantityRecipe
 
 
 def engine_of(recipe: Recipe) -> Engine:
@@ -47,4 +50,23 @@ def build(recipe: Recipe) -> Flow:
         recipe_input=content.model_dump(mode="json", exclude_defaults=True),
     )
     order = Order(engine_of(recipe), origin, recipe.folder)
+    _check_dipole(content, order.engine)
     return FAMILIES[content.quantity].build(content, order)
+
+
+def _check_dipole(content: QuantityRecipe, engine: Engine) -> None:
+    """Refuse a dipole correction where the recipe, or the one within it, has no `slab`.
+
+    Raises
+    ------
+    RecipeError
+        Naming the quantity.
+    """
+    within = getattr(content, "of", None)
+    slabs = [getattr(one, "slab", None) for one in (content, within)]
+    if engine.settings("static").get(DIPOLE, False) and not any(slabs):
+        message = (
+            f"{DIPOLE}: quantity {content.quantity} has no `slab` here, and crystals have no field "
+            "to be corrected; leave the setting out"
+        )
+        raise RecipeError(message)

@@ -42,7 +42,8 @@ class DBandCenterRecipe(CellRecipe):
 class WorkFunctionRecipe(CellRecipe):
     """Energy that it takes to move an electron from the Fermi level out of a surface, eV.
 
-    Tilts of the periodic potential, by a dipole of the slab, are taken out.
+    Tilts of the periodic potential, by a dipole of the slab, are taken out afterwards, to first
+    order; with the setting `dipole_correction` there are none, and each side has its own level.
     """
 
     quantity: Literal["work_function"]
