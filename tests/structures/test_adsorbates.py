@@ -188,6 +188,16 @@ def test_a_physisorbed_molecule_is_not_held_by_its_hydrogen(platinum):
     assert whereabouts(platinum, sites, "top", flipped, one).outcome == "desorbed"
 
 
+def test_an_adsorbate_that_left_with_an_atom_of_the_surface_has_desorbed(platinum):
+    sites = surface_sites(platinum, "O")
+    start = placed(platinum, platinum.structure, sites, adsorbate("O"), Placement("", "top"))
+    oxygen = len(start) - 1
+    metal = min(platinum.top(), key=lambda k: start.get_distance(k, oxygen))
+    assert whereabouts(platinum, sites, "top", start, adsorbate("O")).outcome == "stays"
+    gone = moved(start, [metal, oxygen], [0, 0, 4.0])
+    assert whereabouts(platinum, sites, "top", gone, adsorbate("O")).outcome == "desorbed"
+
+
 # --- sheets and defects
 
 

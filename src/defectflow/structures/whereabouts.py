@@ -58,7 +58,8 @@ def whereabouts(
     """Tell what became of the adsorbate, the last atoms of a relaxed slab, that was put at `start`.
 
     Bonds decide, not distances moved. Bound to the surface is an adsorbate with an atom (hydrogen
-    counts only where there is nothing else) within 1.6 sums of covalent radii of the slab. The
+    counts only where there is nothing else) within 1.6 sums of covalent radii of the slab; an atom
+    of the slab that left with the adsorbate, as oxygen of an oxide does with CO, is none of it. The
     upper half of the vacuum belongs to the lower side of the slab's next image.
     """
     count = len(adsorbate.species)
@@ -107,8 +108,16 @@ def _changed_bonds(adsorbate: Adsorbate, places: np.ndarray) -> str:
 
 
 def _bonds_to_slab(relaxed: Structure, first: int) -> np.ndarray:
-    """Return, for each atom of the adsorbate, its shortest distance to the slab in bond lengths."""
+    """Return, for each atom of the adsorbate, its shortest distance to the slab in bond lengths.
+
+    Atoms of the slab that are bound to none of its others do not count.
+    """
     radii = np.array([covalent_radius_A(site.specie.symbol) for site in relaxed])
-    apart = relaxed.distance_matrix[first:, :first]
-    ratios: np.ndarray = (apart / (radii[first:, None] + radii[None, :first])).min(axis=1)
+    apart = relaxed.distance_matrix[:, :first] / (radii[:, None] + radii[None, :first])
+    among = apart[:first].copy()
+    np.fill_diagonal(among, np.inf)
+    held = among.min(axis=1) <= _LEFT
+    if not held.any():  # one atom per cell of a single layer
+        held[:] = True
+    ratios: np.ndarray = apart[first:, held].min(axis=1)
     return ratios
