@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -149,6 +150,24 @@ def test_constants_of_room_temperature_are_named(temperature_K, references, mole
     for note, pattern in zip(notes, said, strict=True):
         assert re.search(pattern, note)
     assert FreeEnergyPlan("norskov_2005", temperature_K=900.0).notes({"H2O"}) == []
+
+
+def test_a_fixed_correction_is_refused_at_another_temperature():
+    FreeEnergyPlan("norskov_2005", temperature_K=300.0).check("H", free=True)
+    with pytest.raises(RecipeError, match=r"norskov_2005 holds at room .* not at 500 K"):
+        FreeEnergyPlan("norskov_2005", temperature_K=500.0).check("H", free=True)
+
+
+@pytest.mark.parametrize(
+    ("energies_eV", "said"),
+    [((0.004, 0.05, 0.4), "4.0 meV"), ((-0.002, 0.01, 0.4), "-2.0, 10.0 meV")],
+)
+def test_soft_modes_that_count_with_another_energy_are_named(energies_eV, said):
+    shaken = SimpleNamespace(energies_eV=energies_eV)
+    (note,) = free_energy(FreeEnergyPlan("vibrations"), "OH", [], shaken).notes
+    assert note.startswith(f"vibrations of OH at {said} count as 12.4 meV")
+    stiff = SimpleNamespace(energies_eV=(0.02, 0.05, 0.4))
+    assert free_energy(FreeEnergyPlan("vibrations"), "OH", [], stiff).notes == ()
 
 
 def test_a_result_against_oxygen_says_so(tmp_path_factory):

@@ -166,6 +166,10 @@ def test_carbon_monoxide_that_leaves_is_counted_from_its_own_energy(monkeypatch)
     assert [step.pairs for step in found.steps] == [1, 1, 0]
     assert found.limiting_potential_V == pytest.approx(-0.6)
     assert found.value == pytest.approx(0.6 - 0.104)
+    (note,) = [one for one in found.notes if "takes no electrons" in one]
+    assert note.startswith("CO* -> CO + * costs 0.10 eV")
+    downhill = made(monkeypatch, {"COOH": 0.6, "CO": 0.3}, gas)("CO2RR-CO")
+    assert not [one for one in downhill.notes if "takes no electrons" in one]
 
 
 def test_an_intermediate_without_a_value_leaves_none(monkeypatch):

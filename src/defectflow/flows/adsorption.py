@@ -374,7 +374,7 @@ class AdsorptionMaker(Maker):
         shaken = [found["vibrations"] for _, found in scene.gas if found["vibrations"]]
         shaken += [vibrations] if vibrations else []
         remarks = scene.remarks(sites, label, added.problem)
-        notes = (*scene.about["notes"], *unsettled(scene.before(clean)), *remarks)
+        notes = (*scene.about["notes"], *unsettled(scene.before(clean)), *remarks, *added.notes)
         return AdsorptionDocument(
             **heading(self.engine, scene.provenance),
             **cost(*before, *relaxed, *steps["screened"].values(), *shaken),

@@ -15,6 +15,7 @@ from defectflow.analysis.thermochemistry import (
     harmonic,
     imaginary_modes_eV,
 )
+from defectflow.analysis.vibrations import SOFTEST_EV
 from defectflow.documents import FreeEnergyCorrection, FreeEnergyDocument, ThermalDocument
 from defectflow.errors import RecipeError
 from defectflow.flows.corrections import correction
@@ -117,16 +118,29 @@ class FreeEnergyPlan(MSONable):
             raise RecipeError(message)
         if self.correction is not None and not self.vibrating:
             correction(self.correction, adsorbate, others=(VIBRATIONS,))
+            if not at_room_temperature(self.temperature_K):
+                message = (
+                    f"correction {self.correction} holds at room temperature, not at "
+                    f"{self.temperature_K:g} K; leave `temperature_K` out, or use {VIBRATIONS}"
+                )
+                raise RecipeError(message)
 
 
 @dataclass(frozen=True)
 class FreeEnergy:
-    """What there is to add: the correction, all terms, and why there is nothing, if so."""
+    """What there is to add: the correction, all terms, and why there is nothing, if so.
+
+    Attributes
+    ----------
+    notes
+        How soft modes were counted.
+    """
 
     correction: FreeEnergyCorrection | None
     terms: FreeEnergyDocument | None
     added_eV: float
     problem: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def free_energy(
@@ -159,7 +173,20 @@ def free_energy(
         + (full.minus_T_delta_entropy_eV or 0.0),
         source=_SOURCE.format(plan.temperature_K),
     )
-    return FreeEnergy(added, full, added.value_eV + outer)
+    notes = _soft_modes(adsorbate, vibrations.energies_eV)
+    return FreeEnergy(added, full, added.value_eV + outer, notes=notes)
+
+
+def _soft_modes(adsorbate: str, energies_eV: Sequence[float]) -> tuple[str, ...]:
+    soft = sorted(energy for energy in energies_eV if energy < SOFTEST_EV)
+    if not soft:
+        return ()
+    listed = ", ".join(f"{1000 * one:.1f}" for one in soft)
+    note = (
+        f"vibrations of {adsorbate} at {listed} meV count as {1000 * SOFTEST_EV:.1f} meV (100 per "
+        "cm) in heat and entropy, which diverge for soft harmonic ones"
+    )
+    return (note,)
 
 
 def adsorbate_thermal(vibrations: VibrationsDocument, temperature_K: float) -> ThermalDocument:

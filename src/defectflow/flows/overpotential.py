@@ -202,11 +202,12 @@ class OverpotentialMaker(Maker):
         """
         path = pathway(self.reaction)
         energies = self._species_eV(path, intermediates, gas)
+        states = [_state_eV(state, energies) for state in path.states]
         inner, documents = self.adsorption, list(intermediates.values())
         return OverpotentialDocument(
             **heading(inner.engine, provenance),
             **about,
-            **self._limit(path, [_state_eV(state, energies) for state in path.states]),
+            **self._limit(path, states),
             species=path.name,
             defect=f"{path.name} on {inner.slab.title}",
             facet=inner.slab.facet,
@@ -222,7 +223,11 @@ class OverpotentialMaker(Maker):
             ),
             scaling_deviation_eV=_scaling(energies),
             **_cost(documents, shaken),
-            notes=(*_notes(path, documents, inner.free), *_scaling_notes(energies)),
+            notes=(
+                *_notes(path, documents, inner.free),
+                *_chemical_notes(path, states),
+                *_scaling_notes(energies),
+            ),
         )
 
     def _limit(self, path: Pathway, states: Sequence[float | None]) -> dict[str, Any]:
@@ -357,6 +362,18 @@ def _scaling_notes(energies: Mapping[str, float | None]) -> tuple[str, ...]:
     gap = away + SCALING_OOH_OH_EV
     text = f"G(OOH*) - G(OH*) = {gap:.2f} eV, {away:+.2f} eV from the {SCALING_OOH_OH_EV:g} eV of "
     return (text + "the scaling relation: I. C. Man et al., ChemCatChem 3, 1159 (2011)",)
+
+
+def _chemical_notes(path: Pathway, states: Sequence[float | None]) -> list[str]:
+    """Return a note for each uphill step without electrons, which the value leaves out."""
+    steps = zip(_equations(path), path.pairs(), pairwise(states), strict=True)
+    climbs = [(text, _difference(*ends)) for text, count, ends in steps if not count]
+    return [
+        f"{text} costs {cost_eV:.2f} eV and takes no electrons: no potential helps it, and it is "
+        "not in the overpotential"
+        for text, cost_eV in climbs
+        if cost_eV is not None and cost_eV > 0
+    ]
 
 
 def _notes(
