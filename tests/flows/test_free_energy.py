@@ -99,6 +99,7 @@ def test_imaginary_modes_give_no_value_and_are_named(hydroxyl):
     assert hydroxyl.vibrations.imaginary == 2
     assert (hydroxyl.converged, hydroxyl.value) == (False, None)
     assert "imaginary modes (17i meV, 17i meV)" in hydroxyl.notes[-1]
+    assert "`azimuth_step_deg: 30`" in hydroxyl.notes[-1]
     assert "saddle" in hydroxyl.notes[-1]
     assert hydroxyl.adsorption_energy_eV is not None
 

@@ -162,7 +162,10 @@ def free_energy(
     wrong = imaginary_modes_eV(np.array(vibrations.energies_eV))
     if wrong:
         listed = ", ".join(f"{-1000 * one:.0f}i meV" for one in wrong)
-        problem = f"imaginary modes ({listed}): the adsorbate is at a saddle, not at a minimum"
+        problem = (
+            f"imaginary modes ({listed}): the adsorbate is at a saddle, not at a minimum; start a "
+            "molecule in more turns (`azimuth_step_deg: 30`), or take another site"
+        )
         return FreeEnergy(None, None, 0.0, problem)
     own = adsorbate_thermal(vibrations, plan.temperature_K)
     full = terms.model_copy(update=_differences(own, gas, plan.temperature_K))
