@@ -38,7 +38,7 @@ FENCES = {
     "atomate2": {"engines", "flows"},
     "maggma": {"store"},
     "pymongo": {"store", "launch"},  # a launchpad lies in the database of the store
-    "mongomock": {"store"},
+    "mongomock_ng": {"store"},
     "sqlite3": {"store"},
     "fireworks": {"launch"},
     "click": {"cli"},

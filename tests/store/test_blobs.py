@@ -6,7 +6,7 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import mongomock
+import mongomock_ng
 import pytest
 from maggma.stores import MemoryStore
 
@@ -184,7 +184,7 @@ def test_parts_are_written_before_the_document(place):
 
 
 def test_database_remembers_where_its_parts_lie(tmp_path, monkeypatch):
-    database = mongomock.MongoClient().db
+    database = mongomock_ng.MongoClient().db
     monkeypatch.setenv(blobs.VARIABLE, str(tmp_path))
     assert isinstance(blobs_of(database), FolderBlobs)
     monkeypatch.delenv(blobs.VARIABLE)
@@ -196,7 +196,7 @@ def test_database_remembers_where_its_parts_lie(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("url", ["relative/folder", "s3://", "ftp://host/x", "gridf"])
 def test_place_that_is_none_is_refused_and_not_remembered(monkeypatch, url):
-    database = mongomock.MongoClient().db
+    database = mongomock_ng.MongoClient().db
     monkeypatch.setenv(blobs.VARIABLE, url)
     with pytest.raises(StoreError, match="give gridfs, s3://BUCKET/PREFIX, or a folder"):
         blobs_of(database)
