@@ -74,7 +74,8 @@ def test_end_points_with_different_atoms_are_refused(cli, tmp_path):
     places = [(0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5)]
     for name, elements in (("a.cif", "Cu Cu Cu"), ("b.cif", "Cu Cu Ag")):
         Structure(Lattice.cubic(3.6), elements.split(), places).to(name)
-    write(tmp_path, host=None, species=None, endpoints="{initial: a.cif, final: b.cif}")
+    endpoints = "{initial: a.cif, final: b.cif}"
+    write(tmp_path, host=None, species=None, limit=None, endpoints=endpoints)
     assert_refused(cli("run", "wrong.yaml"), "wrong.yaml", "Ag")
     assert not (tmp_path / ".defectflow").exists()
 
