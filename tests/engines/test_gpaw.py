@@ -473,6 +473,29 @@ def test_vacuum_levels_of_a_slab(tmp_path):
     assert vacuum.ripple_eV < 0.05
 
 
+def test_a_dipole_correction_frees_the_levels_of_the_width_of_the_vacuum(tmp_path):
+    """A layer of oxygen above two of aluminium: its field between images moves levels by an eV."""
+    lattice = Lattice([[2.86, 0, 0], [1.43, 2.4768, 0], [0, 0, 1]])
+    places = np.array([[0, 0, -2.33], [1.43, 0.8256, 0], [1.43, 0.8256, 1.8]])
+
+    def levels(vacuum_A, *, corrected):
+        matrix = [*lattice.matrix[:2], [0, 0, vacuum_A + 4.13]]
+        middle = places + np.array([0, 0, 2.33 + vacuum_A / 2])
+        slab = Structure(matrix, ["Al", "Al", "O"], middle, coords_are_cartesian=True)
+        chosen = {"cutoff_eV": 250.0, "kpoint_spacing_per_A": 0.8, "dipole_correction": corrected}
+        gpaw = engine("gpaw", "fast", chosen)
+        folder = tmp_path / f"{vacuum_A}-{corrected}"
+        asked = Request(slab, gpaw.settings("dos", step_eV=0.5), folder=folder)
+        return gpaw.density_of_states(asked).vacuum
+
+    narrow, wide = levels(10, corrected=True), levels(16, corrected=True)
+    assert narrow.top_eV == pytest.approx(wide.top_eV, abs=0.05)
+    assert narrow.bottom_eV == pytest.approx(wide.bottom_eV, abs=0.05)
+    assert narrow.top_eV - narrow.bottom_eV > 2
+    assert narrow.field_eV_per_A == 0
+    assert abs(levels(10, corrected=False).top_eV - narrow.top_eV) > 0.5
+
+
 def test_a_crystal_has_no_vacuum_level(aluminium, tmp_path):
     settings = GPAW.settings("dos", step_eV=0.5)
     assert GPAW.density_of_states(Request(aluminium, settings, folder=tmp_path)).vacuum is None

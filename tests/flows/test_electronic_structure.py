@@ -187,13 +187,14 @@ def test_a_work_function_is_that_of_the_upper_side():
     assert (document.value, document.bottom_eV, document.unit) == (5.2, 5.0, "eV")
     assert document.defect == "(111) surface"
     assert not any("vacuum" in note for note in document.notes)
+    assert document.notes[-1].startswith("the sides of the slab differ by 0.20 eV, and the field")
     assert load_result(document.model_dump(mode="json")).value == 5.2
 
 
 def test_a_vacuum_that_is_not_empty_is_named():
     maker = WorkFunctionMaker(Invented(), CellPlan(slab=SlabPlan((1, 1, 1), layers=3)))
     document = run(maker.make(hosts.load("fcc-Cu")))
-    assert "varies by 0.03 eV beside its tilt: give the slab more `vacuum_A`" in document.notes[-1]
+    assert "varies by 0.03 eV beside its tilt: give the slab more `vacuum_A`" in document.notes[-2]
 
 
 def test_a_code_that_gives_no_potential_has_no_work_function():

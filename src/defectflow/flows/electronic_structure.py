@@ -23,15 +23,18 @@ from defectflow.errors import RecipeError, StructureError, did_you_mean
 from defectflow.flows.cells import CellMaker, CellScene
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pymatgen.core import Structure
 
+    from defectflow.documents.electronic import VacuumDocument
 
 #: A band whose density at an end of the window exceeds this share of its largest one is cut.
 _CUT = 0.1
 #: A potential that varies by more (eV) in the middle of the vacuum has not reached its level.
 _RIPPLE_EV = 0.02
+#: Sides of a slab that differ by more have a dipole whose field between the images changes them.
+_SIDES_EV = 0.1
 
 
 @dataclass
@@ -105,12 +108,7 @@ class WorkFunctionMaker(_DosMaker):
         """Read the vacuum level off the potential."""
         shared = self.fields(scene, relaxed, [dos])
         vacuum = dos.vacuum
-        if vacuum is not None and vacuum.ripple_eV > _RIPPLE_EV:
-            note = (
-                f"the potential in the vacuum varies by {vacuum.ripple_eV:.2f} eV beside its tilt: "
-                "give the slab more `vacuum_A`"
-            )
-            shared["notes"] = (*shared["notes"], note)
+        shared["notes"] = (*shared["notes"], *_cautions(vacuum))
         good = shared["converged"] and vacuum is not None
         return WorkFunctionDocument(
             **{**shared, "converged": good},
@@ -119,6 +117,23 @@ class WorkFunctionMaker(_DosMaker):
             species="",
             value=vacuum.top_eV if good and vacuum else None,
             bottom_eV=vacuum.bottom_eV if vacuum else None,
+        )
+
+
+def _cautions(vacuum: VacuumDocument | None) -> Iterator[str]:
+    """Yield what makes the levels of a vacuum uncertain."""
+    if vacuum is None:
+        return
+    if vacuum.ripple_eV > _RIPPLE_EV:
+        yield (
+            f"the potential in the vacuum varies by {vacuum.ripple_eV:.2f} eV beside its tilt: "
+            "give the slab more `vacuum_A`"
+        )
+    apart_eV = abs(vacuum.top_eV - vacuum.bottom_eV)
+    if vacuum.field_eV_per_A and apart_eV > _SIDES_EV:
+        yield (
+            f"the sides of the slab differ by {apart_eV:.2f} eV, and the field of its dipole "
+            "between the images adds to that: ask for `settings: {dipole_correction: true}`"
         )
 
 
