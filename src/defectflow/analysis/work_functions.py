@@ -96,9 +96,7 @@ def vacuum_levels(
     gap = height_A - (high - low)
     start = high + (0.5 - _EMPTY / 2) * gap
     numbers = np.arange(np.ceil(start / step), np.floor((start + _EMPTY * gap) / step) + 1)
-    if len(numbers) < _POINTS:
-        message = f"a vacuum of {gap:.1f} Å: too thin for a vacuum level; give the slab 10 Å"
-        raise StructureError(message)
+    _require_points(len(numbers), gap, enough_A=10)
     heights = numbers * step
     seen = values[numbers.astype(int) % len(values)]
     slope, offset = np.polyfit(heights, seen, 1)
@@ -145,9 +143,14 @@ def stepped_vacuum_levels(
     low, high = float(np.min(atoms_A)), float(np.max(atoms_A))
     above = values[(heights > (high + height_A) / 2) & (heights < height_A - step_A)]
     below = values[(heights < low / 2) & (heights > step_A)]
-    if min(len(above), len(below)) < _POINTS:
-        gap = height_A - (high - low)
-        message = f"a vacuum of {gap:.1f} Å: too thin for a vacuum level; give the slab 15 Å"
-        raise StructureError(message)
+    _require_points(min(len(above), len(below)), height_A - (high - low), enough_A=15)
     ripple = max(float(np.ptp(above)), float(np.ptp(below))) / 2
     return VacuumLevels(float(above.mean()), float(below.mean()), 0.0, ripple)
+
+
+def _require_points(points: int, vacuum_A: float, enough_A: int) -> None:
+    if points < _POINTS:
+        message = (
+            f"a vacuum of {vacuum_A:.1f} Å: too thin for a vacuum level; give the slab {enough_A} Å"
+        )
+        raise StructureError(message)

@@ -91,12 +91,12 @@ class SurfacePlan(MSONable):
             raise StructureError(message)
         return [magnetised_cell(cell, host) for cell in found]
 
-    def left_out(self, host: Structure) -> list[str]:
-        """Return a note for each termination that has no slab, because it is polar."""
+    def cells_and_left_out(self, host: Structure) -> tuple[list[Cell], list[str]]:
+        """Return the slabs, and a note for each termination without one, because it is polar."""
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always", Remark)
-            self.cells(host)
-        return [str(one.message) for one in found if issubclass(one.category, Remark)]
+            cells = self.cells(host)
+        return cells, [str(one.message) for one in found if issubclass(one.category, Remark)]
 
 
 @dataclass
@@ -202,14 +202,13 @@ class SurfaceEnergyMaker(Maker):
         """Subtract the energies: step 4."""
         steps = [one for several in slabs.values() for one in several]
         one_engine(crystal, *steps)
-        cells = self.plan.cells(host.structure)
+        cells, left_out = self.plan.cells_and_left_out(host.structure)
         found = [_termination(cell, slabs[cell.name], crystal) for cell in cells]
         done = [one for one in found if one.energy_J_per_m2 is not None]
         settled = host.converged and crystal.converged and len(done) == len(found)
         best = min(done, key=lambda one: one.energy_J_per_m2 or 0.0) if done else found[0]
         shape, remark = _shape(host.structure, done) if settled else (None, "")
-        notes = [*about["notes"], *([remark] if remark else []), *_remarks(found)]
-        notes += self.plan.left_out(host.structure)
+        notes = [*about["notes"], *([remark] if remark else []), *_remarks(found), *left_out]
         return SurfaceEnergyDocument(
             **heading(self.engine, provenance),
             **cost(host, crystal, *steps),

@@ -209,10 +209,10 @@ def finished_jobs(store: Store, engine: str) -> list[Finished]:
         criteria, fields, sort={"completed_at": -1}, limit=4 * _MOST
     )
     jobs = (
-        _finished(one["output"], one.get("metadata") or {})
+        _finished(one["output"], metadata)
         for one in found
-        if "reused_from" not in (one.get("metadata") or {})
-        and (one.get("metadata") or {}).get("defectflow") != "again"
+        for metadata in [one.get("metadata") or {}]
+        if "reused_from" not in metadata and metadata.get("defectflow") != "again"
     )
     return [job for job, _ in zip((job for job in jobs if job), range(_MOST), strict=False)]
 

@@ -11,7 +11,7 @@ from monty.json import MSONable
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.layers import covalent_radius_A
 from defectflow.structures.surfaces import DEFECT_MARK
-from defectflow.structures.symmetry import operations
+from defectflow.structures.symmetry import upward_operations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -215,9 +215,8 @@ def _gaps_A(vectors: np.ndarray, plane: np.ndarray) -> np.ndarray:
 def _orbits(structure: Structure, points: np.ndarray) -> list[np.ndarray]:
     """Return the points in groups of equivalent ones."""
     plane = structure.lattice.matrix[:2, :2]
-    rotations, translations = operations(structure)
-    up = rotations[:, 2, 2] == 1
-    turns, shifts = rotations[up][:, :2, :2], translations[up][:, :2]
+    rotations, translations = upward_operations(structure)
+    turns, shifts = rotations[:, :2, :2], translations[:, :2]
     frac = points @ np.linalg.inv(plane)
     left, orbits = np.arange(len(points)), []
     while len(left):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from defectflow.structures.bonded_interfaces import bonded
 from defectflow.structures.joints import Joint, Pair, joined
 from defectflow.structures.lattice_matching import Plane, matches
 from defectflow.structures.sides import Side, block
-from defectflow.structures.symmetry import cartesian_rotations, operations
+from defectflow.structures.symmetry import cartesian_rotations, upward_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from defectflow.structures.cells import Cell
 
 __all__ = ["Joint", "Side", "interfaces"]
-
-_UPRIGHT: Final = 0.999
 
 
 def interfaces(substrate: Side, film: Side, joint: Joint | None = None) -> Iterator[Cell]:
@@ -62,7 +60,5 @@ def interfaces(substrate: Side, film: Side, joint: Joint | None = None) -> Itera
 def plane_of(slab: Structure) -> Plane:
     """Return the lattice of a slab's plane, with the operations that keep up what is up."""
     matrix = slab.lattice.matrix
-    turns = cartesian_rotations(matrix, operations(slab)[0])
-    upright = turns[turns[:, 2, 2] > _UPRIGHT][:, :2, :2]
-    _, first = np.unique(np.round(upright, 3), axis=0, return_index=True)
-    return Plane(matrix[:2, :2], upright[first])
+    turns = np.unique(upward_operations(slab)[0], axis=0)
+    return Plane(matrix[:2, :2], cartesian_rotations(matrix, turns)[:, :2, :2])

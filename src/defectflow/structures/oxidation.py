@@ -62,8 +62,10 @@ def oxidation_states(
             raise StructureError(_unbalanced(structure, f"{given} add up to {total:+g}"))
         return given
     fixed = {symbol: [state] for symbol, state in given.items()}
-    found = formula.oxi_state_guesses(oxi_states_override={**_bonded_anions(structure), **fixed})
-    found = found or formula.oxi_state_guesses(oxi_states_override=fixed)
+    bonded = _bonded_anions(structure)
+    tried = [{**bonded, **fixed}, fixed] if bonded else [fixed]
+    guesses = (formula.oxi_state_guesses(oxi_states_override=states) for states in tried)
+    found = next(filter(None, guesses), None)
     if not found:
         raise StructureError(_unbalanced(structure, "no usual oxidation states balance it"))
     return {symbol: float(found[0][symbol]) for symbol in elements}

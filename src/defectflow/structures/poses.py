@@ -11,7 +11,7 @@ from monty.json import MSONable
 from defectflow.errors import StructureError
 from defectflow.structures.adsorption import named_site, top_height_A
 from defectflow.structures.layers import covalent_radius_A
-from defectflow.structures.symmetry import operations
+from defectflow.structures.symmetry import upward_operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -84,7 +84,7 @@ def placements(
     kept: list[Placement] = []
     seen: list[np.ndarray] = []
     crowded = 0
-    flat = _turning(slab.structure)
+    flat = list(zip(*upward_operations(slab.structure), strict=True))
     inverse = np.linalg.inv(slab.structure.lattice.matrix)
     for placement in _all(sites, adsorbate, azimuth_step_deg):
         structure = placed(slab, slab.structure, sites, adsorbate, placement)
@@ -164,16 +164,6 @@ def _turned(pose: Pose, azimuth_deg: float) -> np.ndarray:
     turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
     places: np.ndarray = np.array(pose.places_A) @ turn.T
     return places
-
-
-def _turning(structure: Structure) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return the operations that keep the top side up."""
-    rotations, translations = operations(structure)
-    return [
-        (rotation, shift)
-        for rotation, shift in zip(rotations, translations, strict=True)
-        if rotation[2, 2] == 1
-    ]
 
 
 def _same(

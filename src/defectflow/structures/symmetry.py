@@ -71,6 +71,16 @@ def operations(structure: Structure, symprec: float = SYMPREC_A) -> tuple[np.nda
     return np.asarray(found["rotations"]), np.asarray(found["translations"])
 
 
+def upward_operations(slab: Structure) -> tuple[np.ndarray, np.ndarray]:
+    """Return the operations of a slab that keep up what is up: W (n, 3, 3) and w (n, 3).
+
+    The third lattice vector is along the normal.
+    """
+    rotations, translations = operations(slab)
+    up = rotations[:, 2, 2] == 1
+    return rotations[up], translations[up]
+
+
 def found_by(search: Callable[..., Any], structure: Structure, symprec: float = SYMPREC_A) -> Any:
     """Return what a function of spglib finds in a crystal.
 
