@@ -10,14 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
 from defectflow.errors import MissingData, StoreError
-from defectflow.store import open_store
-from defectflow.store.database import APPLICATION_ID
+from defectflow.store import database, open_store
 
 WRITER = """
 import sys
@@ -92,7 +91,7 @@ def test_database_of_another_program_is_not_touched(tmp_path):
 def test_store_of_a_newer_version_is_refused(tmp_path):
     path = tmp_path / "new.sqlite"
     with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA application_id = {database.APPLICATION_ID}")
         connection.execute("PRAGMA user_version = 99")
         connection.execute("CREATE TABLE things (a)")
     with pytest.raises(StoreError, match=r"newer defectflow \(layout 99.*upgrade") as error:
@@ -208,6 +207,38 @@ def test_two_processes_create_and_write_one_store_at_once(tmp_path):
         assert store.jobs.count() == 120
         assert len(store.jobs.distinct("uuid")) == 120
         assert integrity(path) == "ok"
+
+
+class Overtaken(sqlite3.Connection):
+    """A connection before whose second question another process makes the store."""
+
+    def execute(self, statement, *values):
+        if statement == "PRAGMA user_version":
+            make_store(self.path)
+        return super().execute(statement, *values)
+
+
+def make_store(path):
+    with closing(sqlite3.connect(path)) as other:
+        other.execute(f"PRAGMA application_id = {database.APPLICATION_ID}")
+        other.execute(f"PRAGMA user_version = {database.LAYOUT_VERSION}")
+        other.execute("CREATE TABLE IF NOT EXISTS mark (name TEXT)")
+
+
+def test_store_that_another_process_makes_while_it_is_looked_at(tmp_path, monkeypatch):
+    path = tmp_path / "a.sqlite"
+    with closing(sqlite3.connect(path)) as empty:
+        empty.execute("PRAGMA journal_mode = WAL")
+
+    def connect(name, **_):
+        connection = sqlite3.connect(name, isolation_level=None, factory=Overtaken)
+        connection.path = name
+        return connection
+
+    monkeypatch.setattr(database, "_connect", connect)
+    database.open_file(str(path)).close()
+    with closing(sqlite3.connect(path)) as made:
+        assert made.execute("PRAGMA application_id").fetchone()[0] == database.APPLICATION_ID
 
 
 def test_killed_writer_loses_nothing_that_it_had_written(tmp_path):

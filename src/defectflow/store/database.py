@@ -167,10 +167,24 @@ def _prepare(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
+@contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
 def _recognise(connection: sqlite3.Connection, path: str, *, required: bool = False) -> bool:
-    """Tell whether the file is a store; False for an empty database, an error otherwise."""
-    application = connection.execute("PRAGMA application_id").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    """Tell whether the file is a store; False for an empty database, an error otherwise.
+
+    All is read in one transaction: another process may be making the store just now.
+    """
+    with _snapshot(connection):
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application == APPLICATION_ID:
         if version > LAYOUT_VERSION:
             message = (
@@ -179,7 +193,6 @@ def _recognise(connection: sqlite3.Connection, path: str, *, required: bool = Fa
             )
             raise StoreError(message)
         return True
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if application or version or tables or required:
         message = f"{path}: {_REMEDIES['not a database']}"
         raise StoreError(message)
