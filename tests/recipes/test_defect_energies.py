@@ -276,11 +276,24 @@ def test_mistakes_are_found_on_building(
 
 
 def test_arrangements_that_were_left_out_are_said(tmp_path: Path) -> None:
-    """Of half-filled palladium in the primitive cell doubled there is more than one arrangement."""
-    document = run(build(load(written(tmp_path, VOLTAGE))))
+    """Of palladium with hydrogen at three of eight places there are two arrangements."""
+    document = run(build(load(written(tmp_path, VOLTAGE.replace("1/2", "3/8")))))
     assert any("first arrangements only were computed, 1 of each" in one for one in document.notes)
     whole = run(
         build(load(written(tmp_path, VOLTAGE.replace("fractions: [1/2]\nat_most: 1\n", ""))))
     )
     assert not any("at_most" in one for one in whole.notes)
     assert document.value == pytest.approx(whole.value, abs=1e-9)
+
+
+def test_that_all_arrangements_were_computed_is_not_said_otherwise(tmp_path: Path) -> None:
+    """Of palladium with hydrogen at half its places there is one arrangement."""
+    document = run(build(load(written(tmp_path, VOLTAGE))))
+    assert len(document.points) == 3
+    assert not any("at_most" in one for one in document.notes)
+
+
+def test_a_charge_that_no_compound_of_the_ion_has_is_said(tmp_path: Path) -> None:
+    text = VOLTAGE.replace("fractions: [1/2]\nat_most: 1\n", "ion_charge: 2\n")
+    document = run(build(load(written(tmp_path, text))))
+    assert any("computed for H2+" in one and "it is 1+" in one for one in document.notes)

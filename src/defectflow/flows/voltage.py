@@ -145,6 +145,7 @@ class IntercalationVoltageMaker(Maker):
         notes = [note for one in named for note in cautions(self.engine, one.structure)]
         if Capability.SPIN in self.engine.capabilities():
             notes += _moments_note(named)
+        notes += _charge_note(ion, ion_charge)
         return VoltageScene(
             names=[one.name for one in named],
             ions=[one.ions for one in found],
@@ -209,6 +210,17 @@ def usual_charge(ion: str) -> int:
         return int(charges[0]) if ion != "H" else 1
     message = f"{ion} has no single usual charge ({charges}); give it, e.g. `ion_charge: 2`"
     raise RecipeError(message)
+
+
+def _charge_note(ion: str, ion_charge: int | None) -> list[str]:
+    """Return what is to be said of a charge that the element does not have in its compounds."""
+    from pymatgen.core.periodic_table import Element
+
+    usual = [charge for charge in Element(ion).common_oxidation_states if charge > 0]
+    if ion_charge is None or not usual or ion_charge in usual:
+        return []
+    charges = " or ".join(f"{charge}+" for charge in usual)
+    return [f"computed for {ion}{ion_charge}+, as `ion_charge` says; in compounds it is {charges}"]
 
 
 def _moments_note(named: Sequence[Host]) -> list[str]:

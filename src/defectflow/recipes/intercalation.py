@@ -142,9 +142,10 @@ def build_voltage(recipe: IntercalationVoltageRecipe, order: Order) -> Flow:
     if recipe.host is not None:
         host = order.host(recipe.host)
         fractions = [Fraction(one) for one in recipe.fractions]
-        crystals = series(host, recipe.species, fractions, recipe.at_most, recipe.site)
+        found = series(host, recipe.species, fractions, recipe.at_most + 1, recipe.site)
+        crystals, notes = _shortened(found, recipe.at_most)
     else:
-        crystals = [order.host(choice) for choice in recipe.compositions]
+        crystals, notes = [order.host(choice) for choice in recipe.compositions], []
     maker = IntercalationVoltageMaker(engine=order.engine, host_cell=recipe.host_cell)
     return maker.make(
         crystals,
@@ -152,21 +153,30 @@ def build_voltage(recipe: IntercalationVoltageRecipe, order: Order) -> Flow:
         recipe.ion_charge,
         _metal(recipe, order),
         order.provenance,
-        _left_out(recipe, crystals),
+        notes,
     )
 
 
-def _left_out(recipe: IntercalationVoltageRecipe, crystals: Sequence[Host]) -> list[str]:
-    """Return what is to be said of arrangements beyond `at_most`, which may be the lowest."""
-    formulas = Counter(one.structure.composition.reduced_formula for one in crystals[_ENDS:])
-    cut = [formula for formula, count in formulas.items() if count >= recipe.at_most]
-    if not recipe.fractions or not cut:
-        return []
+def _shortened(crystals: Sequence[Host], at_most: int) -> tuple[list[Host], list[str]]:
+    """Return the ends and `at_most` arrangements of each formula, and what is to be said of others.
+
+    One that is left out may be the lowest.
+    """
+    kept, seen, cut = list(crystals[:_ENDS]), Counter[str](), []
+    for one in crystals[_ENDS:]:
+        formula = one.structure.composition.reduced_formula
+        seen[formula] += 1
+        if seen[formula] <= at_most:
+            kept.append(one)
+        else:
+            cut.append(formula)
+    if not cut:
+        return kept, []
     note = (
-        f"of {', '.join(cut)} the first arrangements only were computed, {recipe.at_most} of each "
+        f"of {', '.join(cut)} the first arrangements only were computed, {at_most} of each "
         "(at_most); a lower one would move the steps of the voltage, not its average"
     )
-    return [note]
+    return kept, [note]
 
 
 def build_energy(recipe: IntercalationEnergyRecipe, order: Order) -> Flow:
