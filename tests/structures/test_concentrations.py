@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from defectflow.errors import StructureError
+from defectflow.structures import concentrations as concentrations_module
 from defectflow.structures import hosts
 from defectflow.structures.concentrations import (
     FRACTIONS,
     Series,
     boltzmann_weights,
+    concentration_cell,
     concentrations,
     coulomb_energy_eV,
     lowest,
@@ -48,6 +50,20 @@ def test_series_has_the_fractions_asked_for(name, host, species):
     whole = len(np.unique(operations(crystal)[0], axis=0))
     for cell in found.values():
         assert len(np.unique(operations(cell.pristine)[0], axis=0)) == whole
+
+
+def test_only_cells_that_keep_the_rotations_are_compared(monkeypatch):
+    """Of 2/5 in a cubic crystal that is one cell of 125; the many of 5 to 120 are not."""
+    crystal, measured = hosts.load("fcc-Al").structure.get_primitive_structure(), []
+    widths = concentrations_module.nearest_image_distance_A
+    monkeypatch.setattr(
+        concentrations_module,
+        "nearest_image_distance_A",
+        lambda lattice: measured.append(lattice) or widths(lattice),
+    )
+    cell, changed = concentration_cell(crystal, "Al", Fraction(2, 5))
+    assert (len(cell), changed) == (125, 50)
+    assert len(measured) == 1
 
 
 def test_layers_are_repeated_in_their_plane_only():

@@ -135,21 +135,19 @@ def concentration_cell(
     sites = sum(site.specie.symbol == host for site in structure)
     unit = (fraction * sites).denominator
     least = unit * max(1, math.ceil(changed / (fraction * sites * unit)))
-    fallback = None
-    for cells in range(least, max_atoms // len(structure) + 1, unit):
-        matrix, symmetric = _supercell(structure, cells)
-        if symmetric:
-            return _repeated(structure, matrix), int(fraction * sites * cells)
-        fallback = fallback or (matrix, cells)
-    if fallback is None:
+    sizes = range(least, max_atoms // len(structure) + 1, unit)
+    if not sizes:
         message = (
             f"{fraction} of the {host} of {structure.reduced_formula}: needs {least} primitive "
             f"cells, {least * len(structure)} atoms, more than {max_atoms}; raise max_atoms, or "
             f"give a fraction such as {_attainable(sites, max_atoms // len(structure), fraction)}"
         )
         raise StructureError(message)
-    matrix, cells = fallback
-    return _repeated(structure, matrix), int(fraction * sites * cells)
+    choose = _plane_supercells if is_layered(structure) else _supercells
+    kept = ((cells, matrix) for cells in sizes for matrix in choose(structure, cells, kept=True))
+    cells, matrix = next(kept, None) or (least, choose(structure, least, kept=False)[0])
+    supercell = structure.make_supercell(matrix, in_place=False)
+    return supercell, int(fraction * sites * cells)
 
 
 @dataclass(frozen=True)
@@ -263,23 +261,30 @@ def _arranged(
     return itertools.islice(renamed, chosen.at_most)
 
 
-def _supercell(structure: Structure, cells: int) -> tuple[np.ndarray, bool]:
-    """Return the widest supercell of that size, and whether it keeps the crystal's rotations."""
-    if is_layered(structure):
-        found = layering(structure)
-        rows = np.round(found.structure.lattice.matrix @ np.linalg.inv(structure.lattice.matrix))
-        form = plane_supercell(found, cells)
-        return form @ rows.astype(int), is_kept_in_plane(found, form)
+def _plane_supercells(structure: Structure, cells: int, *, kept: bool) -> list[np.ndarray]:
+    """Return the widest supercell of that size in one layer's plane.
+
+    Empty where it is to keep the rotations of the crystal (`kept`) and does not.
+    """
+    found = layering(structure)
+    rows = np.round(found.structure.lattice.matrix @ np.linalg.inv(structure.lattice.matrix))
+    form = plane_supercell(found, cells)
+    return [form @ rows.astype(int)] if not kept or is_kept_in_plane(found, form) else []
+
+
+def _supercells(structure: Structure, cells: int, *, kept: bool) -> list[np.ndarray]:
+    """Return the widest supercell of that size, of those that keep the rotations where `kept`.
+
+    Empty where there is none of those.
+    """
     lattice = np.asarray(structure.lattice.matrix)
     forms = hermite_forms(cells)
-    symmetric = kept_by(forms, np.unique(operations(structure)[0], axis=0))
-    candidates = symmetric if len(symmetric) else forms
-    widest = max(candidates, key=lambda form: round(nearest_image_distance_A(form @ lattice), 6))
-    return reduction(widest @ lattice) @ widest, bool(len(symmetric))
-
-
-def _repeated(structure: Structure, matrix: np.ndarray) -> Structure:
-    return structure.make_supercell(matrix, in_place=False)
+    if kept:
+        forms = kept_by(forms, np.unique(operations(structure)[0], axis=0))
+    if not len(forms):
+        return []
+    widest = max(forms, key=lambda form: round(nearest_image_distance_A(form @ lattice), 6))
+    return [reduction(widest @ lattice) @ widest]
 
 
 def _attainable(sites: int, cells: int, near: Fraction) -> Fraction:
