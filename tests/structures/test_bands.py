@@ -173,6 +173,18 @@ def test_exchange_swaps_the_ends_and_maps_the_path() -> None:
     assert traces == sorted(traces, reverse=True)
 
 
+def test_an_exchange_twice_moves_nothing() -> None:
+    """However ends were relaxed: else the middle of a path creeps through the crystal."""
+    initial, final = _copper_vacancy_hop()
+    final = unwrapped(initial, final)
+    final[-1].coords = final[-1].coords + np.array([0.01, 0.03, 0.02])
+    swaps = exchanges(initial, final)
+    assert swaps
+    for one in swaps:
+        twice = one.positions(one.positions(initial.cart_coords)) - initial.cart_coords
+        assert np.abs(twice.mean(axis=0)).max() < 1e-12
+
+
 def test_an_exchange_lays_frozen_atoms_onto_frozen_ones() -> None:
     """One that would move them is none; what noise of the hop has moved it by is taken back."""
     initial, final = _copper_vacancy_hop()

@@ -158,9 +158,10 @@ def _try_exchange(
     if len(set(permutation.tolist())) < len(permutation):
         return None
     shift = lattice_shift[np.arange(len(a)), permutation]
-    there = distance[np.arange(len(a)), permutation].max()
-    back = b @ rotation.T + translation + shift
-    again = np.linalg.norm((back - a[permutation]) @ matrix, axis=-1).max()
+    # Both ways together: else twice the operation is a translation, and a path creeps along it.
+    missed = np.stack([b[permutation] - mapped, a[permutation] - b @ rotation.T - translation])
+    missed -= shift
+    centre = missed.mean(axis=(0, 1))
     cartesian = matrix.T @ rotation @ np.linalg.inv(matrix.T)
-    exchange = Exchange(cartesian, (translation + shift) @ matrix, permutation)
-    return exchange, float(max(there, again))
+    exchange = Exchange(cartesian, (translation + shift + centre) @ matrix, permutation)
+    return exchange, float(np.linalg.norm((missed - centre) @ matrix, axis=-1).max())
