@@ -3,6 +3,7 @@
 #   make dft     install GPAW, then the d-band centre of Cu(111), compared likewise
 #   make dft-long  every DFT number of workflows/, into results/dft_numbers.json: many hours
 #   make test    the whole test suite
+#   make test-lowest  the same with the lowest versions that pyproject.toml allows
 #   make check   ruff, format check, mypy --strict
 #   make docs    rewrite the generated pages of docs/
 #   make clean   remove caches and builds (results in .defectflow/ and the environment stay)
@@ -10,11 +11,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dft-setup espresso-setup queue-setup dft dft-long test check docs clean
+.PHONY: help setup demo dft-setup espresso-setup queue-setup dft dft-long test test-lowest check docs clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+CONSTRAINTS := constraints.txt
 STAMP := $(VENV)/.installed
 GPAW_STAMP := $(VENV)/.installed-gpaw
 # An extra package index that has the CPU build of torch, where the default one has only the build
@@ -29,11 +31,11 @@ DEMO_RECIPES := $(DEMO:%=workflows/%.yaml)
 DFT_RECIPE := workflows/d_band_center-cu111.yaml
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 8
+	@sed -n 's/^# \{0,1\}//p' Makefile | head -n 9
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml $(CONSTRAINTS)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "$(PYTHON) is missing or older than 3.11; name another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
@@ -43,8 +45,8 @@ $(STAMP): pyproject.toml constraints.txt
 	    $(PYTHON) -m pip --python $(BIN)/python install -q pip; \
 	  else echo "cannot make a virtual environment; run: sudo apt-get install -y python3-venv" >&2; exit 1; fi; fi
 	@echo "Installing into $(VENV) (once, a few minutes) ..."
-	@$(PIP) install -qq --retries 1 --no-deps -c constraints.txt torch $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-	@$(PIP) install -qq -c constraints.txt -e '.[potentials,dev]'
+	@$(PIP) install -qq --retries 1 --no-deps -c $(CONSTRAINTS) torch $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	@$(PIP) install -qq -c $(CONSTRAINTS) -e '.[potentials,dev]'
 	@touch $@
 
 demo: $(STAMP)
@@ -76,6 +78,16 @@ dft-long: dft-setup
 # files, since those with the fewest tests are the longest.
 test: $(STAMP)
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder
+
+# In an environment of its own; without GPAW and Quantum ESPRESSO, whose tests are left out.
+LOWEST := build/lowest.txt
+$(LOWEST): tools/lowest_versions.py pyproject.toml constraints.txt
+	@mkdir -p build
+	@$(PYTHON) $< > $@
+	@grep '^torch==' constraints.txt >> $@
+
+test-lowest: $(LOWEST)
+	@$(MAKE) test VENV=.venv-lowest CONSTRAINTS=$(LOWEST)
 
 check: $(STAMP)
 	@$(BIN)/ruff check
