@@ -108,8 +108,8 @@ LEVEL_DIFFERENCES = {
 MESHES = {"fast": (7, 7, 5), "balanced": (9, 9, 7), "stringent": (12, 12, 9)}
 FMAX = {"fast": 0.05, "balanced": 0.03, "stringent": 0.01}
 NSW = {"fast": 100, "balanced": 150, "stringent": 300}
-#: stress threshold times the 9.07 Å³ of an atom, to one digit
-EDIFFG_OF_A_CELL = {"fast": -0.009, "balanced": -0.005, "stringent": -0.002}
+#: stress threshold times the 9.07 Å³ of an atom, cut to two digits
+EDIFFG_OF_A_CELL = {"fast": -0.009, "balanced": -0.0054, "stringent": -0.0018}
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -433,13 +433,37 @@ def test_the_whole_command_can_be_given(licence, monkeypatch):
 
 
 def test_a_repair_that_changes_the_energy_is_no_result(tmp_path):
+    mesh = (4, 4, 2)
     tags = {"ENCUT": 520.0, "ISMEAR": 0, "SIGMA": 0.05, "GGA": "PE", "LREAL": False}
+    Kpoints.gamma_automatic(mesh).write_file(tmp_path / "KPOINTS")
     Incar(tags | {"ALGO": "All"}).write_file(tmp_path / "INCAR")
-    check_decisive(tmp_path, tags)
+    check_decisive(tmp_path, tags, mesh)
     assert set(tags) <= set(DECISIVE)
     Incar(tags | {"SIGMA": 0.2}).write_file(tmp_path / "INCAR")
     with pytest.raises(NotConverged, match=r"changed SIGMA from 0\.05 to 0\.2"):
-        check_decisive(tmp_path, tags)
+        check_decisive(tmp_path, tags, mesh)
     Incar(tags | {"NELECT": 7}).write_file(tmp_path / "INCAR")
     with pytest.raises(NotConverged, match="NELECT from None to 7"):
-        check_decisive(tmp_path, tags)
+        check_decisive(tmp_path, tags, mesh)
+
+
+def test_a_repair_that_changes_the_k_points_is_no_result(tmp_path):
+    """What custodian does when the mixer fails a third and a fourth time (BRMIX)."""
+    mesh = (4, 4, 2)
+    Incar({"ENCUT": 520.0}).write_file(tmp_path / "INCAR")
+    Kpoints.monkhorst_automatic(mesh).write_file(tmp_path / "KPOINTS")
+    with pytest.raises(NotConverged, match="KPOINTS from Gamma 4x4x2 to Monkhorst 4x4x2"):
+        check_decisive(tmp_path, {"ENCUT": 520.0}, mesh)
+    Kpoints.gamma_automatic((5, 5, 3)).write_file(tmp_path / "KPOINTS")
+    with pytest.raises(NotConverged, match="KPOINTS from Gamma 4x4x2 to Gamma 5x5x3"):
+        check_decisive(tmp_path, {"ENCUT": 520.0}, mesh)
+
+
+@pytest.mark.parametrize("volume_A3", [7.4, 9.4, 11.6, 18.9, 31.3])
+@pytest.mark.parametrize("level", LEVELS)
+def test_vasp_ends_a_free_cell_only_where_the_document_calls_it_converged(volume_A3, level):
+    """EDIFFG times the inverse volume of an atom is the stress at which VASP ends."""
+    copper = Structure(Lattice.cubic(volume_A3 ** (1 / 3)), ["Cu"], [[0, 0, 0]])
+    tags = incar(copper, "relax", "relax", level=level)
+    most = engine("vasp", level=level).settings("relax")["stress_max_eV_per_A3"]
+    assert 0.9 * most < -tags["EDIFFG"] / volume_A3 <= most

@@ -96,7 +96,7 @@ def run_band(task: VaspTask, images: Sequence[Structure], tags: Mapping[str, Any
         except Exception as error:
             raise explained(error, task.folder) from error
     check_origin(task)
-    check_decisive(task.folder, tags)
+    check_decisive(task.folder, tags, task.electrons.kpoints)
     read = [
         _point(task, image, task.folder / f"{number:02d}")
         for number, image in enumerate(images[1:-1], start=1)

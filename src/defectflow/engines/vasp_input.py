@@ -7,6 +7,7 @@ and compared without them. Meanings of tags: https://www.vasp.at/wiki/index.php/
 from __future__ import annotations
 
 import math
+from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from pymatgen.core.periodic_table import Element
@@ -200,13 +201,19 @@ def relax_tags(settings: Mapping[str, Any], cell: FreeCell, structure: Structure
     limit = settings["fmax_eV_per_A"]
     if cell != "fixed":
         per_atom_A3 = structure.volume / len(structure)
-        limit = min(limit, float(f"{settings['stress_max_eV_per_A3'] * per_atom_A3:.1g}"))
+        limit = min(limit, _two_digits_below(settings["stress_max_eV_per_A3"] * per_atom_A3))
     return {
         "NSW": settings["max_steps"],
         "IBRION": _MINIMISERS[minimiser],
         "ISIF": _ISIF[cell],
         "EDIFFG": -limit,
     }
+
+
+def _two_digits_below(value: float) -> float:
+    """Return a positive number cut to two digits: rounded up, VASP would stop too early."""
+    digit = Decimal(10) ** (Decimal(value).adjusted() - 1)
+    return float(Decimal(value).quantize(digit, rounding=ROUND_DOWN))
 
 
 def band_tags(settings: Mapping[str, Any], images: int, *, climb: bool) -> dict[str, Any]:

@@ -111,15 +111,21 @@ def in_words(found: Sequence[Mapping[str, Any]]) -> list[str]:
     return sentences
 
 
-def check_decisive(folder: Path, tags: Mapping[str, Any]) -> None:
-    """Refuse a result whose INCAR custodian has changed where it decides the energy.
+def check_decisive(folder: Path, tags: Mapping[str, Any], mesh: Sequence[int]) -> None:
+    """Refuse a result whose input custodian has changed where it decides the energy.
+
+    Parameters
+    ----------
+    mesh
+        Divisions of the Gamma-centred k-points that were asked for. For a failing mixer custodian
+        moves them off Gamma, or adds one along each axis.
 
     Raises
     ------
     NotConverged
-        Naming the tag, its value before and after.
+        Naming the tag or the mesh, its value before and after.
     """
-    from pymatgen.io.vasp.inputs import Incar
+    from pymatgen.io.vasp.inputs import Incar, Kpoints
 
     final = Incar.from_file(folder / "INCAR")
     for tag in DECISIVE:
@@ -131,6 +137,19 @@ def check_decisive(folder: Path, tags: Mapping[str, Any]) -> None:
                 "run for all steps"
             )
             raise NotConverged(message)
+    points = Kpoints.from_file(folder / "KPOINTS")
+    asked, ran = f"Gamma {_written(mesh)}", f"{points.style.name} {_written(points.kpts[0])}"
+    if ran != asked:
+        message = (
+            f"VASP in {folder} ran only after custodian changed KPOINTS from {asked} to {ran}; "
+            "energies with different k-points cannot be compared: choose settings that run for "
+            "all steps, e.g. better starting moments or a larger smearing_eV"
+        )
+        raise NotConverged(message)
+
+
+def _written(mesh: Sequence[float]) -> str:
+    return "x".join(f"{division:g}" for division in mesh)
 
 
 def _same(before: Any, after: Any) -> bool:

@@ -132,7 +132,7 @@ def run(
                 check_origin(task)
             raise explained(error, task.folder) from error
     check_origin(task)
-    check_decisive(task.folder, tags)
+    check_decisive(task.folder, tags, task.electrons.kpoints)
     return document
 
 
