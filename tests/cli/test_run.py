@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -114,6 +115,25 @@ def test_an_unconverged_result_is_no_number_and_status_1(cli, filled, monkeypatc
     assert result.exit_code == 1
     assert "not converged" in result.stdout
     assert f"{document.value:.3f}" not in result.stdout
+
+
+def test_a_calculation_out_of_steps_is_named_with_how_far_it_came(cli, filled):
+    settings = "engine: {name: emt, settings: {max_steps: 1, fmax_eV_per_A: 1.0e-4}}"
+    what = "quantity: defect_formation_energy\nhost: {prototype: fcc-Al}\nhost_cell: keep"
+    defect = "defect: {kind: vacancy, species: Al}\nsupercell: [2, 2, 2]"
+    (filled / "few.yaml").write_text(f"{what}\n{defect}\n{settings}\n")
+    result = cli("run", "few.yaml", "--store", "a.sqlite")
+    assert result.exit_code == 1
+    told = next(line for line in result.stderr.splitlines() if "no number" in line)
+    assert re.search(r"relax V_Al \(largest force 0\.\d{3} eV/Å, threshold 0\.0001\)", told)
+    assert "raise max_steps" in told
+    assert "again to go on" not in result.stderr
+
+
+def test_a_result_that_no_step_would_mend_is_not_to_be_run_again():
+    done = RunSummary("completed", 1, 0, (), (), 1, 1.0)
+    assert "max_steps" not in computing._no_number(done)
+    assert "it ends the same" in computing._no_number(done)
 
 
 def test_an_interrupted_run_says_how_to_go_on(cli, filled, monkeypatch):

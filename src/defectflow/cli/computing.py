@@ -189,7 +189,20 @@ def _tell_end(done: RunSummary, document: ResultDocument | None, progress: Progr
     if done.ok and document is None:
         progress.say("failed: the jobs ran, but left no result")
     elif document is not None and not document.converged:
-        progress.say("not converged: no number; run it again to go on, or with another --level")
+        progress.say(_no_number(done))
+
+
+def _no_number(done: RunSummary) -> str:
+    """Return why a result has no number, and what would give one."""
+    if not done.unconverged:
+        return (
+            "no number: what stands under the table says why; run again with the same settings, "
+            "it ends the same"
+        )
+    return (
+        f"no number: not converged: {'; '.join(done.unconverged)}; with the same settings it ends "
+        "the same: raise max_steps in the settings of the engine, or take another --level"
+    )
 
 
 def _failed(recipe: Recipe) -> dict[str, object]:

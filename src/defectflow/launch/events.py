@@ -56,6 +56,8 @@ class RunSummary:
         Jobs that were run, and jobs whose output was already in the store.
     skipped
         Names of the jobs that were not run because an input failed (or the run was stopped).
+    unconverged
+        Calculations that did not converge, each with how far it came.
     """
 
     state: Literal["completed", "failed", "interrupted"]
@@ -65,6 +67,7 @@ class RunSummary:
     skipped: tuple[str, ...]
     total: int
     seconds: float
+    unconverged: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from defectflow.launch import journal
 from defectflow.launch.events import JobEvent, JobFailure, RunSummary
 from defectflow.launch.execution import Outcome, Work, one_line
-from defectflow.launch.inputs import as_reused, memo_key, unconverged, with_inputs
+from defectflow.launch.inputs import as_reused, memo_key, shortfall, unconverged, with_inputs
 from defectflow.launch.patience import patiently
 from defectflow.launch.workshop import Task
 from defectflow.launch.workspace import name_once
@@ -54,6 +54,7 @@ class FlowRun:
     _failures: list[JobFailure] = field(default_factory=list)
     _lost: set[str] = field(default_factory=set)
     _told: set[str] = field(default_factory=set)
+    _unconverged: list[str] = field(default_factory=list)
     _expected: int = 0
     _unexpected: int = 0
 
@@ -89,6 +90,7 @@ class FlowRun:
             skipped=skipped,
             total=len(self.graph.nodes),
             seconds=time.monotonic() - self.started,
+            unconverged=tuple(self._unconverged),
         )
 
     def _start(self, node: Node) -> None:
@@ -175,8 +177,10 @@ class FlowRun:
             raise
         if key is not None and converged:
             self.shop.computed.add(key)
+        if (far := shortfall(outcome.document)) is not None:
+            self._unconverged.append(f"{task.work.job.name} ({far})")
         if unconverged(outcome.document):
-            task.folder.keep()  # the next run goes on from its checkpoint
+            task.folder.keep()
         else:
             self.shop.folders.discard(task.folder, task.work.job.name)
 

@@ -64,3 +64,29 @@ def unconverged(document: dict[str, Any] | None) -> bool:
     output = None if document is None else document["output"]
     parts = output if isinstance(output, list) else [output]
     return any(isinstance(part, dict) and part.get("converged") is False for part in parts)
+
+
+def shortfall(document: dict[str, Any] | None) -> str | None:
+    """Return in words how far a calculation that did not converge is from it; None of others.
+
+    A result that has no number because of its calculations is none of its own.
+
+    Examples
+    --------
+    >>> force = {"fmax_eV_per_A": 0.12, "force_threshold_eV_per_A": 0.03}
+    >>> shortfall({"output": {"converged": False, **force}})
+    'largest force 0.120 eV/Å, threshold 0.03'
+    """
+    output = document["output"] if document is not None and unconverged(document) else None
+    if not isinstance(output, dict) or "quantity" in output:
+        return None
+    threshold = output.get("force_threshold_eV_per_A")
+    forces = {
+        "largest force": output.get("fmax_eV_per_A"),
+        "force on the climbing image": output.get("climbing_fmax_eV_per_A"),
+        "largest force of the band": output.get("band_fmax_eV_per_A"),
+    }
+    known = [f"{what} {one:.3f} eV/Å" for what, one in forces.items() if isinstance(one, float)]
+    if isinstance(threshold, float):
+        known.append(f"threshold {threshold:g}")
+    return ", ".join(known) or "it does not say how far it came"
