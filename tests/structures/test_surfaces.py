@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
+from pymatgen.core import Structure
 
 from defectflow import hosts
 from defectflow.errors import StructureError
 from defectflow.structures.adsorbates import adsorbate
 from defectflow.structures.adsorption import named_site, surface_sites
+from defectflow.structures.concentrations import Series, concentrations
+from defectflow.structures.galleries import layering
 from defectflow.structures.layers import dimensions, is_layered
 from defectflow.structures.poses import Placement, placed
 from defectflow.structures.surfaces import slab_of
@@ -191,3 +195,30 @@ def test_layers_are_recognised(name, expected):
     structure = hosts.load(name).structure
     assert dimensions(structure) == expected
     assert is_layered(structure) == (expected == 2)
+
+
+def test_layers_with_a_long_bond_between_them_are_layers_everywhere():
+    """V and O of neighbouring layers of VOPO4 are 1.27 times farther apart than within one."""
+    structure = hosts.load("alphaI-VOPO4").structure
+    assert dimensions(structure) == 3
+    assert len(layering(structure).layers) == 1
+    assert is_layered(structure)
+
+
+def test_layers_with_molecules_between_them_are_layers_and_no_error():
+    """The molecules are pieces that are no layers, and belong to none."""
+    dry = hosts.load("1T-TiS2").structure * (2, 2, 1)
+    a, b, c = dry.lattice.matrix
+    wet = Structure(
+        [a, b, c * (1 + 3.0 / dry.lattice.c)],
+        dry.species,
+        dry.cart_coords,
+        coords_are_cartesian=True,
+    )
+    middle = wet.lattice.get_cartesian_coords([0.1, 0.2, 0.5])
+    for atom, shift_A in (("O", [0, 0, 0]), ("H", [0.76, 0.59, 0]), ("H", [-0.76, 0.59, 0])):
+        wet.append(atom, middle + shift_A, coords_are_cartesian=True)
+    assert is_layered(wet)
+    series = Series((Fraction(1, 8),), at_most=1)
+    (cell,) = concentrations(wet, "Ti", "Nb", series)
+    assert cell.structure.composition["Nb"] == 1

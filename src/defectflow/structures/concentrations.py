@@ -20,7 +20,7 @@ from defectflow.structures.lattices import (
     nearest_image_distance_A,
     reduction,
 )
-from defectflow.structures.layers import is_layered
+from defectflow.structures.layers import layer_pieces
 from defectflow.structures.ordering import Decoration, check_decorations, orderings
 from defectflow.structures.quasirandom import Randomness, quasirandom
 from defectflow.structures.symmetry import SYMPREC_A, operations, primitive
@@ -143,7 +143,7 @@ def concentration_cell(
             f"give a fraction such as {_attainable(sites, max_atoms // len(structure), fraction)}"
         )
         raise StructureError(message)
-    choose = _plane_supercells if is_layered(structure) else _supercells
+    choose = _plane_supercells if layer_pieces(structure) else _supercells
     kept = ((cells, matrix) for cells in sizes for matrix in choose(structure, cells, kept=True))
     cells, matrix = next(kept, None) or (least, choose(structure, least, kept=False)[0])
     supercell = structure.make_supercell(matrix, in_place=False)

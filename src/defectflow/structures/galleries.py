@@ -11,7 +11,7 @@ import numpy as np
 
 from defectflow.errors import StructureError
 from defectflow.structures.lattices import hermite_forms
-from defectflow.structures.layers import BOND_FACTOR, pieces
+from defectflow.structures.layers import layer_pieces
 from defectflow.structures.symmetry import operations
 
 if TYPE_CHECKING:
@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 
     from defectflow.structures.layers import Piece
 
-_PLANE: Final = 2
-#: Layers whose shortest contact is a bond by `BOND_FACTOR` (V-O across VOPO4, Sb-Sb across grey
-#: antimony) are layers if it is longer than their own longest bond by at least this factor, lengths
-#: in units of the covalent radii: 1.27 in VOPO4 and 1.15 in antimony, but 1.11 in GeTe, 1.10 in
-#: cadmium, and 1.03 between slices of olivine. The criterion, a range of bond factors that gives
-#: layers, is that of P. M. Larsen et al., Phys. Rev. Mater. 3, 034003 (2019).
-_WEAKER: Final = 1.13
-#: Bond factors at which a narrower range may begin.
-_FACTORS: Final = tuple(k / 100 for k in range(110, 80, -1))
 _STEPS: Final = np.array(list(itertools.product(range(-4, 5), repeat=3)))
 #: A supercell that keeps the symmetry is taken if its images are at least this far, as a fraction
 #: of what the widest supercell of the same area gives.
@@ -225,7 +216,7 @@ def _kept_in_plane(found: Layering, forms: np.ndarray) -> np.ndarray:
 
 def _flat_pieces(structure: Structure, guests: Collection[str]) -> list[Piece]:
     """Return the layers as connected pieces."""
-    found = _layers(structure, guests)
+    found = layer_pieces(structure, guests)
     if found:
         return found
     inside = f" without {', '.join(guests)}" if guests else ""
@@ -234,29 +225,11 @@ def _flat_pieces(structure: Structure, guests: Collection[str]) -> list[Piece]:
     ion = min(structure.elements, key=lambda element: element.X).symbol
     hint = (
         f"without {ion} it is: name it as the ion between the layers"
-        if not guests and _layers(structure, [ion])
+        if not guests and layer_pieces(structure, [ion])
         else "give a layered host"
     )
     message = f"{structure.reduced_formula}{inside} is not made of layers; {hint}"
     raise StructureError(message)
-
-
-def _layers(structure: Structure, guests: Collection[str]) -> list[Piece]:
-    """Return the pieces of a crystal that is made of layers, else nothing."""
-    found = pieces(structure, BOND_FACTOR, guests)
-    if _are_flat(found):
-        return found
-    for factor in _FACTORS:
-        found = pieces(structure, factor, guests)
-        if _are_flat(found) and _are_flat(pieces(structure, _WEAKER * factor, guests)):
-            return found
-        if all(piece.dimensions < _PLANE for piece in found):
-            break
-    return []
-
-
-def _are_flat(found: Sequence[Piece]) -> bool:
-    return bool(found) and all(piece.dimensions == _PLANE for piece in found)
 
 
 def _cell_of(piece: Piece, lattice: np.ndarray) -> np.ndarray:
