@@ -119,14 +119,24 @@ def test_vtst_needs_a_vasp_that_has_it():
 
 
 def test_too_few_processes_for_the_images_are_told(monkeypatch):
-    from defectflow.engines.vasp_band import _too_few_processes
+    from defectflow.engines.vasp_band import too_few_processes
 
     monkeypatch.setenv("DEFECTFLOW_DFT_PROCESSES", "4")
     vasp = engine("vasp")
-    assert _too_few_processes(vasp, 2) is None
-    assert "a band of 3 images on 4 processes" in (_too_few_processes(vasp, 3) or "")
+    assert too_few_processes(vasp, 2) is None
+    assert "a band of 3 images on 4 processes" in (too_few_processes(vasp, 3) or "")
     monkeypatch.setenv("DEFECTFLOW_VASP_STD_COMMAND", "srun -n 48 vasp_std")
-    assert _too_few_processes(vasp, 3) is None
+    assert too_few_processes(vasp, 3) is None
+
+
+def test_a_band_that_vasp_could_not_relax_itself_says_so(ends, monkeypatch):
+    from defectflow.engines import vasp_band
+
+    monkeypatch.setenv(VTST, "1")
+    monkeypatch.setattr(vasp_band, "too_few_processes", lambda *_: "1 image on 0 processes")
+    ours = band(engine("vasp-standin", potential="emt"), ends)
+    assert ours.converged
+    assert ours.repairs == ("1 image on 0 processes: defectflow moved the images",)
 
 
 def test_the_migration_barrier_from_host_to_document():

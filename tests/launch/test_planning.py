@@ -280,6 +280,41 @@ def test_a_band_of_vtst_has_vasps_folders(folder, call, without_vasp, monkeypatc
     assert min(steps) > 0.1
 
 
+LAYERED = """\
+quantity: migration_barrier
+host: {prototype: 1T-TiS2}
+species: Mg
+limit: charged
+path: dft
+guide: none
+"""
+
+
+def test_a_plan_says_who_moves_the_images(folder, call, without_vasp, monkeypatch):
+    def told(processes):
+        monkeypatch.setenv("DEFECTFLOW_DFT_PROCESSES", str(processes))
+        return call("plan", "cu.yaml", "--engine", "vasp", "--level", "balanced").stdout
+
+    (folder / "cu.yaml").write_text(BARRIER + "guide: none\npath: dft\n")
+    driven = "note: bands: defectflow moves the images, VASP runs once for each image and step"
+    assert f"{driven}; VASP itself would with VTST" in told(3)
+    monkeypatch.setenv("DEFECTFLOW_VASP_VTST", "1")
+    assert "VASP relaxes all images at a time" in told(3)
+    assert f"{driven}, because: engine vasp: a band of 3 images on 4 processes" in told(4)
+    assert "multiple of the images" in (folder / "plan" / "cu" / "summary.txt").read_text()
+
+
+def test_a_plan_says_that_layers_have_no_dispersion(folder, call, without_vasp):
+    engine = "engine: {name: vasp}\n"
+    (folder / "tis2.yaml").write_text(LAYERED + engine)
+    told = call("plan", "tis2.yaml").stdout
+    assert told.count("TiS2 is layered and has no dispersion correction") == 1
+    assert "options: {dispersion: d3bj}" in told
+    engine = "engine: {name: vasp, options: {dispersion: d3bj}}\n"
+    (folder / "tis2.yaml").write_text(LAYERED + engine)
+    assert "layered" not in call("plan", "tis2.yaml").stdout
+
+
 def test_vibrations_displace_what_symmetry_does_not_tell(folder, call, without_vasp):
     assert call("plan", "h.yaml", "--engine", "vasp").exit_code == 0
     (row, *_) = [

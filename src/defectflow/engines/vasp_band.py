@@ -260,13 +260,14 @@ class VaspBandMaker(CalculatorBandMaker):
         """Relax the straight path and those through `waypoints`; keep the lowest."""
         engine: Any = self.engine
         task = self.task(initial, final, waypoints, frozen)
-        problem = _too_few_processes(engine, task.inner_images())
+        problem = too_few_processes(engine, task.inner_images())
         if problem and engine.options["band"] == "vtst":
             raise EngineError(problem)
         if problem:
             original: Any = CalculatorBandMaker.calculate
             driven: BandDocument = original.original(self, initial, final, waypoints, frozen)
-            return driven
+            told = f"{problem}: defectflow moved the images"
+            return driven.model_copy(update={"repairs": (*driven.repairs, told)})
         request = Request(
             initial.structure, self.settings, initial.charge, initial.magnetic_moments
         )
@@ -275,9 +276,15 @@ class VaspBandMaker(CalculatorBandMaker):
         return NativeBand(task, vasp, self.settings).document(engine)
 
 
-def _too_few_processes(engine: Vasp, images: int) -> str | None:
-    """Return why VASP cannot compute so many images at a time; None if it can, as far as known."""
-    count = programs.processes()
+def too_few_processes(engine: Vasp, images: int, given: int | None = None) -> str | None:
+    """Return why VASP cannot compute so many images at a time; None if it can, as far as known.
+
+    Parameters
+    ----------
+    given
+        Processes of one calculation; None for what the environment says.
+    """
+    count = given or programs.processes()
     if engine.standin or os.environ.get(_COMMAND) or count % images == 0:
         return None
     return (

@@ -9,6 +9,7 @@ from defectflow.errors import DefectflowError, RecipeError
 from defectflow.launch.costs import CostModel, Estimate, finished_jobs
 from defectflow.launch.input_writing import size_of
 from defectflow.launch.memory_model import MemoryModel
+from defectflow.launch.plan_notes import plan_notes
 from defectflow.launch.rehearsal import Rehearsal
 from defectflow.launch.site import Resources
 from defectflow.launch.stand_in import engine_of
@@ -97,11 +98,14 @@ class Plan:
     ----------
     basis
         What the estimates rest on, in words, by engine.
+    notes
+        What is to be known before it costs anything.
     """
 
     recipe: str
     rows: tuple[Row, ...]
     basis: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def count(self, state: str) -> int:
         """Return how many jobs are in a state."""
@@ -121,7 +125,8 @@ class Plan:
         far = max((cost.work for cost in costs), default=0.0)
         if far > _FAR:
             lines.append(f"  extrapolated: the largest job is {far:.0f} times any finished one")
-        return [*lines, *(f"  {line}" for line in self.basis)]
+        lines += [f"  {line}" for line in self.basis]
+        return [*lines, *(f"  note: {note}" for note in self.notes)]
 
 
 def cost_line(plans: list[Plan]) -> str:
@@ -172,7 +177,7 @@ class Planner:
         rows = tuple(self._row(job) for job in jobs)
         engines = sorted({(row.engine, row.family) for row in rows if row.engine})
         basis = [f"{one}: {it.basis()}" for one, of in engines for it in self._model(one, of)]
-        return Plan(name, rows, tuple(basis))
+        return Plan(name, rows, tuple(basis), plan_notes(rows))
 
     def _row(self, job: Planned) -> Row:
         given = here()
