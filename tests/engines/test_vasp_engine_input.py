@@ -13,6 +13,7 @@ from pymatgen.io.vasp.inputs import Incar, Kpoints, Poscar
 from defectflow.engines import engine
 from defectflow.engines.request import InputStep, Request
 from defectflow.engines.vasp import Vasp
+from defectflow.engines.vasp_calculator import task_key
 from defectflow.engines.vasp_files import step_tags
 from defectflow.engines.vasp_input import DECISIVE, poscar_order
 from defectflow.engines.vasp_potcars import SETS, PotcarSet, usual_symbols
@@ -143,6 +144,26 @@ def test_levels_and_steps_differ_as_written(nickel_oxide, level, step):
         assert found[tag] == value or found[tag] == pytest.approx(value), tag
     if step != "dos":
         assert tuple(Kpoints.from_str(built["KPOINTS"]).kpts[0]) == MESHES[level]
+
+
+def test_how_processes_share_the_work_is_said_by_the_machine_and_changes_no_key(
+    nickel_oxide, monkeypatch
+):
+    def task():
+        used = engine("vasp")
+        return used.task(Request(nickel_oxide, used.settings("static")))
+
+    key, inputs = task_key(task()), task().inputs
+    monkeypatch.setenv("DEFECTFLOW_VASP_NCORE", "8")
+    monkeypatch.setenv("DEFECTFLOW_VASP_KPAR", "4")
+    for step in ("static", "vtst"):
+        found = incar(nickel_oxide, step)
+        assert (found["NCORE"], found["KPAR"]) == (8, 4)
+    assert (task_key(task()), task().inputs) == (key, inputs)
+    assert "KPAR" not in incar(nickel_oxide, settings={"kpoint_spacing_per_A": 3.0})
+    monkeypatch.setenv("DEFECTFLOW_VASP_KPAR", "two")
+    with pytest.raises(RecipeError, match="DEFECTFLOW_VASP_KPAR=two: give a number from 1 up"):
+        incar(nickel_oxide)
 
 
 def test_vibrations_need_a_tight_scf(nickel_oxide):

@@ -3,7 +3,8 @@
 ``DEFECTFLOW_VASP_STD_COMMAND`` and ``DEFECTFLOW_VASP_GAM_COMMAND`` replace the commands that
 `defectflow.engines.programs` makes of ``vasp_std`` and ``vasp_gam``. Version and VTST are read from
 the texts inside the executable; ``DEFECTFLOW_VASP_VERSION`` and ``DEFECTFLOW_VASP_VTST`` (1 or 0)
-say them where the executable cannot be read.
+say them where the executable cannot be read. ``DEFECTFLOW_VASP_NCORE`` and ``DEFECTFLOW_VASP_KPAR``
+say how the processes share the work; they change no number and are in no key.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from defectflow.engines import programs, vasp_standin
 from defectflow.errors import EngineError, RecipeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 REMEDY: Final = (
     "VASP needs a licence (www.vasp.at); put vasp_std on the PATH or set "
@@ -31,6 +35,8 @@ VTST_VARIABLE: Final = "DEFECTFLOW_VASP_VTST"
 VERSION_VARIABLE: Final = "DEFECTFLOW_VASP_VERSION"
 #: The first version that moves the atoms while it scales the cell (ISIF = 8).
 SCALES_SINCE: Final = (6, 4, 1)
+#: Tags of how processes share bands and k-points, with the variables that say them.
+_SHARED_WORK: Final = {"NCORE": "DEFECTFLOW_VASP_NCORE", "KPAR": "DEFECTFLOW_VASP_KPAR"}
 _STARTER: Final = Path(__file__).with_name("vasp_start.py")
 
 
@@ -134,6 +140,33 @@ def standin(potential: str) -> Program:
     newest = ".".join(map(str, SCALES_SINCE))
     facts = Facts(newest, _said_vtst() or False)
     return Program(words, words, environment, facts, Pace(0.05, 10, 10.0))
+
+
+def parallel_tags(mesh: Sequence[int]) -> dict[str, int]:
+    """Return the tags of how the processes share the work, as the environment says.
+
+    Parameters
+    ----------
+    mesh
+        Divisions of the k-points; one point alone is not shared.
+
+    Raises
+    ------
+    RecipeError
+        If a variable holds no positive number.
+    """
+    tags = {}
+    for tag, variable in _SHARED_WORK.items():
+        text = os.environ.get(variable)
+        if not text:
+            continue
+        if not text.isdigit() or int(text) < 1:
+            message = f"environment variable {variable}={text}: give a number from 1 up"
+            raise RecipeError(message)
+        tags[tag] = int(text)
+    if max(mesh) == 1:
+        tags.pop("KPAR", None)
+    return tags
 
 
 def _facts(words: tuple[str, ...]) -> Facts:

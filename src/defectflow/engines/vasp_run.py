@@ -18,6 +18,7 @@ from pymatgen.core.structure import Structure
 from defectflow.engines import programs
 from defectflow.engines.deadline import time_left_s
 from defectflow.engines.vasp_input import PER_KIND, poscar_order
+from defectflow.engines.vasp_program import parallel_tags
 from defectflow.engines.vasp_repairs import check_decisive, explained
 from defectflow.engines.vasp_start import PID_FILE
 from defectflow.errors import EngineError, MissingData
@@ -154,7 +155,10 @@ def to_poscar(task: VaspTask, structure: Structure) -> Structure:
 
 
 def generator(task: VaspTask, tags: Mapping[str, Any]) -> VaspInputGenerator:
-    """Return atomate2's generator of exactly these tags; none of its own defaults remain."""
+    """Return atomate2's generator of exactly these tags and those of how processes share the work.
+
+    None of its own defaults remain.
+    """
     from atomate2.vasp.sets.base import VaspInputGenerator
     from pymatgen.io.vasp.inputs import Kpoints
 
@@ -174,7 +178,10 @@ def generator(task: VaspTask, tags: Mapping[str, Any]) -> VaspInputGenerator:
                 "POTCAR": {kind: one.symbol for kind, one in task.potcars.items()},
                 "POTCAR_FUNCTIONAL": task.potcar_set,
             },
-            user_incar_settings={key: value for key, value in tags.items() if key not in special},
+            user_incar_settings={
+                **{key: value for key, value in tags.items() if key not in special},
+                **parallel_tags(task.electrons.kpoints),
+            },
             user_kpoints_settings=mesh,
             auto_ismear=False,
             sort_structure=False,
