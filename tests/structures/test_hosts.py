@@ -175,3 +175,36 @@ def test_the_primitive_cell_is_the_same_crystal_with_the_same_sites(name):
         ]
         assert shells[0] == shells[1]
         assert len(shells[0]) > 3
+
+
+def broken(name: str, repeat: int, change) -> Structure:
+    crystal = hosts.load(name).structure * (repeat, repeat, repeat)
+    change(crystal)
+    crystal.perturb(0.05)
+    return crystal
+
+
+@pytest.mark.parametrize(
+    ("name", "repeat", "change"),
+    [
+        ("rocksalt-MgO", 2, lambda crystal: crystal.remove_sites([5])),
+        ("fcc-Al", 3, lambda crystal: crystal.replace(0, "Li")),
+        ("bcc-Fe", 3, lambda crystal: crystal.insert(0, "Fe", [0.08, 0.08, 0.0])),
+        ("spinel-MgCr2O4", 1, lambda crystal: crystal.replace(0, "Li")),
+    ],
+)
+def test_a_supercell_with_a_defect_in_it_is_no_quiet_host(name, repeat, change, tmp_path):
+    crystal = broken(name, repeat, change)
+    crystal.to(str(tmp_path / "host.vasp"), fmt="poscar")
+    with pytest.warns(Remark, match=r"a supercell with a defect in it already.* 9\d% of its"):
+        host = hosts.load(tmp_path / "host.vasp")
+    assert len(host.structure) == len(crystal)
+
+
+@pytest.mark.parametrize("name", ["spinel-LiNi0.5Mn1.5O4", "olivine-LiFePO4", "fcc-Al"])
+def test_perfect_crystals_and_their_supercells_are_quiet_hosts(name, tmp_path, recwarn):
+    crystal = hosts.load(name).structure
+    for size in (1, 2):
+        (crystal * (size, size, 1)).to(str(tmp_path / "host.vasp"), fmt="poscar")
+        hosts.load(tmp_path / "host.vasp")
+    assert [one for one in recwarn if issubclass(one.category, Remark)] == []

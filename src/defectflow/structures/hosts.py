@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.errors import Remark, StructureError, did_you_mean
+from defectflow.structures.broken_supercells import nearly_repeats
 from defectflow.structures.cells import frac_tuple
 from defectflow.structures.charges import refuse_charge
 from defectflow.structures.orbits import orbit
@@ -241,6 +242,13 @@ def _from_file(path: Path) -> Host:
     if "selective_dynamics" in structure.site_properties:
         structure.remove_site_property("selective_dynamics")
         said.append("the flags of Selective dynamics are not used; all atoms are free")
+    if (share := nearly_repeats(structure)) is not None:
+        said.append(
+            f"a supercell with a defect in it already, as it seems: {share:.0%} of its "
+            f"{len(structure)} atoms repeat within it, the others do not, so that hardly two sites "
+            "are alike; give the perfect crystal and put the defect into the recipe, unless this "
+            "cell is meant"
+        )
     for text in said:
         warnings.warn(f"host {path}: {text}", Remark, stacklevel=3)
     structure.remove_oxidation_states()
