@@ -70,3 +70,42 @@ def test_a_radical_does_not_start_from_the_zeros_of_its_clean_slab():
     for symbol in ("O", "H"):
         slab.append(symbol, [0.25, 0.25, 0.3])
     assert sum(inputs(slab, spin="on").magnetic_moments) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_hole_does_not_start_from_the_zeros_of_low_spin_cobalt(name):
+    """The crystal relaxed to no moment at all; without one Li the cobalt beside it has one."""
+    crystal = hosts.load("O3-LiCoO2").structure.copy()
+    crystal.add_site_property("magmom", [0.0] * len(crystal))
+    assert set(inputs(crystal, name).magnetic_moments) == {0.0}
+    crystal.remove_sites([next(k for k, one in enumerate(crystal) if one.specie.symbol == "Li")])
+    assert sum(inputs(crystal, name).magnetic_moments) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_spin_on_never_starts_from_the_zeros_of_another_crystal(name):
+    """A vacancy of oxygen in TiO2 leaves two electrons: a triplet that zeros do not lead to."""
+    crystal = hosts.load("anatase-TiO2").structure.copy()
+    crystal.add_site_property("magmom", [0.0] * len(crystal))
+    crystal.remove_sites([next(k for k, one in enumerate(crystal) if one.specie.symbol == "O")])
+    assert set(inputs(crystal, name, spin="on").magnetic_moments) == {1.0}
+    asked = (0.0,) * len(crystal)
+    assert inputs(crystal, name, spin="on", moments=asked).magnetic_moments == asked
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_electrons_that_U_localises_have_a_spin(name):
+    """Mo5+ beside a vacancy of oxygen, two of them: an even number."""
+    crystal = hosts.load("alpha-MoO3").structure.copy()
+    crystal.remove_sites([next(k for k, one in enumerate(crystal) if one.specie.symbol == "O")])
+    assert not inputs(crystal, name).spin
+    assert set(inputs(crystal, name, functional="PBE+U").magnetic_moments) == {1.0}
+    assert not inputs(crystal, name, functional="PBE+U", spin="off").spin
+
+
+def test_cobalt_with_U_keeps_the_low_spin_that_it_relaxed_to():
+    crystal = hosts.load("O3-LiCoO2").structure.copy()
+    crystal.add_site_property("magmom", [0.0] * len(crystal))
+    for spin in ("auto", "on"):
+        found = inputs(crystal, functional="PBE+U", spin=spin).magnetic_moments
+        assert set(found) == {0.0}

@@ -56,8 +56,8 @@ class ElectronOptions(CalculatorOptions):
         by element for the d shell (eV, Dudarev).
     spin
         ``auto``: with spin if moments are given, an element of ``starting_moments.yaml`` is
-        present, or the cell is no metal and has an odd number of electrons; ``on``, ``off``:
-        always, never.
+        present or one with U, or the cell is no metal and has an odd number of electrons; ``on``,
+        ``off``: always, never.
     """
 
     functional: Functional = "PBE"
@@ -172,20 +172,26 @@ def electronic_input(options: dict[str, Any], request: Request) -> ElectronicInp
     if request.charge >= valence:
         message = f"charge {request.charge:+d}: the cell has only {valence} valence electrons"
         raise StructureError(message)
+    U_eV = hubbard_U_eV(structure, options["hubbard_U_eV"]) if hubbard else {}
     return ElectronicInput(
         functional=functional,
         cutoff_eV=cutoff_eV,
         kpoints=kpoint_mesh(structure, kpoint_spacing_per_A(structure, settings)),
         smearing=settings["smearing"],
         smearing_eV=settings["smearing_eV"],
-        magnetic_moments=moments_muB(options["spin"], request),
+        magnetic_moments=moments_muB(_spin(options["spin"], U_eV), request),
         charge=request.charge,
         energy_eV=settings["scf_energy_eV_per_atom"] * len(structure),
         max_scf_steps=settings["max_scf_steps"],
-        hubbard_U_eV=hubbard_U_eV(structure, options["hubbard_U_eV"]) if hubbard else {},
+        hubbard_U_eV=U_eV,
         stress=request.stress,
         dipole_correction=dipole_correction(structure, settings, request.charge),
     )
+
+
+def _spin(choice: str, U_eV: Mapping[str, float]) -> str:
+    """Return whether spin is asked for: U localises electrons, which then have one each."""
+    return "on" if choice == "auto" and any(U_eV.values()) else choice
 
 
 def _valence(atomic_number: int) -> int:

@@ -42,22 +42,36 @@ def moments_muB(choice: str, request: Request) -> tuple[float, ...] | None:
     if given is None and choice == "auto" and not magnetic:
         return _radical_moments(request)
     others = table["others_muB"] if magnetic or given is not None else table["unknown_muB"]
-    given = given or (None,) * len(symbols)
     moments = tuple(
         float(known.get(symbol, others)) if moment is None else moment
-        for symbol, moment in zip(symbols, given, strict=True)
+        for symbol, moment in zip(symbols, given or (None,) * len(symbols), strict=True)
     )
     if request.magnetic_moments is None and max(map(abs, moments)) < _NO_MOMENT:
-        return _radical_moments(request) or moments
+        return _not_from_zeros(choice, request) or moments
     return moments
+
+
+def _not_from_zeros(choice: str, request: Request) -> tuple[float, ...] | None:
+    """Return starting moments of a cell whose crystal has none; None to start without.
+
+    From zeros no moment arises, be it of an electron or a hole that a defect leaves behind on an
+    atom without a moment (cobalt in LiCoO2 beside a vacancy of lithium).
+    """
+    found = None
+    if not counts_as_metal(request.structure):
+        found = _one_electron_muB(request.structure, request.charge)
+    table = starting_moments()
+    known = {element.symbol for element in request.structure.elements} & set(table["moments_muB"])
+    if found is None and choice == "on" and not known:
+        found = [float(table["unknown_muB"])] * len(request.structure)
+    return None if found is None else tuple(found)
 
 
 def _radical_moments(request: Request) -> tuple[float, ...] | None:
     """Return starting moments of a cell with an unpaired electron that is no metal; else None.
 
     Without spin its last level holds half an electron of either spin: OH on an insulator comes out
-    0.1 eV and more too high. From a slab without moments none would arise, either. In a metal such
-    a level lies in a band, and spin changes nothing.
+    0.1 eV and more too high. In a metal such a level lies in a band, and spin changes nothing.
     """
     if counts_as_metal(request.structure):
         return None
@@ -80,6 +94,11 @@ def unpaired_moments_muB(structure: Structure, charge: int) -> list[float] | Non
     magnetic = set(starting_moments()["moments_muB"])
     if magnetic & {element.symbol for element in structure.elements}:
         return None
+    return _one_electron_muB(structure, charge)
+
+
+def _one_electron_muB(structure: Structure, charge: int) -> list[float] | None:
+    """Return one unpaired electron spread over a cell with an odd number of them, else None."""
     electrons = sum(site.specie.Z for site in structure) - charge
     return [1 / len(structure)] * len(structure) if electrons % 2 else None
 
