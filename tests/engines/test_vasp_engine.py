@@ -22,6 +22,7 @@ from defectflow.engines.relax import relax
 from defectflow.engines.request import Request
 from defectflow.engines.static import evaluate
 from defectflow.engines.vasp import Vasp
+from defectflow.engines.vasp_input import poscar_order
 from defectflow.engines.vasp_relax import relax_with_vasp
 from defectflow.errors import EngineError, NotConverged, OutOfTime, RecipeError
 
@@ -254,6 +255,23 @@ def starts(monkeypatch) -> list[Structure]:
 
     monkeypatch.setattr(vasp_relax, "run", noted)
     return begun
+
+
+def test_a_geometry_of_electrons_that_did_not_converge_is_not_gone_on_from(alloy, monkeypatch):
+    monkeypatch.setenv(FAIL, "scf:99")
+    with pytest.raises(NotConverged):
+        relax_with_vasp(request(alloy, "relax"), STANDIN, "fixed")
+    assert not Path("vasp/CONTCAR").exists()
+    monkeypatch.setenv(FAIL, "scf:1")
+    begun = starts(monkeypatch)
+    ours = relax_with_vasp(request(alloy, "relax"), STANDIN, "fixed")
+    assert np.allclose(begun[0].frac_coords, to_poscar_order(alloy), atol=1e-12)
+    assert ours.converged
+    assert len(ours.repairs) == len(set(ours.repairs)) == 2
+
+
+def to_poscar_order(structure) -> np.ndarray:
+    return structure.frac_coords[poscar_order(structure)]
 
 
 def test_files_of_another_calculation_are_not_taken_up(alloy, monkeypatch):

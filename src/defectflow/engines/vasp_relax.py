@@ -20,7 +20,7 @@ from defectflow.engines.vasp_input import relax_tags
 from defectflow.engines.vasp_output import VaspResult, evaluations, read, to_own_order
 from defectflow.engines.vasp_repairs import corrections, in_words, learned_tags, out_of_time
 from defectflow.engines.vasp_run import run, to_poscar
-from defectflow.errors import DefectflowError, OutOfTime
+from defectflow.errors import DefectflowError, NotConverged, OutOfTime
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -103,8 +103,10 @@ class VaspRelaxation:
             return self._segments()
         except OutOfTime:
             raise
-        except DefectflowError:
+        except DefectflowError as error:
             remove_large_files(self.task.folder)
+            if isinstance(error, NotConverged):  # forces of such electrons lead anywhere
+                (self.task.folder / "CONTCAR").unlink(missing_ok=True)
             raise
 
     def _segments(self) -> VaspResult:
@@ -129,13 +131,17 @@ class VaspRelaxation:
         found = run(task, VaspMaker, to_poscar(task, state.structure), tags)
         result = read(task, state.structure, found)
         fixed = corrections(task.folder)
-        self.repairs += in_words(fixed)
+        self._note(in_words(fixed))
         self.learned |= learned_tags(fixed)
         if result.stopped:
             return result
         state.calls += evaluations(task.folder)
         state.wall_time_s += time.monotonic() - begun
         return result
+
+    def _note(self, repairs: Sequence[str]) -> None:
+        """Keep what was repaired for the document, each once."""
+        self.repairs = list(dict.fromkeys([*self.repairs, *repairs]))
 
     def _basis_is_old(self, end: Structure) -> bool:
         """Tell whether the cell has left the one for which the plane waves were chosen too far."""
@@ -168,7 +174,7 @@ class VaspRelaxation:
             calls=saved["calls"] + calls,
             wall_time_s=saved["wall_time_s"] + max(0.0, lost_s),
         )
-        self.repairs = [*saved["repairs"], *in_words(corrections(folder))]
+        self._note([*saved["repairs"], *in_words(corrections(folder))])
         self.learned = saved["learned"] | learned_tags(corrections(folder))
         progress.info("VASP goes on from step %d", self.progress.calls)
 
