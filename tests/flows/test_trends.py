@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from pymatgen.core import Lattice, Structure
 
 from defectflow.documents import TrendDocument, load_result
 from defectflow.engines import engine
@@ -68,6 +69,27 @@ def test_along_coverage_each_point_has_its_own_cell(tmp_path):
     assert found.unit == "eV/ML"
 
 
+def test_coverage_counts_the_atoms_of_the_top_layer(tmp_path):
+    """A cell of Cu3Au (111) has four: one adsorbate on it is a quarter of a monolayer."""
+    Structure(
+        Lattice.cubic(3.75),
+        ["Au", "Cu", "Cu", "Cu"],
+        [[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]],
+    ).to(str(tmp_path / "cu3au.cif"))
+    text = OF.replace("{prototype: fcc-Cu}", "{file: cu3au.cif}").replace("fcc\n", "top Au\n")
+    path = tmp_path / "recipe.yaml"
+    path.write_text(text + "coverage: [[1, 1], [2, 1]]\n", encoding="utf-8")
+    with open_store(str(tmp_path / "store.sqlite")) as store:
+        found = run(build(load(path)), store)
+        rows = {one.key: one for one in store.find() if one.quantity == "adsorption_energy"}
+    assert [point.label for point in found.points] == ["1/4 ML (1x1)", "1/8 ML (2x1)"]
+    for point in found.points:
+        assert point.x == rows[point.key].coverage_ML
+    gap = found.points[0].value - found.points[1].value
+    assert found.value == pytest.approx(gap / 0.125)
+    assert {one.recipe for one in rows.values()} == {"recipe (1x1)", "recipe (2x1)"}
+
+
 def made_up(values, centers):
     members = [Member(f"fcc-{k}", None, f"a{k}", f"d{k}") for k in range(len(values))]
     shared = {"force_calls": 2, "wall_time_s": 1.0}
@@ -114,6 +136,8 @@ def test_a_surface_without_a_value_is_named_and_the_trend_is_not_converged():
         ({}, "give one of `strain`, `coverage` and `hosts`"),
         ({"strain": [0.0, 0.02], "coverage": [[1, 1], [2, 2]]}, "give one of"),
         ({"strain": [0.02, 0.02]}, "at least two different values"),
+        ({"coverage": [[2, 1], [1, 2]]}, "at least two different values"),
+        ({"coverage": [[1, 1], [2, 2]], "d_band": {}}, "the same at every coverage"),
         ({"strain": [2, -2]}, "is a fraction of at most 0.2"),
         ({"hosts": [{"prototype": "fcc-Pt"}]}, "add `d_band"),
         (

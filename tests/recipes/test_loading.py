@@ -221,3 +221,15 @@ def test_a_key_that_given_ends_do_not_heed_is_refused(tmp_path: Path, key: str) 
     assert load(written(tmp_path, text + "images: 3\ntemperatures_K: [400]\n"))
     with pytest.raises(RecipeError, match=f"`{key.partition(':')[0]}` says something of a `host`"):
         load(written(tmp_path, f"{text}{key}\n"))
+
+
+def test_planes_of_hexagonal_crystals_may_have_four_indices(tmp_path: Path) -> None:
+    text = (
+        "quantity: work_function\nhost: {prototype: hcp-Ti}\n"
+        "slab: {miller: [1, 0, -1, 0], termination: Ti 1}\n"
+    )
+    one = load(written(tmp_path, text))
+    assert one.content.slab.miller == (1, 0, 0)
+    with pytest.raises(RecipeError) as error:
+        load(written(tmp_path, text.replace("-1, 0", "1, 0")))
+    assert "the third is minus the sum of the first two: -1, not 1" in str(error.value)

@@ -31,7 +31,7 @@ def on(slab, sites, label):
 CASES = [
     ("fcc-Pt", (1, 1, 1), 3.9231 / np.sqrt(3), {"top": 1, "bridge": 3, "fcc": 1, "hcp": 1}),
     ("fcc-Cu", (1, 0, 0), 3.615 / 2, {"top": 1, "bridge": 2, "hollow": 1}),
-    ("fcc-Cu", (1, 1, 0), 3.615 / np.sqrt(8), {"top": 1, "bridge": 1, "hollow": 1}),
+    ("fcc-Cu", (1, 1, 0), 3.615 / np.sqrt(8), None),
     ("bcc-Fe", (1, 1, 0), 2.8665 / np.sqrt(2), None),
     ("hcp-Mg", (0, 0, 1), 5.2107 / 2, {"top": 1, "bridge": 3, "hcp": 1, "hollow": 1}),
 ]

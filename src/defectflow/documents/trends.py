@@ -13,9 +13,9 @@ class TrendPoint(Document):
     Attributes
     ----------
     label
-        What is particular to it, e.g. ``+2%``, ``0.25 ML`` or ``fcc-Pt``.
+        What is particular to it, e.g. ``+2%``, ``1/4 ML (2x2)`` or ``fcc-Pt``.
     x
-        Strain (%), coverage (ML); None along hosts.
+        Strain (%), coverage (adsorbates per atom of the top layer); None along hosts.
     value
         Adsorption energy, or free energy, eV; None where it did not converge.
     site

@@ -28,7 +28,10 @@ _LINE: Final = 2
 
 @dataclass(frozen=True)
 class Member(MSONable):
-    """One surface of a family: what it is called, where it stands, and the keys of its results."""
+    """One surface of a family: what it is called, where it stands, and the keys of its results.
+
+    Along coverage it is called by its cell, ``2x2``, and where it stands is in its result.
+    """
 
     label: str
     x: float | None
@@ -85,7 +88,7 @@ class TrendMaker(Maker):
         self, members: list[Member], results: dict[str, Any], provenance: Provenance
     ) -> TrendDocument:
         """Fit the line: step 2."""
-        points = [_point(one, results) for one in members]
+        points = [_point(one, results, self.along) for one in members]
         d_band = any(one.d_band_key for one in members)
         against = "d-band centre" if d_band else self.along
         pairs = [(_abscissa(one, against), one.value) for one in points]
@@ -114,18 +117,25 @@ class TrendMaker(Maker):
         )
 
 
-def _point(one: Member, results: Mapping[str, Any]) -> TrendPoint:
+def _point(one: Member, results: Mapping[str, Any], along: Along) -> TrendPoint:
     found = results[one.key]
     center = results[one.d_band_key].value if one.d_band_key else None
+    covered = along == "coverage"
     return TrendPoint(
-        label=one.label,
-        x=one.x,
+        label=f"{_monolayers(found.coverage_ML)} ({one.label})" if covered else one.label,
+        x=found.coverage_ML if covered else one.x,
         value=found.value,
         site=found.site,
         d_band_center_eV=center,
         key=one.key,
         d_band_key=one.d_band_key,
     )
+
+
+def _monolayers(coverage_ML: float) -> str:
+    """Return the coverage of one adsorbate as it is written: ``1/4 ML``."""
+    places = round(1 / coverage_ML)
+    return f"1/{places} ML" if places > 1 else "1 ML"
 
 
 def _abscissa(point: TrendPoint, against: str) -> float | None:

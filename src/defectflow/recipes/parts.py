@@ -175,14 +175,28 @@ class EngineChoice(Part):
         return {"name": value} if isinstance(value, str) else value
 
 
+def _three_indices(value: object) -> object:
+    """Return Miller-Bravais indices (h k i l) without the third; anything else as it is."""
+    if not isinstance(value, (list, tuple)) or len(value) != _AXES + 1:
+        return value
+    if any(type(one) is not int for one in value):
+        return value
+    h, k, i, l = value  # noqa: E741 - Miller-Bravais indices
+    if h + k + i:
+        message = f"of four indices the third is minus the sum of the first two: {-h - k}, not {i}"
+        raise ValueError(message)
+    return (h, k, l)
+
+
 class SlabChoice(Part):
     """A surface of the host, and the slab that stands for it."""
 
-    miller: tuple[int, int, int] | None = Field(
+    miller: Annotated[tuple[int, int, int] | None, BeforeValidator(_three_indices)] = Field(
         None,
         description=(
-            "Miller indices of the surface, in the conventional cell; of a host with `cell`, in "
-            "the vectors of that cell, where [0, 0, 1] is parallel to a planar defect"
+            "Miller indices of the surface, in the conventional cell, four of a hexagonal one; of "
+            "a host with `cell`, in the vectors of that cell, where [0, 0, 1] is parallel to a "
+            "planar defect"
         ),
     )
     termination: str | None = Field(

@@ -70,8 +70,14 @@ class TrendRecipe(QuantityRecipe):
         if self.hosts and self.d_band is None:
             message = "`hosts` are compared by their d-band centres: add `d_band: {}`"
             raise ValueError(message)
-        if not self.hosts and len(set(getattr(self, given[0]))) < _FEWEST:
+        cells = [first * second for first, second in self.coverage]
+        if not self.hosts and len(set(cells or self.strain)) < _FEWEST:
             message = f"`{given[0]}` needs at least two different values"
+            raise ValueError(message)
+        if self.coverage and self.d_band is not None:
+            message = (
+                "`d_band` is that of the clean surface, the same at every coverage; leave it out"
+            )
             raise ValueError(message)
         if any(abs(one) > _MOST_STRAIN for one in self.strain):
             message = f"`strain` is a fraction of at most {_MOST_STRAIN:g}: 0.02 is 2 %"
@@ -87,7 +93,11 @@ class TrendRecipe(QuantityRecipe):
         return "strain" if self.strain else "coverage" if self.coverage else "host"
 
     def surfaces(self) -> list[tuple[str, float | None, dict[str, Any]]]:
-        """Return label, abscissa and changed fields of each surface."""
+        """Return label, abscissa and changed fields of each surface.
+
+        The abscissa of a coverage is in its result: how many atoms a surface cell has at its top,
+        the slab tells.
+        """
         if self.strain:
             return [
                 (f"{100 * one:+g}%" if one else "0%", 100 * one, {"strain": one})
@@ -95,7 +105,7 @@ class TrendRecipe(QuantityRecipe):
             ]
         if self.coverage:
             return [
-                (_coverage(one), 1 / (one[0] * one[1]), {"slab": self._repeated(one)})
+                (f"{one[0]}x{one[1]}", None, {"slab": self._repeated(one)})
                 for one in dict.fromkeys(self.coverage)
             ]
         return [(str(one), None, {"host": one}) for one in (self.of.host, *self.hosts)]
@@ -106,11 +116,6 @@ class TrendRecipe(QuantityRecipe):
     def subject(self) -> tuple[str, str]:
         """Return host and adsorbate of the first surface."""
         return self.of.subject()
-
-
-def _coverage(repeat: tuple[int, int]) -> str:
-    cells = repeat[0] * repeat[1]
-    return f"1/{cells} ML" if cells > 1 else "1 ML"
 
 
 def build(recipe: TrendRecipe, order: Order) -> Flow:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -10,11 +11,12 @@ from monty.json import MSONable
 
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.layers import covalent_radius_A
+from defectflow.structures.open_surfaces import exposed_atoms, lateral_gaps_A
 from defectflow.structures.surfaces import DEFECT_MARK
 from defectflow.structures.symmetry import upward_operations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pymatgen.core.structure import Structure
 
@@ -31,9 +33,12 @@ _HOLE_A: Final = 0.5
 #: An edge of the surface's triangles that is longer than this many nearest distances bridges none.
 _LONG_EDGE: Final = 1.3
 _TRIANGLE: Final = 3
-_AROUND: Final = np.array([[i, j] for i in (-1, 0, 1) for j in (-1, 0, 1)])
 #: Half a cell (fraction) and a margin for rounding.
 _HALF_CELL: Final = 0.501
+#: Atoms are equally near to a place if their lateral distances differ by less (Å).
+_EQUAL_A: Final = 0.1
+#: End of the label of a site at atoms below the top layer.
+_BELOW_TOP: Final = re.compile(r" L\d+(-\d+)?( \d+)?$")
 
 
 @dataclass(frozen=True)
@@ -44,13 +49,16 @@ class SurfaceSite(MSONable):
     ----------
     label
         ``top``, ``bridge``, ``fcc``, ``hcp`` (a hollow above an atom of the third, second layer of
-        a close-packed surface), ``hollow``; numbered where there are several.
+        a close-packed surface), ``hollow``; numbered where there are several. Sites at atoms below
+        the top layer end with the layers of these, counted from the top: ``top Ti L2``,
+        ``bridge L1-2``.
     places_A
         Cartesian coordinates (x, y) of all equivalent places in the slab's cell.
     height_A
         Above the mean height of the top layer at which an adsorbate starts.
     floor_A
-        Height below which an adsorbate here is below the surface: 0, or less in a vacancy.
+        Height below which an adsorbate here is below the surface: 0, or less in a vacancy and
+        beside exposed atoms of lower layers.
     """
 
     label: str
@@ -65,37 +73,98 @@ class SurfaceSite(MSONable):
 
 
 def surface_sites(slab: Slab, adsorbate: str) -> tuple[SurfaceSite, ...]:
-    """Return the distinct sites on the top side, found from the top layer alone.
+    """Return the distinct sites on the top side.
 
     The atoms of the top layer are joined to triangles (Delaunay); atoms, middles of edges and
     centres of triangles are the candidates. Symmetry operations of the whole slab that keep the top
     side up tell which are equivalent. The place of a vacancy is called by its name, ``V_S``, and a
     top of a layer of several elements by its atom, ``top Nb``.
 
+    Where atoms of lower layers are exposed (`exposed_atoms`), as on stepped surfaces and oxides,
+    these belong to the net as well. Sites that the top layer alone has too keep their names, so
+    that the ``hollow`` of fcc (110) is the place above an atom of its second layer; that above an
+    atom of another element, such as the metal of an oxide, is called by that atom.
+
     Examples
     --------
     >>> from defectflow.structures import hosts
     >>> from defectflow.structures.surfaces import slab_of
-    >>> slab = slab_of(hosts.load("fcc-Pt").structure, (1, 1, 1), layers=4)
+    >>> platinum = hosts.load("fcc-Pt").structure
+    >>> slab = slab_of(platinum, (1, 1, 1), layers=4)
     >>> [(site.label, site.multiplicity) for site in surface_sites(slab, "H")]
     [('top', 1), ('bridge', 3), ('fcc', 1), ('hcp', 1)]
+    >>> trough = slab_of(platinum, (1, 1, 0), layers=5)
+    >>> [site.label for site in surface_sites(trough, "H")]
+    ['top', 'bridge', 'hollow', 'bridge L1-2', 'hollow L1-2']
     """
-    sites: list[SurfaceSite] = []
-    counts: dict[str, int] = {}
+    lower = exposed_atoms(slab)
+    of_top = _beside_others(slab, _candidates(slab, slab.top()), lower)
+    net = (*slab.top(), *lower)
+    whole = _candidates(slab, net) if lower else of_top
     found = [
-        (_kind(slab, kind, orbit[0]), orbit)
-        for kind, candidates in _candidates(slab).items()
+        (name, orbit)
+        for kind, candidates in of_top.items()
         for orbit in _orbits(slab.structure, candidates)
+        if (name := _kind(slab, kind, orbit[0])).startswith("V_") or _among(slab, orbit[0], whole)
     ]
-    for kind, orbit in found:
-        several = sum(other == kind for other, _ in found) > 1
-        counts[kind] = counts.get(kind, 0) + 1
-        label = f"{kind} {counts[kind]}" if several else kind
-        hole = kind.startswith("V_")
-        height = _height_A(slab, orbit[0], adsorbate, layers=2 if hole else 1)
-        floor = -_spacing_A(slab) if hole else 0.0
-        sites.append(SurfaceSite(label, orbit.tolist(), height, floor))
-    return tuple(sites)
+    found += [
+        (_lower_kind(slab, net, kind, orbit[0]), orbit)
+        for kind, candidates in (whole if lower else {}).items()
+        for orbit in _orbits(slab.structure, candidates)
+        if not _among(slab, orbit[0], of_top)
+    ]
+    return tuple(
+        _site(slab, label, orbit, adsorbate, lower)
+        for label, (_, orbit) in zip(_numbered([kind for kind, _ in found]), found, strict=True)
+    )
+
+
+def _beside_others(
+    slab: Slab, candidates: dict[str, np.ndarray], lower: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """Return the candidates that are not straight above a lower atom of another element."""
+    structure = slab.structure
+    own = {structure[k].specie.symbol for k in slab.top()}
+    others = [k for k in lower if structure[k].specie.symbol not in own]
+    if not others:
+        return candidates
+    taken = structure.cart_coords[others, :2]
+    plane = structure.lattice.matrix[:2, :2]
+    return {kind: _unique(places, plane, taken) for kind, places in candidates.items()}
+
+
+def _among(slab: Slab, place: np.ndarray, others: Mapping[str, np.ndarray]) -> bool:
+    """Tell whether a place is one of some candidates."""
+    every = np.concatenate(list(others.values()))
+    return bool(lateral_gaps_A(every - place, slab.structure.lattice.matrix).min() < _SAME_A)
+
+
+def _numbered(kinds: Sequence[str]) -> list[str]:
+    """Return labels: kinds, numbered where there are several of one."""
+    return [
+        f"{kind} {kinds[: k + 1].count(kind)}" if kinds.count(kind) > 1 else kind
+        for k, kind in enumerate(kinds)
+    ]
+
+
+def _site(
+    slab: Slab, label: str, orbit: np.ndarray, adsorbate: str, lower: Sequence[int]
+) -> SurfaceSite:
+    """Return a site with its height and its floor."""
+    place = orbit[0]
+    if label.startswith("V_"):
+        two = [k for k, number in enumerate(slab.layer) if number >= slab.layers - 2]
+        touching = _touching_A(slab, place, adsorbate, two, _WIDE)
+        height = max(touching.values(), default=_LOWEST_A)
+        return SurfaceSite(label, orbit.tolist(), height, -_spacing_A(slab))
+    heights = slab.structure.cart_coords[:, 2] - top_height_A(slab, slab.structure)
+    near = _touching_A(slab, place, adsorbate, lower, _WIDE)
+    floor = float(min([0.0, *heights[list(near)]]))
+    if not _BELOW_TOP.search(label):
+        touching = _touching_A(slab, place, adsorbate, slab.top())
+        return SurfaceSite(label, orbit.tolist(), max([_LOWEST_A, *touching.values()]), floor)
+    touching = _touching_A(slab, place, adsorbate, (*slab.top(), *lower))
+    return SurfaceSite(label, orbit.tolist(), max([floor + _LOWEST_A, *touching.values()]), floor)
 
 
 def named_site(sites: Sequence[SurfaceSite], label: str) -> SurfaceSite:
@@ -143,11 +212,11 @@ def sites_near(
     return near
 
 
-def _candidates(slab: Slab) -> dict[str, np.ndarray]:
-    """Return Cartesian (x, y) of atoms, bridges and hollows in the slab's cell, by kind."""
+def _candidates(slab: Slab, atoms: Sequence[int]) -> dict[str, np.ndarray]:
+    """Return Cartesian (x, y) of atoms, and of the bridges and hollows between them, by kind."""
     from scipy.spatial import Delaunay
 
-    top = slab.structure.cart_coords[list(slab.top())][:, :2]
+    top = slab.structure.cart_coords[list(atoms)][:, :2]
     plane = slab.structure.lattice.matrix[:2, :2]
     shifts = np.array([[i, j] for i in range(-3, 4) for j in range(-3, 4)]) @ plane
     # A tiny shear decides, the same way everywhere, how rectangles fall into triangles.
@@ -182,12 +251,12 @@ def _unique(
     left = _wrapped(points, plane)
     if apart_from is not None:
         taken = _wrapped(apart_from, plane)
-        free = [bool(np.all(_gaps_A(taken - point, plane) > _SAME_A)) for point in left]
+        free = [bool(np.all(lateral_gaps_A(taken - point, plane) > _SAME_A)) for point in left]
         left = left[free] if len(left) else left
     kept: list[np.ndarray] = []
     while len(left):
         kept.append(left[0])
-        left = left[_gaps_A(left - left[0], plane) > _SAME_A]
+        left = left[lateral_gaps_A(left - left[0], plane) > _SAME_A]
     return np.array(kept).reshape(-1, 2)
 
 
@@ -196,20 +265,6 @@ def _wrapped(points: np.ndarray, plane: np.ndarray) -> np.ndarray:
     frac = points @ np.linalg.inv(plane)
     inside: np.ndarray = points[np.all(np.abs(frac - 0.5) < _HALF_CELL, axis=1)]
     return inside
-
-
-def _gap_A(vector: np.ndarray, plane: np.ndarray) -> float:
-    """Return the length (Å) of the shortest periodic image of a vector in the plane."""
-    return float(_gaps_A(vector[None], plane)[0])
-
-
-def _gaps_A(vectors: np.ndarray, plane: np.ndarray) -> np.ndarray:
-    """Return the lengths (n,), Å, of the shortest periodic images of vectors in the plane."""
-    frac = vectors @ np.linalg.inv(plane)
-    frac -= np.round(frac)
-    images = (frac[:, None, :] + _AROUND) @ plane
-    lengths: np.ndarray = np.sqrt((images**2).sum(axis=-1)).min(axis=1)
-    return lengths
 
 
 def _orbits(structure: Structure, points: np.ndarray) -> list[np.ndarray]:
@@ -221,7 +276,7 @@ def _orbits(structure: Structure, points: np.ndarray) -> list[np.ndarray]:
     left, orbits = np.arange(len(points)), []
     while len(left):
         images = _unique((turns @ frac[left[0]] + shifts) % 1.0 @ plane, plane)
-        apart = np.array([_gaps_A(points[left] - image, plane) for image in images])
+        apart = np.array([lateral_gaps_A(points[left] - image, plane) for image in images])
         member = (apart < _SAME_A).any(axis=0)
         orbits.append(points[left[member]])
         left = left[~member]
@@ -232,7 +287,7 @@ def _kind(slab: Slab, kind: str, place: np.ndarray) -> str:
     """Return what a candidate is called."""
     plane = slab.structure.lattice.matrix[:2, :2]
     for name, x, y in slab.marks:
-        if name.startswith("V_") and _gap_A(place - np.array([x, y]), plane) < _HOLE_A:
+        if name.startswith("V_") and lateral_gaps_A(np.array([place - (x, y)]), plane)[0] < _HOLE_A:
             return name
     if kind == "hollow":
         return _hollow_kind(slab, place)
@@ -240,7 +295,7 @@ def _kind(slab: Slab, kind: str, place: np.ndarray) -> str:
     if kind == "top" and len(symbols) > 1:
         coords = slab.structure.cart_coords[:, :2]
         top = np.array(slab.top())
-        under = int(top[_gaps_A(coords[top] - place, plane).argmin()])
+        under = int(top[lateral_gaps_A(coords[top] - place, plane).argmin()])
         return f"top {slab.structure[under].specie.symbol}"
     return kind
 
@@ -263,23 +318,32 @@ def _hollow_kind(slab: Slab, place: np.ndarray) -> str:
     return "fcc" if below.get(2) else "hollow"
 
 
-def _height_A(slab: Slab, place: np.ndarray, adsorbate: str, layers: int = 1) -> float:
-    """Return the height at which the adsorbate touches the nearest atom of the top layers."""
+def _lower_kind(slab: Slab, net: Sequence[int], kind: str, place: np.ndarray) -> str:
+    """Return what a place between atoms of several layers is called: ``hollow L1-3``."""
     structure = slab.structure
-    plane = structure.lattice.matrix[:2, :2]
-    heights = [_LOWEST_A] if layers == 1 else []
-    stretch = 1.0 if layers == 1 else _WIDE
-    numbers = np.array(slab.layer)
-    atoms = np.flatnonzero(numbers >= numbers.max() + 1 - layers)
-    coords = structure.cart_coords[atoms]
-    asides = _gaps_A(coords[:, :2] - place, plane)
+    asides = lateral_gaps_A(structure.cart_coords[list(net), :2] - place, structure.lattice.matrix)
+    atoms = [k for k, aside in zip(net, asides, strict=True) if aside < asides.min() + _EQUAL_A]
+    depths = [slab.layers - slab.layer[k] for k in atoms]
+    layers = "-".join(str(one) for one in sorted({min(depths), max(depths)}))
+    mixed = kind == "top" and len({structure[k].specie.symbol for k in net}) > 1
+    return f"{kind}{f' {structure[atoms[0]].specie.symbol}' if mixed else ''} L{layers}"
+
+
+def _touching_A(
+    slab: Slab, place: np.ndarray, adsorbate: str, atoms: Sequence[int], stretch: float = 1.0
+) -> dict[int, float]:
+    """Return the height above the top layer at which the adsorbate touches each atom in reach."""
+    structure = slab.structure
+    radii = np.array([covalent_radius_A(structure[int(k)].specie.symbol) for k in atoms])
+    bonds = stretch * (radii + covalent_radius_A(adsorbate))
+    coords = structure.cart_coords[list(atoms)]
+    asides = lateral_gaps_A(coords[:, :2] - place, structure.lattice.matrix)
     above = coords[:, 2] - top_height_A(slab, structure)
-    for k, aside, height in zip(atoms, asides, above, strict=True):
-        radius = covalent_radius_A(structure[int(k)].specie.symbol)
-        bond = stretch * (covalent_radius_A(adsorbate) + radius)
-        if layers == 1 or aside < bond:
-            heights.append(height + np.sqrt(max(bond**2 - aside**2, 0.0)))
-    return float(max(heights, default=_LOWEST_A))
+    return {
+        int(k): float(height + np.sqrt(bond**2 - aside**2))
+        for k, height, bond, aside in zip(atoms, above, bonds, asides, strict=True)
+        if aside < bond
+    }
 
 
 def _spacing_A(slab: Slab) -> float:
@@ -300,4 +364,4 @@ def top_height_A(slab: Slab, structure: Structure) -> float:
 def lateral_distance_A(structure: Structure, site: SurfaceSite, place: np.ndarray) -> float:
     """Return the lateral distance (Å) of a place from the nearest place of a site."""
     plane = structure.lattice.matrix[:2, :2]
-    return float(_gaps_A(place - np.array(site.places_A), plane).min())
+    return float(lateral_gaps_A(place - np.array(site.places_A), plane).min())

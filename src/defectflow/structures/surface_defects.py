@@ -10,6 +10,7 @@ import numpy as np
 
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.cells import Cell, Change, edited, site_change
+from defectflow.structures.open_surfaces import neighbour_counts, shortest_distances_A
 from defectflow.structures.surfaces import SAME_LAYER_A, layers_of
 from defectflow.structures.symmetry import symmetry_maps
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 _NUMBER: Final = re.compile(r"_\d+$")
 #: Neighbours are what lies within this many shortest distances of the crystal.
 _NEIGHBOURS: Final = 1.2
-#: Farther (Å) than the shortest distance in any crystal of atoms: 5.2 Å in caesium.
-_FAR_A: Final = 6.0
 #: Dipole per area (e/Å) of formal charges above which a slab counts as polar.
 _POLAR_E_PER_A: Final = 0.02
 
@@ -202,19 +201,15 @@ def _most_neighbours(structure: Structure, host: Structure) -> dict[str, int]:
 
     Neighbours are within 1.2 times the shortest distance from an atom of that element in the host.
     """
-    first, _, _, apart = host.get_neighbor_list(_FAR_A)
-    shortest: dict[str, float] = {}
-    for k, distance in zip(first, apart, strict=True):
-        symbol = host[int(k)].specie.symbol
-        shortest[symbol] = min(distance, shortest.get(symbol, distance))
+    shortest = shortest_distances_A(host)
     if not shortest:
         return {}
-    first, _, _, apart = structure.get_neighbor_list(_NEIGHBOURS * max(shortest.values()))
     counts: dict[str, int] = {}
-    for k, site in enumerate(structure):
+    for site, number in zip(
+        structure, neighbour_counts(structure, shortest, _NEIGHBOURS), strict=True
+    ):
         symbol = site.specie.symbol
-        near = apart[first == k] < _NEIGHBOURS * shortest[symbol]
-        counts[symbol] = max(counts.get(symbol, 0), int(np.count_nonzero(near)))
+        counts[symbol] = max(counts.get(symbol, 0), int(number))
     return counts
 
 
