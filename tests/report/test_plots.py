@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.text import Text
 from pymatgen.core import Lattice, Structure
 
 from defectflow.cli import main
@@ -145,6 +146,11 @@ def d_band(host: str, center: float) -> DBandCenterDocument:
     )
 
 
+def entries(figure):
+    """Return the words of a legend outside the axes."""
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
 def lines(figure):
     return [line.get_xydata() for line in figure.axes[0].get_lines()]
 
@@ -180,16 +186,54 @@ def test_a_volcano_leaves_out_what_is_at_other_conditions():
     wet = reaction("Pt", "HER", {"H*": -0.1}).model_copy(update=asked)
     with pytest.raises(MissingData, match="without solvation"):
         plots.volcano([wet])
-    legend = plots.free_energy_diagram([wet]).axes[0].get_legend()
-    assert "solvation of H* -0.2 eV" in legend.get_texts()[0].get_text()
+    said = entries(plots.free_energy_diagram([wet, hot]))
+    assert "solvation of H* -0.2 eV" in said[0]
+    assert "at 900 K" in said[2]
+
+
+def test_names_on_a_volcano_tell_strains_and_recipes_apart():
+    results = [adsorbed("Pt", -0.3 + strain, strain) for strain in (-0.02, 0.0, 0.02)]
+    results.append(adsorbed("Pt", -0.05).model_copy(update={"recipe": "other"}))
+    results.append(adsorbed("Pt", -0.05).model_copy(update={"recipe": "again"}))
+    names = [text.get_text() for text in plots.volcano(results).axes[0].texts]
+    assert sorted(names) == [
+        "Pt(111) +2%, gpaw",
+        "Pt(111) -2%, gpaw",
+        "Pt(111), gpaw, other",
+        "Pt(111), gpaw, r",
+    ]
+
+
+@pytest.mark.parametrize("number", [2, 6, 14])
+def test_names_on_a_volcano_do_not_cover_each_other(number):
+    results = [adsorbed(f"M{k}", -0.3 + 0.002 * k) for k in range(number)]
+    results += [adsorbed(f"N{k}", 0.2) for k in range(3)]
+    figure = plots.volcano(results)
+    figure.canvas.draw()
+    boxes = [Text.get_window_extent(text) for text in figure.axes[0].texts]  # without arrows
+    assert len(boxes) == number + 3
+    for k, one in enumerate(boxes):
+        assert not any(one.overlaps(other) for other in boxes[:k])
+        assert figure.bbox.y0 <= one.y0 < one.y1 <= figure.bbox.y1
+
+
+def test_the_legend_of_states_covers_none_of_them():
+    results = [reaction(f"M{k}", "ORR", {"OOH*": 3.9, "O*": 0.1 * k}) for k in range(8)]
+    figure = plots.free_energy_diagram(results)
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert legend.get_window_extent().y1 <= figure.axes[0].get_window_extent().y0
+    assert len(entries(figure)) == 16
 
 
 def test_oxygen_volcanoes_take_reactions():
     ideal = reaction("RuO2", "OER", {"OH*": 1.0, "O*": 2.6, "OOH*": 4.2})
     figure = plots.volcano([ideal, adsorbed("Pt", 0.1)], "OER")
-    assert lines(figure)[1][0] == pytest.approx([1.6, -0.37])
+    assert lines(figure)[1][0] == pytest.approx([1.6, -0.5]), "its own overpotential"
+    branch = lines(figure)[0]
+    assert np.interp(1.6, branch[:, 0], branch[:, 1]) == pytest.approx(-0.37, abs=0.01)
     reduced = reaction("Pt", "ORR", {"OH*": 0.75})
-    assert lines(plots.volcano([reduced], "ORR"))[1][0] == pytest.approx([0.75, -0.48])
+    assert lines(plots.volcano([reduced], "ORR"))[1][0] == pytest.approx([0.75, -0.5])
     with pytest.raises(MissingData, match="volcano of ORR: no converged result"):
         plots.volcano([ideal], "ORR")
 
@@ -279,9 +323,10 @@ def test_a_picture_has_the_states_of_one_reaction():
     evolved = reaction("RuO2", "OER", {"OH*": 1.0, "O*": 2.6})
     with pytest.raises(RecipeError, match=r"2 reactions, OER, ORR; .*--reaction OER"):
         plots.free_energy_diagram([evolved, reduced])
-    axes = plots.free_energy_diagram([evolved, reduced], "ORR").axes[0]
-    assert [text.get_text() for text in axes.get_xticklabels()] == ["*", "OOH*", "O*"]
-    assert {text.get_text() for text in axes.get_legend().get_texts()} == {
+    figure = plots.free_energy_diagram([evolved, reduced], "ORR")
+    labels = [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    assert labels == ["*", "OOH*", "O*"]
+    assert set(entries(figure)) == {
         "ORR on (111) (Pt, gpaw), 0 V",
         "ORR on (111) (Pt, gpaw), 1.23 V",
     }

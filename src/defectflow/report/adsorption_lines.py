@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from defectflow.documents import AdsorptionDocument, DBandCenterDocument
+from defectflow.documents import AdsorptionDocument, DBandCenterDocument, OverpotentialDocument
 from defectflow.documents.base import content_key
 from defectflow.errors import MissingData
 
@@ -70,11 +70,11 @@ def d_band_lines(
         if isinstance(one, DBandCenterDocument) and one.cell == "slab":
             low, high = one.window_eV
             kind = (_stamped(one.engine), f"window {low:g} to {high:g} eV")
-            centers.setdefault(kind, {}).setdefault(_surface(one), one.value)
+            centers.setdefault(kind, {}).setdefault(surface_said(one), one.value)
         elif isinstance(one, AdsorptionDocument) and one.species == species:
             key = (f"{_kind(one)} {species}, {one.engine.name}", _shared(one))
             known = bound.setdefault((_stamped(one.engine), key), {})
-            known.setdefault(_surface(one), one.value)
+            known.setdefault(surface_said(one), one.value)
     return _paired(centers, bound, species)
 
 
@@ -108,7 +108,9 @@ def _kind(one: AdsorptionDocument) -> str:
     return "ΔG" if one.quantity == _FREE else "ΔE"
 
 
-def _surface(one: AdsorptionDocument | DBandCenterDocument) -> str:
+def surface_said(
+    one: AdsorptionDocument | DBandCenterDocument | OverpotentialDocument,
+) -> str:
     """Return what a surface is called, with its strain."""
     text = one.host + (one.surface or f"({one.facet})")
     return text + (f" {100 * one.strain:+g}%" if one.strain else "")

@@ -18,7 +18,7 @@ from defectflow.documents import (
     OverpotentialDocument,
 )
 from defectflow.errors import MissingData, RecipeError
-from defectflow.report.adsorption_lines import d_band_lines, strain_lines
+from defectflow.report.adsorption_lines import d_band_lines, strain_lines, surface_said
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from defectflow.report.adsorption_lines import Pair
 
 _SIZE: Final = (6.0, 3.8)
+#: What the axis of a figure and its words take of its height.
+_MARGIN_INCHES: Final = 0.6
+#: Height of a line of small text.
+_LINE_INCHES: Final = 0.16
 _FREE = "adsorption_free_energy"
 
 
@@ -52,7 +56,7 @@ def free_energy_diagram(results: Iterable[ResultDocument], reaction: str | None 
     for number, one in enumerate(chosen):
         color = f"C{number}"
         name = f"{one.defect} ({one.host}, {one.engine.name})"
-        name += f", {one.solvation_said()}" if one.solvation() else ""
+        name += f", {said}" if (said := one.other_conditions()) else ""
         at_zero = [state.free_energy_eV for state in one.states]
         _steps(axes, at_zero, color, "-", f"{name}, 0 V")
         if one.potential_V:
@@ -60,7 +64,10 @@ def free_energy_diagram(results: Iterable[ResultDocument], reaction: str | None 
             _steps(axes, moved, color, ":", f"{name}, {one.potential_V:.2f} V")
     labels = [state.label for state in chosen[0].states]
     axes.set_xticks(range(len(labels)), labels, fontsize=8)
-    axes.legend(frameon=False, fontsize=8)
+    figure.set_size_inches(
+        _SIZE[0], _SIZE[1] + _LINE_INCHES * len(axes.get_legend_handles_labels()[1])
+    )
+    figure.legend(frameon=False, fontsize=8, loc="outside lower center")
     return figure
 
 
@@ -92,7 +99,10 @@ def _of_one_reaction(
 
 
 def volcano(results: Iterable[ResultDocument], reaction: str = "HER") -> Figure:
-    """Return the published volcano of a reaction, with each result on its branch.
+    """Return the published volcano of a reaction, with the results.
+
+    Those of ``HER`` stand on its branches; those of ``OER`` and ``ORR`` at their own overpotential,
+    which is above the branch as far as they depart from the scaling relation it is made of.
 
     Parameters
     ----------
@@ -106,27 +116,87 @@ def volcano(results: Iterable[ResultDocument], reaction: str = "HER") -> Figure:
         If no result belongs on it.
     """
     branch, label, low, high, height = _VOLCANOES[reaction]
-    points = [point for one in results if (point := _abscissa(one, reaction)) is not None]
+    points = _volcano_points(results, reaction)
     if not points:
         message = (
             f"volcano of {reaction}: no converged result belongs on it (at 298 K and 0 V, without "
             f"solvation); run a recipe of quantity overpotential with reaction {reaction} first"
         )
         raise MissingData(message)
-    values = [value for value, _ in points]
+    values = [value for value, _, _ in points]
     grid = np.linspace(min(low, *values) - 0.1, max(high, *values) + 0.1, 400)
     figure, axes = _figure(label, height)
-    axes.plot(grid, branch(grid), color="0.5", lw=1.2)
-    for number, (value, name) in enumerate(sorted(points)):
-        axes.plot([value], [float(branch(np.array(value)))], "o", ms=6)
-        axes.annotate(
-            name,
-            (value, float(branch(np.array(value)))),
-            xytext=(6, 5 if number % 2 else -10),
-            textcoords="offset points",
-            fontsize=8,
-        )
+    heights = branch(grid)
+    axes.plot(grid, heights, color="0.5", lw=1.2)
+    for value, own, _ in points:
+        axes.plot([value], [own], "o", ms=6)
+    _annotated(axes, points, float(grid[heights.argmax()]))
     return figure
+
+
+def _volcano_points(
+    results: Iterable[ResultDocument], reaction: str
+) -> list[tuple[float, float, str]]:
+    """Return abscissa, ordinate and name of each result on a volcano, each point once.
+
+    Several of one name are told apart by their recipes.
+    """
+    branch = _VOLCANOES[reaction][0]
+    found: dict[tuple[str, float], tuple[float, float, str]] = {}
+    for one in results:
+        value = _abscissa(one, reaction)
+        if value is None:
+            continue
+        own = branch(np.array(value)) if reaction == "HER" else -(one.value or 0.0)
+        name = f"{surface_said(one)}, {one.engine.name}"  # type: ignore[arg-type] # has an abscissa
+        found.setdefault((name, round(value, 3)), (value, float(own), one.recipe))
+    names = [name for name, _ in found]
+    return sorted(
+        (value, own, f"{name}, {recipe}" if names.count(name) > 1 else name)
+        for (name, _), (value, own, recipe) in found.items()
+    )
+
+
+def _annotated(axes: Any, points: Sequence[tuple[float, float, str]], peak: float) -> None:
+    """Write names beside the points, outside the volcano, none above another."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high)
+    height = _SIZE[1] - _MARGIN_INCHES
+    for left in (True, False):
+        side = sorted((one for one in points if (one[0] < peak) == left), key=lambda one: one[1])
+        free = _apart(np.array([own for _, own, _ in side]), _LINE_INCHES * (high - low) / height)
+        free = free - max(0.0, free.max(initial=low) - high)
+        for (value, own, name), place in zip(side, free, strict=True):
+            axes.annotate(
+                name,
+                (value, own),
+                xytext=(-12 if left else 12, (place - own) / (high - low) * height * 72),
+                textcoords="offset points",
+                ha="right" if left else "left",
+                va="center",
+                fontsize=7,
+                arrowprops={
+                    "arrowstyle": "-",
+                    "lw": 0.4,
+                    "color": "0.6",
+                    "shrinkA": 0,
+                    "relpos": (1 if left else 0, 0.5),
+                },
+            )
+
+
+def _apart(places: np.ndarray, gap: float) -> np.ndarray:
+    """Return places in their order, at least a gap apart and about where they were.
+
+    Examples
+    --------
+    >>> _apart(np.array([0.0, 0.0, 5.0]), 1.0).round(3).tolist()
+    [-0.333, 0.667, 4.667]
+    """
+    steps = gap * np.arange(len(places))
+    free = np.maximum.accumulate(places - steps) + steps
+    shifted: np.ndarray = free - (free - places).mean() if len(places) else free
+    return shifted
 
 
 def d_band(results: Iterable[ResultDocument]) -> Figure:
@@ -242,14 +312,13 @@ def _chosen(results: Iterable[ResultDocument], kind: type[Any]) -> list[Any]:
     return found
 
 
-def _abscissa(one: ResultDocument, reaction: str) -> tuple[float, str] | None:
-    """Return where a result stands on the volcano, and its name; None if it does not belong."""
-    if one.value is None or not isinstance(one, (AdsorptionDocument, OverpotentialDocument)):
+def _abscissa(one: ResultDocument, reaction: str) -> float | None:
+    """Return where a result stands on the volcano; None if it does not belong."""
+    if one.value is None:
         return None
-    place = _of_adsorption(one, reaction)
     if isinstance(one, OverpotentialDocument):
-        place = _of_reaction(one, reaction)
-    return None if place is None else (place, f"{one.host}({one.facet}), {one.engine.name}")
+        return _of_reaction(one, reaction)
+    return _of_adsorption(one, reaction)
 
 
 def _of_adsorption(one: ResultDocument, reaction: str) -> float | None:
