@@ -203,7 +203,7 @@ def test_an_adsorbate_that_leaves_gives_no_value(monkeypatch, outcome):
     )
     document = run(maker.make(hosts.load("fcc-Pt"), "H"))
     assert (document.converged, document.value) == (False, None)
-    assert document.notes[-1] == f"put at fcc: {outcome}"
+    assert document.notes[-1] == f"H put at fcc: {outcome}"
     assert document.sites[0].energy_eV is None
     assert document.vibrations is None
 
@@ -216,7 +216,7 @@ def test_a_site_that_did_not_converge_may_be_the_lowest():
     converged = {one.label: one.relaxed.converged for one in document.sites}
     assert (converged["top"], converged["hollow"]) == (True, False)
     assert (document.converged, document.value) == (False, None)
-    assert any(note.startswith("put at hollow: not converged") for note in document.notes)
+    assert any(note.startswith("O put at hollow: not converged") for note in document.notes)
 
 
 def test_an_unconverged_slab_gives_no_value():

@@ -84,7 +84,7 @@ def test_hydrogen_that_is_not_on_the_surface_has_no_free_energy(
     (placed,) = found.sites
     assert placed.relaxed.converged, "nothing but its place is wrong with it"
     assert (placed.outcome, placed.energy_eV, placed.moved_eV) == (outcome, None, None)
-    assert found.notes[-1] == f"put at {site}: {outcome}"
+    assert found.notes[-1] == f"H put at {site}: {outcome}"
     assert (found.value, found.adsorption_energy_eV, found.converged) == (None, None, False)
     gap = placed.relaxed.structure.cart_coords[-1, 2] - height_A
     assert abs(gap - CELL_A * round(gap / CELL_A)) < 0.6, "the spring held it"
@@ -107,7 +107,7 @@ def test_a_reaction_whose_intermediate_desorbs_has_no_overpotential(pulled):
     found = run(OverpotentialMaker(inner, "HER").make(PLATINUM))
     assert (found.value, found.limiting_potential_V, found.converged) == (None, None, False)
     assert found.intermediates[0].free_energy_eV is None
-    assert "put at fcc: desorbed" in found.notes
+    assert "H put at fcc: desorbed" in found.notes
 
 
 def test_water_that_falls_apart_everywhere_has_no_energy(tmp_path, monkeypatch):
@@ -122,7 +122,9 @@ def test_water_that_falls_apart_everywhere_has_no_energy(tmp_path, monkeypatch):
         bonds = [site.relaxed.structure.get_distance(oxygen, one) for one in hydrogens]
         assert site.outcome == "dissociated"
         assert max(bonds) > 1.4
-        assert f"put at {site.label}: dissociated" in found.notes
+    labels = ", ".join(site.label for site in found.sites)
+    assert len(found.sites) > 1
+    assert found.notes[-1] == f"H2O put at {labels}: dissociated", "once for all of them"
 
 
 def test_what_did_not_converge_is_named(tmp_path, monkeypatch):
@@ -131,7 +133,7 @@ def test_what_did_not_converge_is_named(tmp_path, monkeypatch):
     found = run(maker.make(PLATINUM, "H"))
     assert (found.value, found.converged) == (None, False)
     named = [note.partition(":")[0] for note in found.notes if "not converged" in note]
-    assert {"H2", "clean slab", "put at fcc"} <= set(named)
+    assert {"H2", "clean slab", "H put at fcc"} <= set(named)
     assert any(note.endswith("are left after 0 steps") for note in found.notes)
 
 

@@ -93,6 +93,11 @@ def test_a_recipe_gives_its_document(tmp_path: Path, text: str, unit: str, defec
     assert document.converged
 
 
+def test_what_could_not_be_computed_is_called_as_its_result_would_be(tmp_path: Path) -> None:
+    recipe = load(written(tmp_path, ADSORPTION))
+    assert recipe.content.subject() == ("fcc-Pt", "H on (111)")
+
+
 def test_a_scan_goes_from_coarse_to_fine_and_recommends(tmp_path: Path) -> None:
     from defectflow.store import open_store
 

@@ -80,13 +80,20 @@ class Scene(MSONable):
         return equation(left, {f"{self.adsorbate.name}*": 1.0} | given)
 
     def remarks(self, sites: Sequence[AdsorptionSite], best: str, problem: str) -> list[str]:
-        """Say what became of an adsorbate that gives no value, and what is wrong with its modes."""
+        """Say what became of an adsorbate that gives no value, and what is wrong with its modes.
+
+        One line for each fate, with the placements that share it.
+        """
         if problem:
             return [f"{self.adsorbate.name} at {best}: {problem}"]
         if best:
             return []
-        said = [(one.label, _said(one)) for one in sites]
-        return [f"put at {label}: {text}" for label, text in said if text]
+        said: dict[str, list[str]] = {}
+        for one in sites:
+            if text := _said(one):
+                said.setdefault(text, []).append(one.label)
+        name = self.adsorbate.name
+        return [f"{name} put at {', '.join(labels)}: {text}" for text, labels in said.items()]
 
 
 def _said(site: AdsorptionSite) -> str:

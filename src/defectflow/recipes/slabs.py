@@ -21,7 +21,7 @@ _CUBIC: Final = 1e-3
 
 def facet_said(choice: SlabChoice) -> str:
     """Return the indices of a surface as they are written, for a table."""
-    return "".join(map(str, choice.miller or (0, 0, 1)))
+    return f"({''.join(map(str, choice.miller or (0, 0, 1)))})"
 
 
 def slab_plan(choice: SlabChoice, host: Host, strain: float = 0.0) -> SlabPlan:
