@@ -204,6 +204,10 @@ def test_hydrogen_evolution_may_be_hot():
     [
         (lambda: OverpotentialMaker(adsorption(), "OEER"), "did you mean"),
         (lambda: OverpotentialMaker(adsorption(references={"O": "O2"}), "OER"), "against water"),
+        (
+            lambda: OverpotentialMaker(adsorption(references={"C": "CO"}), "OER"),
+            "reference of C: no adsorbate of OER holds it",
+        ),
         (lambda: OverpotentialMaker(adsorption(potential_V=1.0), "OER"), "counted at 0 V"),
         (
             lambda: OverpotentialMaker(adsorption(), "OER", solvation_eV={"H": -0.1}),

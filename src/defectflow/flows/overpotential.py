@@ -12,6 +12,7 @@ from defectflow.analysis.reactions import (
     OXYGEN_EV,
     SCALING_OOH_OH_EV,
     Pathway,
+    composition,
     equation,
     formation,
     overpotential,
@@ -137,6 +138,11 @@ class OverpotentialMaker(Maker):
                 f"solvation of {unknown[0]}: not in {path.name}; "
                 f"{did_you_mean(unknown[0], path.adsorbates())}"
             )
+            raise RecipeError(message)
+        elements = {symbol for one in path.adsorbates() for symbol in composition(one)}
+        idle = sorted(set(free.references) - elements)
+        if idle:
+            message = f"reference of {idle[0]}: no adsorbate of {path.name} holds it; leave it out"
             raise RecipeError(message)
         if free.references.get("O") == _OXYGEN or free.potential_V or free.solvation_eV:
             message = (
