@@ -130,3 +130,20 @@ def test_a_vacancy_of_an_open_surface_stays_a_site():
     labels = {site.label for site in surface_sites(with_defect(one, cell.name, cell.changed), "O")}
     assert cell.name in labels
     assert any(label.startswith("top Ti L2") for label in labels)
+
+
+@pytest.mark.parametrize("miller", [(1, 1, 0), (1, 0, 0), (1, 1, 1)])
+def test_the_place_of_a_vacancy_is_a_site_on_every_surface(miller):
+    """On (110) and (100) it is no hollow of the triangles between the atoms that are left."""
+    copper = slab("fcc-Cu", miller, 7, (2, 2))
+    cell = in_top_layer(copper, vacancies(copper.structure, "Cu"))
+    broken = with_defect(copper, cell.name, cell.changed)
+    sites = surface_sites(broken, "H")
+    (hole,) = (site for site in sites if site.label.startswith("V_Cu"))
+    place = copper.structure[cell.changed[0].index].coords[:2]
+    gap = lateral_gaps_A(np.array(hole.places_A) - place, copper.structure.lattice.matrix)
+    assert gap.min() < 0.5
+    assert hole.floor_A < 0
+    assert exposed_atoms(broken) == tuple(
+        k - 1 if k > cell.changed[0].index else k for k in exposed_atoms(copper)
+    )

@@ -11,7 +11,7 @@ from monty.json import MSONable
 
 from defectflow.errors import StructureError, did_you_mean
 from defectflow.structures.layers import covalent_radius_A
-from defectflow.structures.open_surfaces import exposed_atoms, lateral_gaps_A
+from defectflow.structures.open_surfaces import exposed_atoms, lateral_gaps_A, vacancy_places
 from defectflow.structures.surfaces import DEFECT_MARK
 from defectflow.structures.symmetry import upward_operations
 
@@ -99,6 +99,7 @@ def surface_sites(slab: Slab, adsorbate: str) -> tuple[SurfaceSite, ...]:
     """
     lower = exposed_atoms(slab)
     of_top = _beside_others(slab, _candidates(slab, slab.top()), lower)
+    of_top["hollow"] = np.concatenate([of_top["hollow"], _holes(slab, of_top)])
     net = (*slab.top(), *lower)
     whole = _candidates(slab, net) if lower else of_top
     found = [
@@ -131,6 +132,15 @@ def _beside_others(
     taken = structure.cart_coords[others, :2]
     plane = structure.lattice.matrix[:2, :2]
     return {kind: _unique(places, plane, taken) for kind, places in candidates.items()}
+
+
+def _holes(slab: Slab, candidates: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the places of vacancies at which there is no candidate."""
+    every, lattice = np.concatenate(list(candidates.values())), slab.structure.lattice.matrix
+    holes = vacancy_places(slab)
+    free = [bool(lateral_gaps_A(every - hole, lattice).min() > _HOLE_A) for hole in holes]
+    left: np.ndarray = holes[np.array(free, dtype=bool)]
+    return left
 
 
 def _among(slab: Slab, place: np.ndarray, others: Mapping[str, np.ndarray]) -> bool:

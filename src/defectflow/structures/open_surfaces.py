@@ -61,8 +61,8 @@ def exposed_atoms(slab: Slab) -> tuple[int, ...]:
     """Return the atoms below the top layer to which an adsorbate can bind from above, by index.
 
     They lie in the upper half, have fewer neighbours than other atoms of their element in the slab,
-    and nothing is in the way straight above them. What only a vacancy lays bare is left out, as the
-    vacancy is a site by itself.
+    and nothing is in the way straight above them. A vacancy counts as the atom that it was: what it
+    lays bare is the site of the vacancy.
 
     Examples
     --------
@@ -74,7 +74,7 @@ def exposed_atoms(slab: Slab) -> tuple[int, ...]:
     """
     structure = slab.structure
     shortest = shortest_distances_A(structure)
-    counts = neighbour_counts(structure, shortest, _FIRST)
+    counts = neighbour_counts(structure, shortest, _FIRST) + _lost_to_vacancies(slab, shortest)
     symbols = np.array([site.specie.symbol for site in structure])
     most = {symbol: counts[symbols == symbol].max() for symbol in set(symbols)}
     heights = structure.cart_coords[:, 2]
@@ -85,18 +85,26 @@ def exposed_atoms(slab: Slab) -> tuple[int, ...]:
         if slab.layer[k] < slab.layers - 1
         and heights[k] > middle_A
         and counts[k] < most[symbols[k]]
-        and not _beside_vacancy(slab, k, _FIRST * shortest[symbols[k]])
         and _open_above(structure, k)
     )
 
 
-def _beside_vacancy(slab: Slab, atom: int, within_A: float) -> bool:
-    """Tell whether the place of a vacancy is near an atom, as seen from above."""
-    holes = np.array([[x, y] for name, x, y in slab.marks if name.startswith("V_")])
-    if not len(holes):
-        return False
-    place = slab.structure.cart_coords[atom, :2]
-    return bool(lateral_gaps_A(holes - place, slab.structure.lattice.matrix).min() < within_A)
+def vacancy_places(slab: Slab) -> np.ndarray:
+    """Return (x, y) of the vacancies in the top layer, shape (n, 2)."""
+    places = [[x, y] for name, x, y in slab.marks if name.startswith("V_")]
+    return np.reshape(np.array(places, dtype=float), (-1, 2))
+
+
+def _lost_to_vacancies(slab: Slab, shortest_A: Mapping[str, float]) -> np.ndarray:
+    """Return how many neighbours each atom has lost to vacancies in the top layer."""
+    structure = slab.structure
+    reach = np.array([_FIRST * shortest_A.get(site.specie.symbol, 0.0) for site in structure])
+    down = structure.cart_coords[list(slab.top()), 2].mean() - structure.cart_coords[:, 2]
+    lost = np.zeros(len(structure), dtype=int)
+    for place in vacancy_places(slab):
+        asides = lateral_gaps_A(structure.cart_coords[:, :2] - place, structure.lattice.matrix)
+        lost += np.hypot(asides, down) < reach
+    return lost
 
 
 def _open_above(structure: Structure, atom: int) -> bool:
