@@ -168,7 +168,8 @@ def _in_words(cell: Cell) -> str:
 def _ends(choice: EndpointChoice, folder: Path) -> list[Structure]:
     from defectflow.structures import hosts
 
-    return [hosts.load(folder / file).structure for file in (choice.initial, choice.final)]
+    files = (choice.initial, choice.final)
+    return [hosts.load(folder / file, perfect=False).structure for file in files]
 
 
 def key_of(content: QuantityRecipe, folder: Path) -> str:

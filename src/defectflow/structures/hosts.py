@@ -128,11 +128,16 @@ class Host:
         return replace(self, structure=cell, sites=tuple(sites))
 
 
-def load(source: str | Path) -> Host:
+def load(source: str | Path, *, perfect: bool = True) -> Host:
     """Return the prototype of that name, or else the host in that file.
 
     Any file that pymatgen reads will do (CIF, POSCAR, ...). Cell, atoms and moments are taken from
     it. The flags of ``Selective dynamics`` in a POSCAR are not: all atoms are free.
+
+    Parameters
+    ----------
+    perfect
+        Whether a file with a defect in it already is remarked on; it is meant in an end of a hop.
 
     Raises
     ------
@@ -149,7 +154,10 @@ def load(source: str | Path) -> Host:
         return prototype(source)
     path = Path(source)
     if path.is_file():
-        return _from_file(path)
+        host = _from_file(path)
+        if perfect:
+            _remark_on_a_defect(host.structure, path)
+        return host
     if path.is_dir():
         message = f"host {source}: a folder; give one file in it, a CIF, POSCAR or the like"
         raise StructureError(message)
@@ -242,17 +250,24 @@ def _from_file(path: Path) -> Host:
     if "selective_dynamics" in structure.site_properties:
         structure.remove_site_property("selective_dynamics")
         said.append("the flags of Selective dynamics are not used; all atoms are free")
-    if (share := nearly_repeats(structure)) is not None:
-        said.append(
-            f"a supercell with a defect in it already, as it seems: {share:.0%} of its "
-            f"{len(structure)} atoms repeat within it, the others do not, so that hardly two sites "
-            "are alike; give the perfect crystal and put the defect into the recipe, unless this "
-            "cell is meant"
-        )
     for text in said:
         warnings.warn(f"host {path}: {text}", Remark, stacklevel=3)
     structure.remove_oxidation_states()
     return Host(path.stem, structure, structure.reduced_formula, None, (), "", str(path))
+
+
+def _remark_on_a_defect(structure: Structure, path: Path) -> None:
+    """Say so where a host is a supercell with a defect in it already."""
+    share = nearly_repeats(structure)
+    if share is None:
+        return
+    text = (
+        f"host {path}: a supercell with a defect in it already, as it seems: {share:.0%} of its "
+        f"{len(structure)} atoms repeat within it, the others do not, so that hardly two sites "
+        "are alike; give the perfect crystal and put the defect into the recipe, unless this "
+        "cell is meant"
+    )
+    warnings.warn(text, Remark, stacklevel=3)
 
 
 def _said(caught: Iterable[warnings.WarningMessage]) -> list[str]:
