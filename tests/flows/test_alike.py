@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import pytest
 from pymatgen.core import Lattice, Structure
 
@@ -14,6 +16,9 @@ from defectflow.flows.alike import one_hubbard_set, one_spacing
 from defectflow.launch.planning import Planner
 from defectflow.structures import hosts
 
+with_gpaw = pytest.mark.skipif(
+    importlib.util.find_spec("gpaw") is None, reason="GPAW is not installed: make dft-setup"
+)
 LITHIA = Structure.from_spacegroup(
     "Fm-3m", Lattice.cubic(4.62), ["Li", "O"], [[0.25, 0.25, 0.25], [0, 0, 0]]
 )
@@ -78,6 +83,7 @@ def test_a_slab_has_the_mesh_that_it_has_with_its_adsorbate(tmp_path):
         planned(tmp_path, text.replace("VACUUM", "10"))
 
 
+@with_gpaw
 def test_metal_and_oxide_with_and_without_u_are_not_mixed(tmp_path):
     vasp = engine("vasp", functional="PBE+U")
     with pytest.raises(EngineError, match=r"U of Ni is 6.2 eV in NiO and 0 eV in Ni; .*Give U by"):
@@ -157,6 +163,7 @@ def built(folder, text):
     return recipes.build(recipes.load(path))
 
 
+@with_gpaw
 @pytest.mark.parametrize("name", MIXED)
 def test_energies_with_and_without_u_are_refused_before_anything_is_computed(name, tmp_path):
     text, message = MIXED[name]
