@@ -173,7 +173,8 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     finally:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def _recognise(connection: sqlite3.Connection, path: str, *, required: bool = False) -> bool:
