@@ -103,7 +103,7 @@ def test_relaxation_ends_where_that_of_the_potential_ends(alloy):
     assert ours.structure.species == alloy.species
     assert ours.steps == ours.force_calls - 1
     assert ours.inputs["incar"]["ENCUT"] == 520
-    assert ours.inputs["kpoints"] == (7, 7, 7)
+    assert ours.inputs["kpoints"] == (10, 10, 10)
     assert ours.inputs["potentials"]["Cu"]["symbol"] == "Cu_pv"
     assert ours.inputs["version"] == vasp_standin.VERSION
     assert files() == set()
