@@ -47,24 +47,11 @@ def moments_muB(choice: str, request: Request) -> tuple[float, ...] | None:
         for symbol, moment in zip(symbols, given or (None,) * len(symbols), strict=True)
     )
     if request.magnetic_moments is None and max(map(abs, moments)) < _NO_MOMENT:
-        return _not_from_zeros(choice, request) or moments
+        # From zeros no moment arises, be it of an electron or a hole that a defect leaves behind on
+        # an atom without a moment (cobalt in LiCoO2 beside a vacancy of lithium).
+        alike = (float(table["unknown_muB"]),) * len(symbols)
+        return _radical_moments(request) or (alike if choice == "on" and not magnetic else moments)
     return moments
-
-
-def _not_from_zeros(choice: str, request: Request) -> tuple[float, ...] | None:
-    """Return starting moments of a cell whose crystal has none; None to start without.
-
-    From zeros no moment arises, be it of an electron or a hole that a defect leaves behind on an
-    atom without a moment (cobalt in LiCoO2 beside a vacancy of lithium).
-    """
-    found = None
-    if not counts_as_metal(request.structure):
-        found = _one_electron_muB(request.structure, request.charge)
-    table = starting_moments()
-    known = {element.symbol for element in request.structure.elements} & set(table["moments_muB"])
-    if found is None and choice == "on" and not known:
-        found = [float(table["unknown_muB"])] * len(request.structure)
-    return None if found is None else tuple(found)
 
 
 def _radical_moments(request: Request) -> tuple[float, ...] | None:
@@ -75,7 +62,7 @@ def _radical_moments(request: Request) -> tuple[float, ...] | None:
     """
     if counts_as_metal(request.structure):
         return None
-    found = unpaired_moments_muB(request.structure, request.charge)
+    found = _one_electron_muB(request.structure, request.charge)
     return None if found is None else tuple(found)
 
 

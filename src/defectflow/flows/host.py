@@ -190,14 +190,19 @@ def cell_fields(host: Structure, matrix: Sequence[Sequence[int]]) -> dict[str, A
 
 def cautions(engine: Engine, host: Structure) -> tuple[str, ...]:
     """Return what a reader has to know about this engine on this host."""
-    notes = []
-    stacked = is_layered(host) and not vacuum_axes(host)
-    if stacked and engine.options.get("dispersion") is None:
-        notes.append(
-            f"{host.composition.reduced_formula} is layered and was computed without a dispersion "
-            "correction: the distance of its layers, and what depends on it, is unreliable"
-        )
-    return tuple(notes)
+    if not lacks_dispersion(engine, host):
+        return ()
+    note = (
+        f"{host.composition.reduced_formula} is layered and was computed without a dispersion "
+        "correction: the distance of its layers, and what depends on it, is unreliable"
+    )
+    return (note,)
+
+
+def lacks_dispersion(engine: Engine, crystal: Structure) -> bool:
+    """Tell whether an engine does not correct for what holds the layers of a crystal together."""
+    corrected = engine.options.get("dispersion") is not None
+    return not corrected and not vacuum_axes(crystal) and is_layered(crystal)
 
 
 def molecule_cautions(engine: Engine, molecule: str, *, magnetic: bool) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ from defectflow.flows.reservoirs import PhasePlan, Reservoirs, crystals_in, phas
 from defectflow.flows.results import cost, heading
 from defectflow.structures.electrodes import Electrode, electrodes
 from defectflow.structures.moments import moments_of
+from defectflow.structures.oxidation import usual_states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,20 +204,20 @@ def usual_charge(ion: str) -> int:
     RecipeError
         If it has several, or none that is positive.
     """
-    from pymatgen.core.periodic_table import Element
-
-    charges = [charge for charge in Element(ion).common_oxidation_states if charge > 0]
+    charges = _cation_charges(ion)
     if ion == "H" or len(charges) == 1:
-        return int(charges[0]) if ion != "H" else 1
+        return charges[0] if ion != "H" else 1
     message = f"{ion} has no single usual charge ({charges}); give it, e.g. `ion_charge: 2`"
     raise RecipeError(message)
 
 
+def _cation_charges(ion: str) -> list[int]:
+    return [charge for charge in usual_states(ion) if charge > 0]
+
+
 def _charge_note(ion: str, ion_charge: int | None) -> list[str]:
     """Return what is to be said of a charge that the element does not have in its compounds."""
-    from pymatgen.core.periodic_table import Element
-
-    usual = [charge for charge in Element(ion).common_oxidation_states if charge > 0]
+    usual = _cation_charges(ion)
     if ion_charge is None or not usual or ion_charge in usual:
         return []
     charges = " or ".join(f"{charge}+" for charge in usual)

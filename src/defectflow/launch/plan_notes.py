@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from defectflow.engines.contract import Capability
-from defectflow.engines.vacuum import vacuum_axes
 from defectflow.engines.vasp_band import too_few_processes
+from defectflow.flows.host import lacks_dispersion
 from defectflow.launch.stand_in import engine_of
-from defectflow.structures.layers import is_layered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +35,7 @@ def _notes(row: Row) -> list[str]:
 
 def _layers(engine: Any, crystal: Structure) -> str:
     """Return that a layered crystal has no dispersion correction; empty if that is not so."""
-    if engine.options.get("dispersion") or vacuum_axes(crystal) or not is_layered(crystal):
+    if not lacks_dispersion(engine, crystal):
         return ""
     able = Capability.DISPERSION in engine.capabilities()
     remedy = "ask for one: options: {dispersion: d3bj}" if able else f"{engine.name} has none"

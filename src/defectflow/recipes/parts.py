@@ -13,6 +13,7 @@ from pydantic import (
 )
 
 from defectflow.documents.base import Level
+from defectflow.errors import StructureError
 from defectflow.recipes.defects import Defect
 from defectflow.recipes.kinds.choice import Part as Part  # noqa: PLC0414 - other rooms find it here
 
@@ -181,11 +182,12 @@ def _three_indices(value: object) -> object:
         return value
     if any(type(one) is not int for one in value):
         return value
-    h, k, i, l = value  # noqa: E741 - Miller-Bravais indices
-    if h + k + i:
-        message = f"of four indices the third is minus the sum of the first two: {-h - k}, not {i}"
-        raise ValueError(message)
-    return (h, k, l)
+    from defectflow.structures.planes import without_third
+
+    try:
+        return without_third(value)
+    except StructureError as error:
+        raise ValueError(str(error)) from error
 
 
 class SlabChoice(Part):

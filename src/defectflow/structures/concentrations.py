@@ -7,6 +7,7 @@ import itertools
 import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
     from defectflow.structures.cells import Cell
+    from defectflow.structures.galleries import Layering
 
 #: The series that is made where none is given: one in 64 to one in 4.
 FRACTIONS: Final = tuple(Fraction(1, n) for n in (64, 32, 16, 8, 4))
@@ -143,9 +145,9 @@ def concentration_cell(
             f"give a fraction such as {_attainable(sites, max_atoms // len(structure), fraction)}"
         )
         raise StructureError(message)
-    choose = _plane_supercells if layer_pieces(structure) else _supercells
-    kept = ((cells, matrix) for cells in sizes for matrix in choose(structure, cells, kept=True))
-    cells, matrix = next(kept, None) or (least, choose(structure, least, kept=False)[0])
+    choose = _supercells_of(structure)
+    kept = ((cells, matrix) for cells in sizes for matrix in choose(cells, kept=True))
+    cells, matrix = next(kept, None) or (least, choose(least, kept=False)[0])
     supercell = structure.make_supercell(matrix, in_place=False)
     return supercell, int(fraction * sites * cells)
 
@@ -261,26 +263,36 @@ def _arranged(
     return itertools.islice(renamed, chosen.at_most)
 
 
-def _plane_supercells(structure: Structure, cells: int, *, kept: bool) -> list[np.ndarray]:
+def _supercells_of(structure: Structure) -> Callable[..., list[np.ndarray]]:
+    """Return what gives the supercells of a size: of layers only in their plane."""
+    lattice = np.asarray(structure.lattice.matrix)
+    if layer_pieces(structure):
+        return partial(_plane_supercells, layering(structure), lattice)
+    return partial(_supercells, lattice, np.unique(operations(structure)[0], axis=0))
+
+
+def _plane_supercells(
+    found: Layering, lattice: np.ndarray, cells: int, *, kept: bool
+) -> list[np.ndarray]:
     """Return the widest supercell of that size in one layer's plane.
 
     Empty where it is to keep the rotations of the crystal (`kept`) and does not.
     """
-    found = layering(structure)
-    rows = np.round(found.structure.lattice.matrix @ np.linalg.inv(structure.lattice.matrix))
+    rows = np.round(found.structure.lattice.matrix @ np.linalg.inv(lattice))
     form = plane_supercell(found, cells)
     return [form @ rows.astype(int)] if not kept or is_kept_in_plane(found, form) else []
 
 
-def _supercells(structure: Structure, cells: int, *, kept: bool) -> list[np.ndarray]:
+def _supercells(
+    lattice: np.ndarray, rotations: np.ndarray, cells: int, *, kept: bool
+) -> list[np.ndarray]:
     """Return the widest supercell of that size, of those that keep the rotations where `kept`.
 
     Empty where there is none of those.
     """
-    lattice = np.asarray(structure.lattice.matrix)
     forms = hermite_forms(cells)
     if kept:
-        forms = kept_by(forms, np.unique(operations(structure)[0], axis=0))
+        forms = kept_by(forms, rotations)
     if not len(forms):
         return []
     widest = max(forms, key=lambda form: round(nearest_image_distance_A(form @ lattice), 6))

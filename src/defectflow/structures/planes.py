@@ -206,21 +206,34 @@ def reduced_miller(miller: Sequence[int]) -> Miller:
     >>> reduced_miller((2, 2, 0)), reduced_miller((0, 0, 0, 2)), reduced_miller((1, 0, -1, 0))
     ((1, 1, 0), (0, 0, 1), (1, 0, 0))
     """
-    whole = [int(one) for one in miller]
-    if len(whole) == 4:  # noqa: PLR2004 - Miller-Bravais
-        if whole[0] + whole[1] + whole[2]:
-            message = (
-                f"plane {tuple(whole)}: the third of four indices is minus the sum of the first "
-                f"two; did you mean {(whole[0], whole[1], -whole[0] - whole[1], whole[3])}?"
-            )
-            raise StructureError(message)
-        whole = [whole[0], whole[1], whole[3]]
+    whole = without_third(miller)
     divisor = math.gcd(*whole) if len(whole) == 3 else 0  # noqa: PLR2004 - h, k, l
     if divisor == 0:
         message = f"plane {tuple(miller)}: no plane; give three whole numbers, e.g. [1, 1, 1]"
         raise StructureError(message)
     h, k, l = (one // divisor for one in whole)  # noqa: E741 - Miller indices
     return h, k, l
+
+
+def without_third(miller: Sequence[int]) -> list[int]:
+    """Return Miller-Bravais indices (h k i l) without i; others as they are.
+
+    Raises
+    ------
+    StructureError
+        If i is not -(h + k).
+    """
+    whole = [int(one) for one in miller]
+    if len(whole) != 4:  # noqa: PLR2004 - Miller-Bravais
+        return whole
+    h, k, i, l = whole  # noqa: E741 - Miller-Bravais indices
+    if h + k + i:
+        message = (
+            f"plane {tuple(whole)}: of four indices the third is minus the sum of the first two: "
+            f"{-h - k}, not {i}; did you mean {(h, k, -h - k, l)}?"
+        )
+        raise StructureError(message)
+    return [h, k, l]
 
 
 def written(miller: Sequence[int]) -> str:
