@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import time
 
@@ -405,6 +406,10 @@ def test_an_engine_that_starts_and_fails(cli, monkeypatch):
     assert "emt: does not compute one atom of Al: no licence" in bad(found)
 
 
+@pytest.mark.skipif(
+    shutil.which("pw.x") is None,
+    reason="pw.x of Quantum ESPRESSO is not installed: make espresso-setup",
+)
 def test_data_for_every_element_of_a_recipe(cli, tmp_path, monkeypatch):
     """The pseudopotential of lithium, which goes in, is missing; those of the host are there."""
     pseudos = tmp_path / "pseudo"

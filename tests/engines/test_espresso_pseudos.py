@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 
 import pytest
 
@@ -123,6 +124,10 @@ def test_the_file_of_the_functional_is_taken_from_a_mixed_folder(write):
         find_set("PBE").select("PBE", {"Al", "O"})
 
 
+@pytest.mark.skipif(
+    shutil.which("pw.x") is None,
+    reason="pw.x of Quantum ESPRESSO is not installed: make espresso-setup",
+)
 def test_another_functional_is_never_overridden(write):
     write("Al", functional="PBESOL")
     for functional in ("PBE", "RPBE", "r2SCAN"):
