@@ -408,7 +408,7 @@ def test_an_engine_that_starts_and_fails(cli, monkeypatch):
 
 @pytest.mark.skipif(
     shutil.which("pw.x") is None,
-    reason="pw.x of Quantum ESPRESSO is not installed: make espresso-setup",
+    reason="pw.x is not installed: make espresso-setup",
 )
 def test_data_for_every_element_of_a_recipe(cli, tmp_path, monkeypatch):
     """The pseudopotential of lithium, which goes in, is missing; those of the host are there."""

@@ -126,7 +126,7 @@ def test_the_file_of_the_functional_is_taken_from_a_mixed_folder(write):
 
 @pytest.mark.skipif(
     shutil.which("pw.x") is None,
-    reason="pw.x of Quantum ESPRESSO is not installed: make espresso-setup",
+    reason="pw.x is not installed: make espresso-setup",
 )
 def test_another_functional_is_never_overridden(write):
     write("Al", functional="PBESOL")
