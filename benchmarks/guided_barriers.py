@@ -8,9 +8,9 @@ SevenNet 7net-l3i5 stands for the dear engine, 7net-0 for the guide. Three roads
 the published end points: `refined` and `dft` as a recipe asks for them, and atomate2's makers with
 the dear engine alone (see band_force_calls.py): both ends relaxed, as many images as `dft` has,
 interpolated with IDPP, climbing, the same force on the climbing image. Counted are the evaluations
-of the dear engine, ends included. The guide's band is the same for both guided roads, so what it
-said of a geometry is remembered; with `--remember` in a folder too, so that a run that was cut goes
-on where it was. Written to results/guided_barriers.json.
+of the dear engine, ends included. The guide's band is the same for both guided roads, so what an
+engine said of a geometry is remembered; with `--remember` in a folder too, so that a run that was
+cut goes on where it was (its seconds then tell nothing). Written to results/guided_barriers.json.
 """
 
 from __future__ import annotations
@@ -93,6 +93,13 @@ class Remembering(Calculator):
         return said
 
 
+class RememberingSevenNet(Remembering):
+    """SevenNet as atomate2's makers make it, by name, with a memory around it."""
+
+    def __init__(self, model: str, device: str) -> None:
+        super().__init__(SevenNetCalculator(model=model, device=device), model)
+
+
 def remember(calculator: Callable[[SevenNet], Any]) -> Callable[[SevenNet], Any]:
     """Return the method that makes SevenNet's calculators, with a memory around them."""
     return lambda self: Remembering(calculator(self), self.options["model"])
@@ -130,7 +137,7 @@ def guided(hop: dict[str, Any], path: Any, folder: Path, dear: Engine) -> dict[s
 def compared(hop: dict[str, Any]) -> dict[str, Any]:
     """Run all three roads on one hop."""
     row: dict[str, Any] = {"system": hop["system"], "atoms": len(hop["initial"]["coords"])}
-    field = ForceField(SevenNetCalculator, {"model": DEAR, "device": "cpu"})
+    field = ForceField(RememberingSevenNet, {"model": DEAR, "device": "cpu"})
     with tempfile.TemporaryDirectory() as folder:
         for path in AGREE_EV:
             row[path] = guided(hop, path, Path(folder), engine("sevennet", model=DEAR))
