@@ -1,5 +1,8 @@
 """Computed barriers as a pandas table, and the diffusion coefficient of each at any temperature.
 
+Where several kinds of hops or sites make up the way, the document holds coefficients and tensors at
+the temperatures that the recipe asks for.
+
 Run 01_run_a_barrier.py first, in the same folder.
 """
 
@@ -19,6 +22,9 @@ temperatures_K = np.array([600.0, 800.0, 1000.0, 1200.0])
 for document in results:
     walk = document.diffusion
     if walk is None:  # not converged: no number
+        continue
+    if walk.jump_length_A is None:  # a network of unlike hops
+        print(f"\n{document.defect} in {document.host}: {walk.coefficient_cm2_per_s} cm2/s")
         continue
     area_cm2 = walk.jump_length_A**2 * CM2_PER_A2
     prefactor = walk.geometric_factor * area_cm2 * walk.attempt_frequency_Hz

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 
+import pytest
+
 from defectflow.cli import computing
 from defectflow.cli.computing import Asked
 from defectflow.cli.run import _one_thread_per_worker
@@ -16,6 +18,14 @@ from defectflow.launch import JobEvent, RunSummary
 from defectflow.store import open_store
 
 FRESH_HINT = "--fresh computes it again"
+FEW = """
+quantity: defect_formation_energy
+host: {prototype: fcc-Al}
+host_cell: keep
+defect: {kind: vacancy, species: Al}
+supercell: [2, 2, 2]
+engine: {name: emt, settings: {max_steps: 1, fmax_eV_per_A: 1.0e-4}}
+"""
 
 
 def states(path):
@@ -118,16 +128,29 @@ def test_an_unconverged_result_is_no_number_and_status_1(cli, filled, monkeypatc
 
 
 def test_a_calculation_out_of_steps_is_named_with_how_far_it_came(cli, filled):
-    settings = "engine: {name: emt, settings: {max_steps: 1, fmax_eV_per_A: 1.0e-4}}"
-    what = "quantity: defect_formation_energy\nhost: {prototype: fcc-Al}\nhost_cell: keep"
-    defect = "defect: {kind: vacancy, species: Al}\nsupercell: [2, 2, 2]"
-    (filled / "few.yaml").write_text(f"{what}\n{defect}\n{settings}\n")
+    (filled / "few.yaml").write_text(FEW)
     result = cli("run", "few.yaml", "--store", "a.sqlite")
     assert result.exit_code == 1
     told = next(line for line in result.stderr.splitlines() if "no number" in line)
     assert re.search(r"relax V_Al \(largest force 0\.\d{3} eV/Å, threshold 0\.0001\)", told)
     assert "raise max_steps" in told
     assert "again to go on" not in result.stderr
+
+
+def test_more_steps_compute_only_what_is_missing(cli, filled):
+    """What had converged is taken from the store, and what had not goes on."""
+    (filled / "few.yaml").write_text(FEW)
+    assert cli("run", "few.yaml", "--store", "a.sqlite").exit_code == 1
+    (filled / "whole.yaml").write_text(FEW.replace("max_steps: 1,", "max_steps: 100,"))
+    assert cli("run", "whole.yaml", "--store", "a.sqlite").exit_code == 0
+    assert cli("run", "whole.yaml", "--store", "new.sqlite").exit_code == 0
+    documents = []
+    for name in ("a.sqlite", "new.sqlite"):
+        with open_store(name) as store:
+            documents.append(store.find(recipe="whole")[0])
+    on, new = documents
+    assert on.value == pytest.approx(new.value, abs=1e-9)
+    assert on.force_calls <= new.force_calls + 1
 
 
 def test_a_result_that_no_step_would_mend_is_not_to_be_run_again():

@@ -205,6 +205,21 @@ def test_unconverged_is_said(images: tuple[Image, Image], tmp_path: Path) -> Non
     assert not band.converged
 
 
+def test_more_steps_go_on_from_where_fewer_ended(
+    images: tuple[Image, Image], tmp_path: Path
+) -> None:
+    whole = _relaxed(images, tmp_path, fmax_eV_per_A=0.005)
+    few = _relaxed(images, tmp_path, fmax_eV_per_A=0.005, max_steps=3)
+    again = _relaxed(images, tmp_path, fmax_eV_per_A=0.005, max_steps=3)
+    assert not few.converged
+    assert again.climbing_fmax_eV_per_A == pytest.approx(few.climbing_fmax_eV_per_A, rel=1e-6)
+    rest = _relaxed(images, tmp_path, fmax_eV_per_A=0.005)
+    assert rest.converged
+    assert _barrier(rest) == pytest.approx(_barrier(whole), abs=0.005)
+    assert rest.force_calls - again.force_calls < whole.force_calls
+    assert not list(tmp_path.iterdir())
+
+
 def test_interrupted_band_goes_on(images: tuple[Image, Image], tmp_path: Path) -> None:
     whole = _relaxed(images, tmp_path)
     calls = 0

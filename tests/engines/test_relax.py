@@ -78,6 +78,19 @@ def test_out_of_steps_is_said_and_not_raised(copper, tmp_path):
     assert document.fmax_eV_per_A > document.force_threshold_eV_per_A
 
 
+@pytest.mark.parametrize("cell", ["fixed", "relax"])
+def test_more_steps_go_on_from_where_fewer_ended(copper, cell, tmp_path):
+    whole = relax.relax(request(copper, tmp_path), EMT, cell)
+    few = relax.relax(request(copper, tmp_path, max_steps=3), EMT, cell)
+    rest = relax.relax(request(copper, tmp_path), EMT, cell)
+    assert not few.converged
+    assert rest.converged
+    assert rest.steps == whole.steps > 3
+    assert rest.force_calls <= whole.force_calls + 1, "the last geometry is evaluated once more"
+    assert rest.energy_eV == pytest.approx(whole.energy_eV, abs=1e-9)
+    assert not (tmp_path / "relax.checkpoint.json").exists()
+
+
 def test_a_relaxed_structure_takes_no_step(copper, tmp_path):
     relaxed = relax.relax(request(copper, tmp_path), EMT)
     again = relax.relax(request(relaxed.structure, tmp_path), EMT)

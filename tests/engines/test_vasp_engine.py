@@ -163,6 +163,15 @@ def test_too_few_steps_are_no_error_and_not_exceeded(alloy):
     assert ours.repairs == ()
 
 
+def test_more_steps_go_on_from_where_fewer_ended(alloy):
+    few = relax_with_vasp(request(alloy, "relax", settings={"max_steps": 3}), STANDIN, "fixed")
+    rest = relax_with_vasp(request(alloy, "relax"), STANDIN, "fixed")
+    assert (few.converged, rest.converged) == (False, True)
+    whole = relax_with_vasp(request(alloy, "relax"), STANDIN, "fixed")
+    assert rest.energy_eV == pytest.approx(whole.energy_eV, abs=1e-4)
+    assert rest.force_calls - few.force_calls < whole.force_calls
+
+
 # --- charge and spin
 
 

@@ -12,7 +12,7 @@ from pymatgen.core import Lattice, Structure
 
 from defectflow.errors import StructureError
 from defectflow.flows import network
-from defectflow.flows.barrier import HopPlan, Outcome, Walk, heights_eV
+from defectflow.flows.barrier import HopPlan, heights_eV
 from defectflow.flows.network import (
     Scene,
     Site,
@@ -22,12 +22,15 @@ from defectflow.flows.network import (
     sites_near_defect,
     stays,
 )
+from defectflow.flows.walks import Network, Walk
 from defectflow.recipes.kinds.planes import GrainBoundary
 from defectflow.structures import hosts, supercell_matrix
 from defectflow.structures.hops import distinct_hops
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from defectflow.documents.migration import Diffusion
 
 
 def scene(name: str, species: str, limit: str = "charged") -> Scene:
@@ -229,11 +232,11 @@ def test_diffusion_in_a_simple_cubic_net_is_the_textbooks() -> None:
     """D = z/2d a² ν exp(-E/kT): six jumps of length a, whatever sites there are beside."""
     plan, _ = _plans(3.0)
     assert plan.per_site == 6
-    found = Walk(1e13, [300.0]).document(plan, 0.3, 3)
-    assert found is not None
-    assert found.geometric_factor == 1.0
+    found = _walked([replace(plan, places=["A"])], [0.3], {"A": 0.0}, 3 * np.eye(3), 300.0)
+    assert (found.geometric_factor, found.jump_length_A) == (1.0, pytest.approx(3.0))
     expected = 9e-16 * 1e13 * np.exp(-0.3 / (8.617333e-5 * 300.0))
     assert found.coefficient_cm2_per_s["300"] == pytest.approx(expected, rel=1e-5)
+    assert np.allclose(found.tensor_cm2_per_s["300"], expected * np.eye(3), rtol=1e-5, atol=0)
 
 
 def test_diffusion_of_a_vacancy_in_an_fcc_crystal_is_the_textbooks() -> None:
@@ -243,38 +246,37 @@ def test_diffusion_of_a_vacancy_in_an_fcc_crystal_is_the_textbooks() -> None:
     (hop,) = distinct_hops(copper, copper.frac_coords, side * 0.75)
     plan = HopPlan.from_hop(hop, ["Cu site 1"] * 4)
     assert plan.per_site == 12
-    found = Walk(1e13, [600.0]).document(plan, 0.7, 3)
-    assert found is not None
+    cell = copper.lattice.matrix
+    found = _walked([plan], [0.7], {"Cu site 1": 0.0}, cell, 600.0)
+    assert found.geometric_factor == 2.0
     expected = side**2 * 1e-16 * 1e13 * np.exp(-0.7 / (8.617333e-5 * 600.0))
     assert found.coefficient_cm2_per_s["600"] == pytest.approx(expected, rel=1e-5)
 
 
-def _outcome(plans: Sequence[HopPlan], heights: Sequence[float]) -> Outcome:
-    hops: list[Any] = [
-        SimpleNamespace(
-            label=plan.label,
-            span_eV=height,
-            converged=True,
-            forward_eV=height,
-            spline_forward_eV=height,
-        )
-        for plan, height in zip(plans, heights, strict=True)
-    ]
-    return Outcome.of(plans, hops, steps_converged=True)
+def _walked(
+    plans: Sequence[HopPlan],
+    heights: Sequence[float],
+    above: dict[str, float],
+    lattice: Any,
+    kelvin: float,
+) -> Diffusion:
+    network = Network.of(plans, heights, above, lattice)
+    return Walk(1e13, [kelvin]).document(network, plans, min(heights), 3)
 
 
-def test_a_way_over_unlike_sites_has_no_diffusion_coefficient() -> None:
-    walk = Walk(1e13, [300.0])
+def test_a_trap_beside_the_way_slows_diffusion_by_the_time_spent_in_it() -> None:
+    """Three sites B beside each A, 0.1 eV below: the ion is at A once in 1 + 3 exp(0.1 eV/kT)."""
     direct, aside = _plans(3.0)
-    outcome = _outcome([direct, aside], [0.3, 0.5])
-    assert outcome.diffusion(walk, [direct, aside]) == walk.document(direct, 0.3, 3)
-    assert not outcome.notes
-    # B is a trap beside the way: it is entered below the bottleneck, and leads nowhere.
-    trap = replace(aside, edges=aside.edges[:1])
-    outcome = _outcome([direct, trap], [0.3, 0.1])
-    assert (outcome.value_eV, outcome.sites) == (0.3, ("A", "B"))
-    assert outcome.diffusion(walk, [direct, trap]) is None
-    assert "unlike sites (A, B)" in outcome.notes[0]
+    # One B of each kind belongs to one A alone: those hops lead nowhere.
+    trap = replace(aside, edges=[edge for edge in aside.edges if edge[2] == [0, 0, 0]])
+    cell, above = 3 * np.eye(3), {"A": 0.1, "B": 0.0}
+    free = _walked([replace(direct, places=["A"])], [0.3], {"A": 0.0}, cell, 300.0)
+    slow = _walked([direct, trap], [0.4, 0.2], above, cell, 300.0)
+    thermal_eV = 8.617333e-5 * 300.0
+    at_a = 1 / (1 + 3 * np.exp(0.1 / thermal_eV))
+    ratio = slow.coefficient_cm2_per_s["300"] / free.coefficient_cm2_per_s["300"]
+    assert ratio == pytest.approx(at_a, rel=1e-5)
+    assert (slow.geometric_factor, slow.jump_length_A) == (None, None)
 
 
 def _layers(*moments: float, apart_A: float = 3.3) -> Scene:

@@ -7,7 +7,9 @@ import pytest
 from jobflow import job
 from pymatgen.core import Lattice, Structure
 
+from defectflow.engines.registry import engine
 from defectflow.launch.keys import job_key
+from defectflow.structures import hosts
 
 SALT = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.64), ["Na", "Cl"], [[0] * 3, [0.5] * 3])
 
@@ -32,6 +34,14 @@ def test_name_of_a_maker_does_not_count_but_its_settings_do(jobs):
     assert key(jobs.TwiceMaker(inner=inner).make(1)) == key(jobs.TwiceMaker().make(1))
     changed = jobs.TwiceMaker(inner=jobs.ScaleMaker(factor=3.0))
     assert key(changed.make(1)) != key(jobs.TwiceMaker().make(1))
+
+
+def test_how_many_steps_a_step_of_ours_may_take_does_not_count(jobs):
+    metal = hosts.load("fcc-Cu").structure
+    few, many = (engine("emt").relax_maker(max_steps=steps).make(metal) for steps in (1, 9))
+    assert key(few) == key(many)
+    assert key(engine("emt").relax_maker(fmax_eV_per_A=0.5).make(metal)) != key(few)
+    assert key(jobs.add({"max_steps": 1}, 1)) != key(jobs.add({"max_steps": 9}, 1))
 
 
 def test_name_in_data_counts(jobs):

@@ -201,7 +201,8 @@ def _no_number(done: RunSummary) -> str:
         )
     return (
         f"no number: not converged: {'; '.join(done.unconverged)}; with the same settings it ends "
-        "the same: raise max_steps in the settings of the engine, or take another --level"
+        "the same: raise max_steps in the settings of the engine, and it goes on from where it "
+        "stopped, or take another --level"
     )
 
 

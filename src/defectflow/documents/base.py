@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, WithJsonSchema
 from pymatgen.core import Structure
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 Level = Literal["fast", "balanced", "stringent"]
 #: What a number rests on. A potential's number is never shown as DFT.
@@ -118,13 +121,41 @@ def now() -> str:
     return datetime.now(tz=UTC).isoformat(timespec="seconds")
 
 
-def content_key(*parts: object) -> str:
+#: Settings that say how far a calculation may go and not where it goes: what has converged would
+#: be the same with more of them, and what has not goes on.
+LIMITS: Final = frozenset({"max_steps"})
+
+
+def content_key(*parts: object, without: Collection[str] = ()) -> str:
     """Return the SHA-256 digest (hex) of `parts`, independent of dict order and numpy types.
 
     Two calculations with equal keys are the same calculation.
+
+    Parameters
+    ----------
+    without
+        Names that do not count, wherever they stand (`LIMITS`).
+
+    Examples
+    --------
+    >>> content_key({"fmax": 0.1}, without=LIMITS) == content_key({"fmax": 0.1, "max_steps": 9})
+    False
+    >>> few, many = ({"fmax": 0.1, "max_steps": number} for number in (9, 99))
+    >>> content_key(few, without=LIMITS) == content_key(many, without=LIMITS)
+    True
     """
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=_plain)
+    text = _canonical(parts)
+    if without:
+        text = _canonical(json.loads(text, object_hook=lambda found: _less(found, without)))
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _canonical(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=_plain)
+
+
+def _less(found: dict[str, object], without: Collection[str]) -> dict[str, object]:
+    return {name: value for name, value in found.items() if name not in without}
 
 
 def _plain(value: object) -> object:

@@ -10,20 +10,35 @@ from defectflow.documents.base import Document, ResultDocument
 from defectflow.documents.steps import BandDocument, RelaxDocument
 
 Limit = Literal["charged", "discharged", "given"]
+Row = tuple[float, float, float]
+Matrix = tuple[Row, Row, Row]
 
 
 class Diffusion(Document):
-    """Diffusion coefficients from one barrier, with every factor stated.
+    """Diffusion of one ion or vacancy over the network of its sites and hops.
 
-    D = ρ λ² ν* exp(-E/kT); see `defectflow.analysis.diffusion.HopDiffusion`.
+    Exact for rates ν* exp(-E/kT) in the dilute limit; see `defectflow.analysis.diffusion`. Of one
+    kind of hop among equal sites D = ρ λ² ν* exp(-E/kT), with ρ and λ stated.
+
+    Attributes
+    ----------
+    geometric_factor, jump_length_A
+        ρ = z/2d and λ, where there is one kind of hop; None where D is that of a network.
+    attempt_frequency_Hz
+        ν*; 1e13 Hz is the field's convention, not a computed value.
+    barrier_eV
+        The bottleneck.
     """
 
-    geometric_factor: float
-    jump_length_A: float
+    geometric_factor: float | None
+    jump_length_A: float | None
     attempt_frequency_Hz: float
     barrier_eV: float
     coefficient_cm2_per_s: dict[str, float] = Field(
-        description="diffusion coefficient, cm²/s, by temperature in K"
+        description="mean over the directions that are open at the bottleneck, by temperature in K"
+    )
+    tensor_cm2_per_s: dict[str, Matrix] = Field(
+        default_factory=dict, description="diffusion tensor in the axes of the host's cell"
     )
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from defectflow.analysis.barriers import arc_lengths_A
-from defectflow.documents.base import EngineStamp, content_key
+from defectflow.documents.base import LIMITS, EngineStamp, content_key
 from defectflow.documents.steps import BandDocument, Candidate, Image
 from defectflow.engines.band import Band, BandSettings
 from defectflow.engines.checkpoint import Checkpoint
@@ -80,10 +80,10 @@ class BandTask:
         )
 
     def key(self) -> str:
-        """Return the content key, which a checkpoint must match."""
+        """Return the key that a checkpoint must match: a band that may go further goes on."""
         ends = [image.model_dump(mode="json") for image in (self.initial, self.final)]
         settings = asdict(self.settings)
-        return content_key(ends, settings, self.stamp, self.waypoints, self.frozen)
+        return content_key(ends, settings, self.stamp, self.waypoints, self.frozen, without=LIMITS)
 
 
 @dataclass
@@ -98,6 +98,8 @@ class BandState:
         How the starting paths fared that have had their steps, as fields of `Candidate`.
     climbing
         The winner, once it is known.
+    climbed
+        Steps that it has climbed.
     """
 
     paths: dict[str, Array] = field(default_factory=dict)
@@ -105,6 +107,7 @@ class BandState:
     raced: dict[str, dict[str, Any]] = field(default_factory=dict)
     steps: int = 0
     climbing: str | None = None
+    climbed: int = 0
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> BandState:
@@ -156,7 +159,8 @@ class BandRun:
         self.state.climbing = chosen
         self._climb(chosen, band)
         converged = band.done()
-        self.checkpoint.clear()
+        if converged:
+            self.checkpoint.clear()
         for images in self.calculators.values():
             for calculator in images.values():
                 calculator.finish()
@@ -259,13 +263,15 @@ class BandRun:
         return Candidate(label=label, **self.state.raced[label])
 
     def _climb(self, label: str, band: Band) -> None:
-        settings = self.task.settings
-        if not band.done():
+        settings, state = self.task.settings, self.state
+        if not state.climbed and not band.done():
             self._optimize(label, band, "bfgs", settings.max_steps)
         band.start_climbing()
-        self._optimize(label, band, "bfgs", min(settings.patience, settings.max_steps))
-        if not band.done() and settings.max_steps > settings.patience:
-            self._optimize(label, band, "fire", settings.max_steps - settings.patience)
+        quick = min(settings.patience, settings.max_steps)
+        if state.climbed < quick:
+            self._optimize(label, band, "bfgs", quick - state.climbed)
+        if not band.done() and state.climbed < settings.max_steps:
+            self._optimize(label, band, "fire", settings.max_steps - state.climbed)
 
     def _optimize(
         self, label: str, band: Band, method: Literal["bfgs", "fire"], steps: int
@@ -273,8 +279,12 @@ class BandRun:
         earlier = self.state.calls.get(label, 0) - band.force_calls
 
         deadline = Deadline(f"band {label}")
+        first = True  # ASE calls once before the first step
 
         def observe() -> None:
+            nonlocal first
+            self.state.climbed += band.climb and not first
+            first = False
             self.state.paths[label] = band.path
             self.state.calls[label] = earlier + band.force_calls
             self.state.steps += 1

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from defectflow.analysis.barriers import arc_lengths_A
 from defectflow.analysis.elastic_band import largest_force
-from defectflow.documents.base import content_key
+from defectflow.documents.base import LIMITS, content_key
 from defectflow.documents.steps import BandDocument, Guidance, Image
 from defectflow.engines.band import Band, BandSettings
 from defectflow.engines.checkpoint import Checkpoint
@@ -86,7 +86,7 @@ class GuidedBand:
         self.surface.exchange = self.exchange
         ends = [measured_of(end) for end in (self.task.initial, self.task.final)]
         ends[1].positions = images[-1].cart_coords
-        key = content_key(self.task.key(), self.guided.engine, self.path)
+        key = content_key(self.task.key(), self.guided.engine, self.path, without=LIMITS)
         checkpoint = Checkpoint(self.folder / "guided.checkpoint.json", key)
         self.points = KnownPoints(self.surface, (ends[0], ends[1]), checkpoint)
         self.band = self._new_band(np.array([one.cart_coords for one in images]))
@@ -123,7 +123,8 @@ class GuidedBand:
             guidance=self._guidance(),
             engine=self.task.stamp,
         )
-        self.points.checkpoint.clear()
+        if converged:
+            self.points.checkpoint.clear()
         return document
 
     # Refined: saddle and minima ---------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from defectflow.analysis.elastic_band import largest_force
-from defectflow.documents.base import content_key
+from defectflow.documents.base import LIMITS, content_key
 from defectflow.documents.steps import Guidance, RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.contract import Capability
@@ -87,6 +87,7 @@ class GuidedRelaxation:
             [self.dear.stamp(), self.guide.stamp()],
             [request.structure, dict(request.settings), request.charge, request.moments],
             list(self.frozen),
+            without=LIMITS,
         )
         return Checkpoint(request.folder / "relax.checkpoint.json", key)
 
@@ -109,7 +110,8 @@ class GuidedRelaxation:
             )
         document = self._document()
         self.surface.finish()
-        checkpoint.clear()
+        if document.converged:
+            checkpoint.clear()
         return document
 
     def _next(self, threshold: float) -> np.ndarray:

@@ -13,7 +13,7 @@ from ase.constraints import FixSymmetry
 from ase.stress import voigt_6_to_full_3x3_stress
 from jobflow.core.job import job
 
-from defectflow.documents.base import content_key
+from defectflow.documents.base import LIMITS, content_key
 from defectflow.documents.steps import RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.conversion import to_atoms, to_structure
@@ -249,7 +249,7 @@ def relax(
 
     An interrupted run goes on from ``relax.checkpoint.json`` in the request's folder, if that file
     is of the same calculation. Running out of steps is not an error: the document says
-    ``converged=False``.
+    ``converged=False``, and the same call with more of them goes on.
     """
     relaxation = Relaxation(request, engine, cell, frozen)
     key = content_key(
@@ -260,6 +260,7 @@ def relax(
         [request.charge, request.moments],
         cell,
         list(frozen),
+        without=LIMITS,
     )
     checkpoint = Checkpoint(request.folder / "relax.checkpoint.json", key)
     try:
@@ -278,7 +279,10 @@ def relax(
         relaxation.calculator.finish()
     finally:
         relaxation.calculator.close()
-    checkpoint.clear()
+    if converged:
+        checkpoint.clear()
+    else:
+        checkpoint.save(relaxation.state())
     return document
 
 

@@ -22,7 +22,7 @@ from pymatgen.core.structure import Structure
 
 from defectflow.analysis.barriers import arc_lengths_A
 from defectflow.analysis.elastic_band import band_forces, largest_force
-from defectflow.documents.base import content_key
+from defectflow.documents.base import LIMITS, content_key
 from defectflow.documents.steps import BandDocument, Candidate, Image
 from defectflow.engines import programs
 from defectflow.engines.band_maker import CalculatorBandMaker
@@ -96,7 +96,7 @@ class NativeBand:
         self.last = unwrapped(self.first, task.final.structure)
         check_ends(self.first, self.last)
         self.images = task.inner_images()
-        key = content_key("native band", task.key(), task_key(vasp))
+        key = content_key("native band", task.key(), task_key(vasp), without=LIMITS)
         self.checkpoint = Checkpoint(vasp.folder.parent / "vasp.band.json", key)
         saved = self.checkpoint.load()
         if saved is None:
@@ -115,8 +115,9 @@ class NativeBand:
         chosen = min(ranked, key=lambda one: one.barrier_eV).label
         points = self._relax(chosen, climb=True)
         document = self._document(engine, chosen, points, ranked)
-        self.checkpoint.clear()
-        shutil.rmtree(self.vasp.folder, ignore_errors=True)
+        if document.converged:
+            self.checkpoint.clear()
+            shutil.rmtree(self.vasp.folder, ignore_errors=True)
         return document
 
     def _start_paths(self) -> None:

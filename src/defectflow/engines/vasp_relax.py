@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jobflow.core.job import job
 
-from defectflow.documents.base import content_key
+from defectflow.documents.base import LIMITS, content_key
 from defectflow.documents.steps import RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.relax import RelaxMaker, progress, relax
@@ -84,7 +84,10 @@ class VaspRelaxation:
         self.repairs: list[str] = []
         self.learned: dict[str, Any] = {}
         key = content_key(
-            "relax", task_key(task), task.structure, dict(settings), cell, list(task.frozen)
+            "relax",
+            task_key(task),
+            [task.structure, dict(settings), cell, list(task.frozen)],
+            without=LIMITS,
         )
         self.checkpoint = Checkpoint(task.folder.parent / "vasp.relax.json", key)
 
@@ -191,8 +194,11 @@ class VaspRelaxation:
             return None
         return to_own_order(self.task, start, found)
 
-    def finish(self) -> None:
-        """Remove what only an interrupted run would need."""
+    def finish(self, *, converged: bool) -> None:
+        """Remove what no run needs any more; with more steps the last geometry goes on."""
+        if not converged:
+            remove_large_files(self.task.folder)
+            return
         self.checkpoint.clear()
         shutil.rmtree(self.task.folder, ignore_errors=True)
 
@@ -203,7 +209,8 @@ def relax_with_vasp(
     """Relax the structure of `request`; atoms in `frozen` keep their position.
 
     What VASP cannot do by itself (`vasp_files.driven`) defectflow's own minimiser does with VASP's
-    forces and stress. Running out of steps is not an error: the document says ``converged=False``.
+    forces and stress. Running out of steps is not an error: the document says ``converged=False``,
+    and the same call with more of them goes on.
     """
     task = engine.task(request, frozen)
     if driven(task, cell):
@@ -238,7 +245,7 @@ def relax_with_vasp(
         repairs=tuple(relaxation.repairs),
         engine=engine.stamp(),
     )
-    relaxation.finish()
+    relaxation.finish(converged=document.converged)
     return document
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from monty.json import MSONable
 
 from defectflow.analysis.barriers import energy_profile, path_slopes
-from defectflow.analysis.diffusion import HopDiffusion
-from defectflow.analysis.percolation import Edge, Percolation, percolation
-from defectflow.documents.migration import Diffusion, HopDocument
+from defectflow.analysis.percolation import Edge, percolation
+from defectflow.documents.migration import HopDocument
 from defectflow.flows.host import cautions
 from defectflow.flows.results import cost
 
@@ -37,6 +36,8 @@ class HopPlan(MSONable):
         All directed hops of the orbit, as ``[i, j, [a, b, c]]``, once per direction.
     per_site
         Number of such hops that leave one `start` site.
+    places
+        Labels of the sites that the indices of `edges` stand for.
     """
 
     label: str
@@ -46,6 +47,7 @@ class HopPlan(MSONable):
     multiplicity: int
     edges: list[list[Any]]
     per_site: int
+    places: list[str] = field(default_factory=list)
 
     @classmethod
     def from_hop(cls, hop: Hop, labels: Sequence[str]) -> HopPlan:
@@ -59,6 +61,7 @@ class HopPlan(MSONable):
             multiplicity=hop.multiplicity,
             edges=[[i, j, list(image)] for i, j, image in hop.edges],
             per_site=sum(edge[0] == hop.edges[0][0] for edge in hop.edges),
+            places=list(labels),
         )
 
 
@@ -119,24 +122,13 @@ def path_notes(engine: Engine, bands: Sequence[BandDocument], host: Structure) -
     return (note, *notes)
 
 
-def bottleneck(
-    plans: Sequence[HopPlan], heights_eV: Sequence[float], sites: int
-) -> Percolation | None:
-    """Return the easiest way across the crystal, given the height of each kind of hop.
-
-    Parameters
-    ----------
-    heights_eV
-        Highest image above the lowest of each hop.
-    sites
-        Number of sites in the host's cell.
-    """
-    edges = [
+def edges_of(plans: Sequence[HopPlan], heights_eV: Sequence[float]) -> list[Edge]:
+    """Return all hops of a cell, with the height of each kind as their saddles' energy."""
+    return [
         Edge(start, end, (shift[0], shift[1], shift[2]), height, plan.label)
         for plan, height in zip(plans, heights_eV, strict=True)
         for start, end, shift in plan.edges
     ]
-    return percolation(edges, sites)
 
 
 def heights_eV(hops: Sequence[HopDocument], lowest_eV: float | None = None) -> list[float]:
@@ -156,36 +148,6 @@ def heights_eV(hops: Sequence[HopDocument], lowest_eV: float | None = None) -> l
     return [max(band) - lowest for band in bands]
 
 
-@dataclass(frozen=True)
-class Walk(MSONable):
-    """What turns a barrier into diffusion coefficients."""
-
-    attempt_frequency_Hz: float
-    temperatures_K: Sequence[float]
-
-    def document(
-        self, plan: HopPlan, barrier_eV: float | None, dimensions: int
-    ) -> Diffusion | None:
-        """Return the coefficients of a random walk of equal jumps; None for other walks."""
-        if barrier_eV is None or plan.start != plan.end:
-            return None
-        hop = HopDiffusion(
-            geometric_factor=plan.per_site / (2 * dimensions),
-            jump_length_A=plan.distance_A,
-            attempt_frequency_Hz=self.attempt_frequency_Hz,
-            barrier_eV=barrier_eV,
-        )
-        return Diffusion(
-            geometric_factor=hop.geometric_factor,
-            jump_length_A=hop.jump_length_A,
-            attempt_frequency_Hz=hop.attempt_frequency_Hz,
-            barrier_eV=barrier_eV,
-            coefficient_cm2_per_s={
-                f"{kelvin:g}": hop.coefficient_cm2_per_s(kelvin) for kelvin in self.temperatures_K
-            },
-        )
-
-
 def spline_span_eV(hop: HopDocument) -> float:
     """Return the barrier of the fitted curve, counted from the lowest image like the raw one."""
     return hop.span_eV + hop.spline_forward_eV - hop.forward_eV
@@ -199,19 +161,13 @@ class Outcome:
     ----------
     value_eV, spline_eV
         None unless everything on the way converged.
-    limiting
-        Index of the hop that is the bottleneck.
-    sites
-        Labels of the kinds of sites that the way takes, that where the bottleneck starts first.
     """
 
     converged: bool
     value_eV: float | None
     spline_eV: float | None
     dimensions: int | None
-    limiting: int
     notes: tuple[str, ...]
-    sites: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -225,20 +181,18 @@ class Outcome:
         """Find the easiest way across the crystal and its bottleneck; see `heights_eV`."""
         sites = 1 + max(int(site) for plan in plans for edge in plan.edges for site in edge[:2])
         heights = heights_eV(hops, lowest_eV)
-        across = bottleneck(plans, heights, sites)
+        across = percolation(edges_of(plans, heights), sites)
         if across is None:
             return cls(
                 converged=False,
                 value_eV=None,
                 spline_eV=None,
                 dimensions=None,
-                limiting=0,
                 notes=("the hops found do not lead across the crystal",),
             )
         used = [hop for hop in hops if hop.label in across.kinds]
         converged = steps_converged and all(hop.converged for hop in used)
         limiting = heights.index(across.saddle_eV)
-        on_way = _sites_on_way([one for one in plans if one.label in across.kinds], plans[limiting])
         # The fitted curve counts from where the raw one does.
         fitted_eV = hops[limiting].spline_forward_eV - hops[limiting].forward_eV
         return cls(
@@ -246,34 +200,5 @@ class Outcome:
             value_eV=across.saddle_eV if converged else None,
             spline_eV=across.saddle_eV + fitted_eV if converged else None,
             dimensions=across.dimensions,
-            limiting=limiting,
-            notes=_unlike(on_way) if converged else (),
-            sites=on_way,
+            notes=(),
         )
-
-    def diffusion(self, walk: Walk, plans: Sequence[HopPlan]) -> Diffusion | None:
-        """Return the diffusion coefficients; None where the way takes unlike sites."""
-        if len(self.sites) != 1:
-            return None
-        return walk.document(plans[self.limiting], self.value_eV, self.dimensions or 1)
-
-
-def _sites_on_way(used: Sequence[HopPlan], limiting: HopPlan) -> tuple[str, ...]:
-    """Return the kinds of sites that the hops in use join to where the bottleneck starts."""
-    found = [limiting.start]
-    for label in found:
-        for plan in used:
-            if label in {plan.start, plan.end}:
-                found += [one for one in (plan.start, plan.end) if one not in found]
-    return tuple(found)
-
-
-def _unlike(sites: Sequence[str]) -> tuple[str, ...]:
-    """Say why there is no diffusion coefficient, if so."""
-    if len(sites) == 1:
-        return ()
-    note = (
-        f"no diffusion coefficient: the way across takes unlike sites ({', '.join(sites)}), and "
-        "the formula is that of a walk of equal jumps"
-    )
-    return (note,)

@@ -13,7 +13,6 @@ from defectflow.documents import BandDocument, Image, MigrationBarrierDocument, 
 from defectflow.errors import StructureError
 from defectflow.flows.barrier import (
     HopPlan,
-    Walk,
     cost_of_path,
     hop_document,
     path_notes,
@@ -65,8 +64,6 @@ class EndpointsBarrierMaker(Maker):
     name: str = "barrier between end points"
     images: int = 0
     explore: bool = True
-    temperatures_K: tuple[float, ...] = (300.0,)
-    attempt_frequency_Hz: float = 1.0e13
     relax: dict[str, Any] = field(default_factory=dict)
     band: dict[str, Any] = field(default_factory=dict)
 
@@ -134,7 +131,6 @@ class EndpointsBarrierMaker(Maker):
         converged = hop.converged and all(end.converged for end in ends)
         value = hop.span_eV if converged else None
         formula = initial.composition.reduced_formula
-        walk = Walk(self.attempt_frequency_Hz, self.temperatures_K)
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
             **cost_of_path([band], *ends),
@@ -153,7 +149,7 @@ class EndpointsBarrierMaker(Maker):
             nearest_image_A=nearest_image_distance_A(initial.lattice.matrix),
             strain=about["strain"],
             hops=(hop,),
-            diffusion=walk.document(plan, value, 1),
+            diffusion=None,
             notes=(*about["notes"], *path_notes(self.engine, [band], initial)),
         )
 

@@ -19,8 +19,8 @@ from defectflow.errors import StructureError
 from defectflow.flows.barrier import (
     HopPlan,
     Outcome,
-    Walk,
     cost_of_path,
+    heights_eV,
     hop_document,
     path_notes,
 )
@@ -44,6 +44,7 @@ from defectflow.flows.network import (
 )
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import heading
+from defectflow.flows.walks import Network, Walk
 from defectflow.structures.cells import require_element
 from defectflow.structures.moments import moments_of
 
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
+    from defectflow.documents.migration import Diffusion, HopDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.hops import Hop
     from defectflow.structures.hosts import Host
@@ -245,9 +247,7 @@ class MigrationBarrierMaker(Maker):
         relaxed = [site.relaxed for site in sites]
         hops = tuple(hop_document(plan, band) for plan, band in zip(plans, bands, strict=True))
         settled = all(step.converged for step in (host, *relaxed))
-        lowest = min(one.energy_eV for one in relaxed) if self.sites == "all" else None
-        outcome = Outcome.of(plans, hops, steps_converged=settled, lowest_eV=lowest)
-        walk = Walk(self.attempt_frequency_Hz, self.temperatures_K)
+        outcome = Outcome.of(plans, hops, steps_converged=settled, lowest_eV=self._lowest_eV(sites))
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
             **cost_of_path(bands, host, *relaxed),
@@ -264,9 +264,35 @@ class MigrationBarrierMaker(Maker):
             **cell_fields(host.structure, scene.matrix),
             sites=tuple(sites),
             hops=hops,
-            diffusion=outcome.diffusion(walk, plans),
+            diffusion=self._diffusion(host, sites, plans, hops, outcome),
             notes=(*outcome.notes, *path_notes(self.engine, bands, host.structure)),
         )
+
+    def _diffusion(
+        self,
+        host: RelaxDocument,
+        sites: Sequence[SiteDocument],
+        plans: Sequence[HopPlan],
+        hops: Sequence[HopDocument],
+        outcome: Outcome,
+    ) -> Diffusion | None:
+        """Return how the ion diffuses over the hops that converged; None without a barrier."""
+        if outcome.value_eV is None:
+            return None
+        heights = heights_eV(hops, self._lowest_eV(sites))
+        known = [k for k, hop in enumerate(hops) if hop.converged]
+        walked = [plans[k] for k in known]
+        above = {site.label: site.energy_above_lowest_eV for site in sites}
+        network = Network.of(
+            walked, [heights[k] for k in known], above, host.structure.lattice.matrix.tolist()
+        )
+        walk = Walk(self.attempt_frequency_Hz, self.temperatures_K)
+        return walk.document(network, walked, outcome.value_eV, outcome.dimensions or 1)
+
+    def _lowest_eV(self, sites: Sequence[SiteDocument]) -> float | None:
+        """Return from where saddles of unlike sites count; see `heights_eV`."""
+        every = self.sites == "all"
+        return min(site.relaxed.energy_eV for site in sites) if every else None
 
 
 def _site_documents(

@@ -7,17 +7,20 @@ import importlib.metadata
 import sys
 import types
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from jobflow.core.maker import Maker
 from monty.json import jsanitize
 
-from defectflow.documents.base import content_key
+from defectflow.documents.base import LIMITS, content_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from jobflow.core.job import Job
+
+#: Jobs of which it is known what their settings mean.
+_OURS: Final = "defectflow."
 
 
 def job_key(job: Job, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
@@ -25,8 +28,8 @@ def job_key(job: Job, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str |
 
     The key covers the function (name and compiled code), the settings of the maker that it is
     bound to, the arguments and the version of defectflow. It leaves out what does not change a
-    number: names of makers, uuids, metadata and versions of other packages. Code that the function
-    calls is seen only through the version.
+    number: names of makers, uuids, metadata, versions of other packages, and for our own jobs how
+    many steps they may take. Code that the function calls is seen only through the version.
 
     Parameters
     ----------
@@ -44,8 +47,10 @@ def job_key(job: Job, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str |
         return None
     schema = getattr(job.output_schema, "__qualname__", None)
     name = f"{function.__module__}.{function.__qualname__}"
+    without = LIMITS if name.startswith(_OURS) else ()
+    parts = (name, _code_digest(function), owner, inputs, schema, _version())
     try:
-        return content_key(name, _code_digest(function), owner, inputs, schema, _version())
+        return content_key(*parts, without=without)
     except TypeError:
         return None
 

@@ -158,8 +158,6 @@ def build(recipe: MigrationBarrierRecipe, order: Order) -> Flow:
         "engine": guided(recipe, order),
         "images": recipe.images,
         "explore": recipe.explore,
-        "temperatures_K": recipe.temperatures_K,
-        "attempt_frequency_Hz": recipe.attempt_frequency_Hz,
     }
     if recipe.host is None:
         initial, final = order.crystals(recipe.endpoints)
@@ -173,6 +171,8 @@ def build(recipe: MigrationBarrierRecipe, order: Order) -> Flow:
         cutoff_A=recipe.cutoff_A,
         sites=recipe.sites,
         near_defect_A=recipe.near_defect_A,
+        temperatures_K=recipe.temperatures_K,
+        attempt_frequency_Hz=recipe.attempt_frequency_Hz,
     )
     host = order.host(recipe.host)
     return maker.make(host, recipe.species or "", provenance=order.provenance)

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from defectflow.documents import AdsorptionDocument, DBandCenterDocument, OverpotentialDocument
-from defectflow.documents.base import content_key
+from defectflow.documents.base import LIMITS, content_key
 from defectflow.errors import MissingData
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _said(stamp: EngineStamp) -> tuple[str, ...]:
 
 
 def _stamped(stamp: EngineStamp) -> str:
-    return content_key(stamp.model_dump(mode="json", exclude={"code_versions"}))
+    return content_key(stamp.model_dump(mode="json", exclude={"code_versions"}), without=LIMITS)
 
 
 def _labelled(lines: Mapping[Key, _Points]) -> list[tuple[str, _Points]]:
