@@ -39,6 +39,8 @@ RECIPES = (
     "adsorption_free_energy-h-mos2-s-vacancy",
     "adsorption_free_energy-oh-pt111",
     "adsorption_free_energy-ooh-pt111",
+    "adsorption_free_energy-ooh-con4",
+    "adsorption_free_energy-ooh-con4-o",
 )
 
 
