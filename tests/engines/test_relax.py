@@ -33,7 +33,7 @@ class Killed(BaseException):
     """Stands for the signal that ends a job."""
 
 
-@pytest.mark.parametrize("cell", ["fixed", "relax", "scale"])
+@pytest.mark.parametrize("cell", ["fixed", "relax", "scale", "height"])
 def test_a_killed_relaxation_goes_on_where_it_was(
     copper, cell, tmp_path, monkeypatch, always_write
 ):
@@ -226,3 +226,23 @@ def test_strains_across_a_tilted_vacuum_are_none():
     # A sheet of atoms counts as 3.4 Å: what is empty ends 1.7 Å before the outermost centres.
     height = slab.cart_coords[:, 2]
     assert filled_fraction(slab) == pytest.approx((np.ptp(height) + 3.4) / slab.lattice.c)
+
+
+def test_the_height_across_the_first_two_vectors_alone_is_free(tmp_path):
+    """Stretched copper in a turned and tilted cell: its plane stays, the height finds its own."""
+    turned = Rotation.from_euler("xyz", [20, 30, 40], degrees=True).as_matrix()
+    lattice = np.array([[2.56, 0, 0], [1.28, 2.217, 0], [1.28, 0.739, 2.3]]) @ turned.T
+    stretched = Structure(lattice, ["Cu"], [[0, 0, 0]])
+    normal = turned @ [0, 0, 1]
+    assert free_directions(stretched, "height") == pytest.approx(np.outer(normal, normal))
+    document = relax.relax(request(stretched, tmp_path, keep_symmetry=False), EMT, "height")
+    after = document.structure.lattice.matrix
+    assert document.converged
+    assert document.cell == "height"
+    assert after[:2] == pytest.approx(lattice[:2], abs=1e-6)
+    assert after[2] @ normal == pytest.approx(2.08, abs=0.05)
+    assert after[2] - (after[2] @ normal) * normal == pytest.approx(
+        lattice[2] - (lattice[2] @ normal) * normal, abs=1e-6
+    )
+    assert abs(normal @ np.array(document.stress_eV_per_A3) @ normal) < 1e-2
+    assert not free_directions(copper_slab(), "height").any()

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ase.build import fcc111
 from ase.calculators.emt import EMT
+from ase.filters import FrechetCellFilter
 from ase.optimize import BFGS
 from jobflow import run_locally
 from monty.json import MontyDecoder
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from defectflow.documents import InterfaceEnergyDocument, load_result
 from defectflow.engines import engine
 from defectflow.errors import RecipeError
-from defectflow.flows.interface_energy import InterfaceEnergyMaker, InterfacePlan
+from defectflow.flows.interface_energy import (
+    InterfaceEnergyMaker,
+    InterfacePlan,
+    held_in_place,
+)
 from defectflow.recipes import build, load
 from defectflow.structures import hosts
 
@@ -59,7 +67,9 @@ def test_a_film_of_the_same_crystal_costs_nothing_and_holds_as_its_surfaces_do()
                 {"miller": (1, 1, 1), "slices": 6},
                 {**joint, "shift": (third, third)},
             )
-            maker = InterfaceEnergyMaker(engine("emt"), plan, quantity, host_cell="keep")
+            maker = InterfaceEnergyMaker(
+                engine("emt"), plan, quantity, host_cell="keep", height="fixed"
+            )
             document = run(maker.make(copper, copper))
             energies.setdefault(quantity, []).append(document.value)
     assert abs(energies["interface_formation_energy"][0]) < 1e-3
@@ -103,6 +113,60 @@ def test_formation_energy_is_that_of_a_superlattice(tmp_path):
     excess = document.relaxed.energy_eV - copper * per_atom[0] - (atoms - copper) * per_atom[1]
     assert document.value == pytest.approx(16.02176634 * excess / (2 * document.area_A2))
     assert document.value > 0
+
+
+def test_a_superlattice_finds_its_own_height_whatever_gap_was_guessed():
+    """Against ASE's relaxation along the normal; a fixed height costs what the gap guessed."""
+    copper, nickel = hosts.load("fcc-Cu"), hosts.load("fcc-Ni")
+    values = {}
+    for gap_A, height in ((2.1, "relaxed"), (2.6, "relaxed"), (2.6, "fixed")):
+        joint = {"gap_A": gap_A, "vacuum_A": 0.0, "max_area_A2": 10.0}
+        side = {"miller": (1, 1, 1), "slices": 3}
+        maker = InterfaceEnergyMaker(
+            engine("emt"),
+            InterfacePlan(side, side, joint),
+            "interface_formation_energy",
+            height=height,
+        )
+        values[gap_A, height] = run(maker.make(copper, nickel))
+    relaxed, other, fixed = values.values()
+    assert relaxed.value == pytest.approx(other.value, abs=0.002)
+    assert fixed.value > relaxed.value + 0.3
+    plane, built = relaxed.relaxed.structure.lattice.matrix, fixed.relaxed.structure.lattice.matrix
+    assert plane[:2] == pytest.approx(built[:2], abs=1e-6)
+    atoms = AseAtomsAdaptor.get_atoms(fixed.relaxed.structure)
+    atoms.calc = EMT()
+    normal = FrechetCellFilter(atoms, mask=[0, 0, 1, 0, 0, 0])
+    BFGS(normal, logfile=None).run(fmax=0.005, steps=200)
+    assert plane[2, 2] == pytest.approx(atoms.cell[2, 2], abs=0.02)
+    alone = sum(3 * part.energy_eV / len(part.structure) for part in relaxed.parts)
+    by_hand = 16.02176634 * (atoms.get_potential_energy() - alone) / (2 * relaxed.area_A2)
+    assert relaxed.value == pytest.approx(by_hand, abs=0.002)
+
+
+def test_a_film_that_symmetry_holds_in_place_is_named():
+    """Four planes of each put nickel right on top of copper: 1.2 J/m² where thirds give 0.2."""
+    copper, nickel = hosts.load("fcc-Cu"), hosts.load("fcc-Ni")
+    energies = []
+    for shift in (0.0, 1 / 3):
+        joint = {"gap_A": 2.1, "vacuum_A": 0.0, "max_area_A2": 10.0, "shift": (shift, shift)}
+        side = {"miller": (1, 1, 1), "slices": 4}
+        plan = InterfacePlan(side, side, joint)
+        maker = InterfaceEnergyMaker(engine("emt"), plan, "interface_formation_energy")
+        document = run(maker.make(copper, nickel))
+        energies.append(document.value)
+        assert any("symmetry holds the film" in note for note in document.notes)
+    assert energies[0] > energies[1] + 0.5
+    off = plan.cell(copper.structure, nickel.structure)
+    plan = replace(plan, joint={**plan.joint, "shift": (0.1, 0.23)})
+    assert held_in_place(off)
+    assert not held_in_place(plan.cell(copper.structure, nickel.structure))
+
+
+def test_where_a_film_lies_matters_little_in_a_cell_of_several_cells_of_both():
+    graphene, sulfide = hosts.load("graphene").structure, hosts.load("2H-MoS2").structure
+    plan = InterfacePlan(joint={"gap_A": 3.3, "max_area_A2": 80.0})
+    assert not held_in_place(plan.cell(graphene, sulfide))
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,9 @@ class RelaxDocument(Document):
     stress_eV_per_A3
         3x3 Cauchy stress (positive: the crystal wants to shrink) where the engine gives it.
     cell
-        What was free: ``fixed`` (atoms only), ``relax`` (all of the cell), ``scale`` (volume only);
-        of a cell with vacuum only the directions without.
+        What was free: ``fixed`` (atoms only), ``relax`` (all of the cell), ``scale`` (volume only),
+        ``height`` (across the plane of the first two vectors only); of a cell with vacuum only the
+        directions without.
     magnetic_moments
         Of each atom at the end, Bohr magnetons; None without spin.
     site_potentials_V
@@ -85,7 +86,7 @@ class RelaxDocument(Document):
     steps: int
     force_calls: int
     wall_time_s: float
-    cell: Literal["fixed", "relax", "scale"]
+    cell: Literal["fixed", "relax", "scale", "height"]
     frozen: tuple[int, ...] = ()
     magnetic_moments: tuple[float, ...] | None = None
     site_potentials_V: tuple[float, ...] | None = None

@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from defectflow.documents.steps import Image
     from defectflow.engines.vibrations import VibrationsMaker
 
-#: Free beside the atoms: nothing, the cell, or its volume; across a vacuum it keeps its height.
-FreeCell = Literal["fixed", "relax", "scale"]
+#: Free beside the atoms: nothing, the cell, its volume, or its height across the plane of its first
+#: two vectors; across a vacuum it keeps its height.
+FreeCell = Literal["fixed", "relax", "scale", "height"]
 #: What an engine has makers of, beside relaxations.
 Step = Literal["static", "neb", "dos", "vibrations"]
 
@@ -243,6 +244,9 @@ class Engine(MSONable, ABC):
     def relax_maker(self, cell: FreeCell = "fixed", **overrides: object) -> CalculationMaker:
         """Return a maker of relaxations with the cell `fixed`, free (`relax`) or `scale`d.
 
+        ``height``: the plane of the first two vectors is kept, and what lies above each other may
+        part or close up.
+
         Raises
         ------
         EngineError
@@ -257,12 +261,22 @@ class Engine(MSONable, ABC):
         if cell != "fixed":
             self.require(Capability.STRESS)
         settings = self.settings("relax", **overrides)
-        if cell != "fixed" and "cutoff_eV" not in overrides:
-            # The plane waves of the first cell are too few for a smaller one: the stress is wrong
-            # (Pulay's) before energy differences at a fixed cell are.
-            factor = settings.get("cell_cutoff_factor", 1.0)
-            settings |= {"cutoff_eV": settings["cutoff_eV"] * factor} if factor != 1 else {}
+        if cell != "fixed":
+            settings |= self.cell_cutoff(**overrides)
         return self._relax_maker(cell, settings)
+
+    def cell_cutoff(self, **overrides: object) -> dict[str, Any]:
+        """Return the cutoff of relaxations of the cell as an override; empty if it is the usual.
+
+        The plane waves of the first cell are too few for a smaller one: the stress is wrong
+        (Pulay's) before energy differences at a fixed cell are. Energies that are subtracted from
+        that of such a relaxation need the same.
+        """
+        settings = self.settings("relax", **overrides)
+        factor = settings.get("cell_cutoff_factor", 1.0)
+        if factor == 1 or "cutoff_eV" in overrides:
+            return {}
+        return {"cutoff_eV": settings["cutoff_eV"] * factor}
 
     def static_maker(self, **overrides: object) -> CalculationMaker:
         """Return a maker of single evaluations: energy and forces of a structure as it is."""

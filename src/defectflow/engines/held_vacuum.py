@@ -1,4 +1,4 @@
-"""Cells with vacuum relax in their periodic directions only."""
+"""Which directions a free cell relaxes in: those without vacuum, or its height alone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from ase.filters import FrechetCellFilter
 
-from defectflow.engines.vacuum import vacuum_axes, widest_gap
+from defectflow.engines.vacuum import NORMAL, vacuum_axes, widest_gap
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -27,11 +27,12 @@ def holds_vacuum(structure: Structure, cell: FreeCell) -> bool:
     return cell != "fixed" and bool(vacuum_axes(structure))
 
 
-def free_directions(structure: Structure) -> Array:
+def free_directions(structure: Structure, cell: FreeCell = "relax") -> Array:
     """Return the projector onto the directions along which a crystal is not cut off by vacuum.
 
     The unit matrix without vacuum, P = 1 - n n^T for a slab with the normal n, and t t^T for a wire
-    along t.
+    along t. Of these, for a cell free in its ``height``, that across its first two vectors: n n^T,
+    and nothing where a vacuum lies across them.
 
     Examples
     --------
@@ -45,6 +46,9 @@ def free_directions(structure: Structure) -> Array:
            [0., 0., 0.]])
     """
     kept = np.delete(structure.lattice.matrix, vacuum_axes(structure), axis=0)
+    if cell == "height":
+        normal = np.cross(*structure.lattice.matrix[:NORMAL])
+        kept = normal[None] if NORMAL not in vacuum_axes(structure) else kept[:0]
     if not len(kept):
         return np.zeros((3, 3))
     basis = np.linalg.qr(kept.T)[0]

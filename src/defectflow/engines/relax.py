@@ -113,7 +113,7 @@ class Relaxation:
         self.calculator = engine.caching_calculator(replace(request, stress=cell != "fixed"))
         self.atoms.calc = self.calculator
         self.target: Any = self.atoms
-        self.free = free_directions(self.start)
+        self.free = free_directions(self.start, cell)
         self.filled = filled_fraction(self.start)
         volume_A3 = self.atoms.get_volume() * self.filled
         self.length_per_strain = math.sqrt(
@@ -315,8 +315,8 @@ class RelaxMaker(StepMaker):
     Attributes
     ----------
     cell
-        What is free beside the atoms: nothing (``fixed``), the whole cell (``relax``) or its
-        volume (``scale``).
+        What is free beside the atoms: nothing (``fixed``), the whole cell (``relax``), its volume
+        (``scale``) or its height across the plane of its first two vectors (``height``).
 
     Examples
     --------

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 def driven(task: VaspTask, cell: FreeCell) -> bool:
     """Tell whether defectflow's own minimiser relaxes, with single points of VASP.
 
-    VASP before 6.4.1 cannot scale the cell and move the atoms at a time, and none keeps a vacuum
-    while the rest of the cell moves. Where no VASP is and none is named, a new one is meant.
+    VASP before 6.4.1 cannot scale the cell and move the atoms at a time, and none keeps a vacuum,
+    or the plane of two vectors, while the rest of the cell moves. Where no VASP is and none is
+    named, a new one is meant.
     """
     facts = task.program.facts
     known = facts.version is not None or bool(task.program.standard)
     too_old = known and not facts.scales
-    return holds_vacuum(task.structure, cell) or (cell == "scale" and too_old)
+    own = holds_vacuum(task.structure, cell) or (cell == "scale" and too_old)
+    return cell == "height" or own
 
 
 def step_tags(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+import numpy as np
 from jobflow import Flow, Maker, Response, job
 from monty.json import MSONable
 
@@ -17,6 +18,7 @@ from defectflow.flows.results import cost, heading
 from defectflow.flows.surface_energy import J_PER_M2_PER_EV_A2
 from defectflow.structures.handover import moments_from, with_moments
 from defectflow.structures.interfaces import Joint, Side, interfaces
+from defectflow.structures.symmetry import upward_operations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from defectflow.documents.steps import RelaxDocument
-    from defectflow.engines.contract import Engine
+    from defectflow.engines.contract import Engine, FreeCell
     from defectflow.structures.cells import Cell, Junction, Planar
     from defectflow.structures.hosts import Host
     from defectflow.words import HostCell
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 InterfaceQuantity = Literal["work_of_adhesion", "interface_formation_energy"]
 
 _STRAIN: Final = 0.005
+_ROUNDING: Final = 1e-6
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,14 @@ class InterfaceEnergyMaker(Maker):
     1. Relax both crystals.
     2. Find their common cell and build the interface: with vacuum for the work of adhesion, as a
        superlattice for the formation energy.
-    3. Relax its atoms; and substrate and film alone in the same cell, or both crystals.
+    3. Relax its atoms, of a superlattice the height too, which else would be what the gap made it;
+       and substrate and film alone in the same cell, or both crystals.
     4. Subtract.
+
+    Attributes
+    ----------
+    height
+        ``relaxed``: a superlattice is free across its plane; ``fixed``: as high as built.
 
     Examples
     --------
@@ -106,6 +115,7 @@ class InterfaceEnergyMaker(Maker):
     quantity: InterfaceQuantity
     name: str = "interface"
     host_cell: HostCell = "relax"
+    height: Literal["relaxed", "fixed"] = "relaxed"
     relax: dict[str, Any] = field(default_factory=dict)
 
     def make(
@@ -129,6 +139,7 @@ class InterfaceEnergyMaker(Maker):
         self.engine.check({element.symbol for element in kinds})
         joined = self.plan.cell(below.structure, above.structure).structure
         self.engine.check_request(joined)
+        self.engine.relax_maker(self._free())
         one_hubbard_set(self.engine, [below.structure, above.structure, joined])
         origin = provenance or Provenance.of(
             f"{above.name} on {below.name}",
@@ -156,8 +167,11 @@ class InterfaceEnergyMaker(Maker):
             alone = [one.structure for one in crystals]
         cells = [cell.structure, *alone]
         settings = one_spacing(self.engine, "relax", cells, self.relax)
+        if self._free() != "fixed":
+            settings |= self.engine.cell_cutoff(**settings)
+        both = self.engine.relax_maker(self._free(), **settings)
         maker = self.engine.relax_maker("fixed", **settings)
-        jobs = [maker.make(one) for one in cells]
+        jobs = [both.make(cells[0]), *(maker.make(one) for one in alone)]
         for one, name in zip(jobs, ("interface", "substrate", "film"), strict=True):
             one.name = f"relax {name} in place"
         scene = _Scene(list(crystals), about, provenance)
@@ -199,6 +213,11 @@ class InterfaceEnergyMaker(Maker):
             relaxed_film=above,
         )
 
+    def _free(self) -> FreeCell:
+        """Return what of the cell of the interface is free."""
+        free = self.quantity == "interface_formation_energy" and self.height == "relaxed"
+        return "height" if free else "fixed"
+
     def energy_J_per_m2(
         self, cell: Cell, relaxed: RelaxDocument, parts: Sequence[RelaxDocument]
     ) -> float:
@@ -217,10 +236,41 @@ class InterfaceEnergyMaker(Maker):
 
     def _remarks(self, cell: Cell) -> list[str]:
         junction, _ = _facts(cell)
-        if junction.largest_strain < _STRAIN or self.quantity == "work_of_adhesion":
-            return []
-        strain = f"a strain of {100 * junction.largest_strain:.1f} %"
-        return [f"the energy contains that of {strain}, which grows with the thickness"]
+        notes = []
+        if held_in_place(cell):
+            notes.append(
+                "symmetry holds the film where `shift` put it: no force leads it to another place "
+                "over the substrate, of which one may be much lower; compare a few"
+            )
+        if self.host_cell == "keep" and self._free() != "fixed":
+            notes.append(
+                "the crystals kept their cells and the superlattice was free along its normal: the "
+                "energy contains what that gains; relax them (`host_cell`), or keep `height: fixed`"
+            )
+        if junction.largest_strain >= _STRAIN and self.quantity != "work_of_adhesion":
+            strain = f"a strain of {100 * junction.largest_strain:.1f} %"
+            notes.append(f"the energy contains that of {strain}, which grows with the thickness")
+        return notes
+
+
+def held_in_place(cell: Cell) -> bool:
+    """Tell whether it matters where a film lies, and no force leads it elsewhere, by symmetry.
+
+    So it is where a turn about the normal maps the cell onto itself, as with the atoms of a film
+    right above those of the substrate: relaxing stays there, be it the top of a hill. Where the
+    common cell holds several cells of both crystals, all places are nearly alike.
+    """
+    several = [len(_turns(part)[1]) > 1 for part in parts_of(cell)]
+    proper, _ = _turns(cell.structure)
+    return len(proper) > 0 and not all(several)
+
+
+def _turns(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
+    """Return the turns about the normal that map a cell onto itself, and its translations."""
+    rotations, translations = upward_operations(structure)
+    flat = rotations[:, :2, :2]
+    still = np.abs(flat - np.eye(2)).max(axis=(1, 2)) < _ROUNDING
+    return flat[(np.linalg.det(flat) > 0) & ~still], translations[still]
 
 
 def parts_of(cell: Cell) -> tuple[Structure, Structure]:

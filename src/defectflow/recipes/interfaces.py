@@ -62,6 +62,13 @@ class InterfaceFormationEnergyRecipe(_InterfaceRecipe):
     """
 
     quantity: Literal["interface_formation_energy"]
+    height: Literal["relaxed", "fixed"] = Field(
+        "relaxed",
+        description=(
+            "relaxed: the distances of both crystals find their own; fixed: the cell stays as high "
+            "as `gap_A` makes it, and the energy contains that of stretching both"
+        ),
+    )
 
     @model_validator(mode="after")
     def _no_vacuum(self) -> InterfaceFormationEnergyRecipe:
@@ -105,6 +112,10 @@ def build(recipe: WorkOfAdhesionRecipe | InterfaceFormationEnergyRecipe, order: 
         match=recipe.match,
     )
     maker = InterfaceEnergyMaker(
-        engine=order.engine, plan=plan, quantity=recipe.quantity, host_cell=recipe.host_cell
+        engine=order.engine,
+        plan=plan,
+        quantity=recipe.quantity,
+        host_cell=recipe.host_cell,
+        height="fixed" if isinstance(recipe, WorkOfAdhesionRecipe) else recipe.height,
     )
     return maker.make(order.host(recipe.host), order.host(recipe.film), order.provenance)
