@@ -9,6 +9,9 @@ import pytest
 from ase import Atoms
 from ase.calculators.eam import EAM as AseEAM  # noqa: N811
 from ase.calculators.emt import EMT
+from ase.filters import FrechetCellFilter
+from ase.optimize import BFGS
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from defectflow.documents import load_result
 from defectflow.engines import engine
@@ -128,6 +131,34 @@ def test_a_tilt_boundary_takes_the_lowest_of_its_displacements(tmp_path):
         bulk = crystal.energy_eV / len(crystal.structure) * len(cell.structure)
         by_hand = MJ_PER_M2 * (cell.energy_eV - bulk) / (2 * one.area_A2)
         assert one.energy_mJ_per_m2 == pytest.approx(by_hand)
+
+
+def test_the_grains_of_a_boundary_take_their_own_distance(tmp_path):
+    """Against ASE's relaxation along the normal; in a fixed cell grains press on each other."""
+    text = (
+        "quantity: grain_boundary_energy\nhost: {prototype: fcc-Cu}\nengine: emt\n"
+        "defect: {axis: [0, 0, 1], sigma: 5, miller: [2, 1, 0], shifts: [1, 1]}\n"
+        "candidates: 1\nkeep: 1\n"
+    )
+    free = run(build(recipe(tmp_path, text)))
+    fixed = run(build(recipe(tmp_path, text + "height: fixed\n")))
+    kept = build(recipe(tmp_path, text + "host_cell: keep\n"))
+    assert free.converged
+    assert fixed.converged
+    assert fixed.value > 1.05 * free.value
+    (one,), (other,) = free.candidates, fixed.candidates
+    assert (one.relaxed.cell, other.relaxed.cell) == ("height", "fixed")
+    atoms = AseAtomsAdaptor.get_atoms(other.relaxed.structure)
+    atoms.calc = EMT()
+    normal = FrechetCellFilter(atoms, mask=[0, 0, 1, 0, 0, 0])
+    BFGS(normal, logfile=None).run(fmax=0.01, steps=300)
+    crystal = free.reference.energy_eV / len(free.reference.structure) * len(atoms)
+    by_hand = MJ_PER_M2 * (atoms.get_potential_energy() - crystal) / (2 * one.area_A2)
+    assert free.value == pytest.approx(by_hand, abs=2.0)
+    plane = one.relaxed.structure.lattice.matrix[:2]
+    assert plane == pytest.approx(other.relaxed.structure.lattice.matrix[:2], abs=1e-6)
+    maker = kept.jobs[1].maker
+    assert maker._free() == "fixed"
 
 
 KINK = """\

@@ -51,7 +51,8 @@ class PlanarEnergyDocument(ResultDocument):
     miller
         Of the plane, in the standard conventional cell.
     atoms
-        ``relaxed`` in a cell of fixed shape, or ``fixed`` as built from the relaxed crystal.
+        ``relaxed`` in a cell that keeps the plane, and its height too unless that of `relaxed` says
+        otherwise, or ``fixed`` as built from the relaxed crystal.
     reference
         The perfect crystal in the same orientation.
     """

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pymatgen.core import Structure
 
     from defectflow.documents.steps import RelaxDocument
-    from defectflow.engines.contract import Engine
+    from defectflow.engines.contract import Engine, FreeCell
     from defectflow.structures.cells import Cell, Planar
     from defectflow.structures.hosts import Host
     from defectflow.words import HostCell
@@ -98,7 +98,8 @@ class PlanarEnergyMaker(Maker):
     2. Build the candidates from it: cuts of a fault, mirrors of a twin, terminations and
        displacements of a grain boundary.
     3. Where there are more than are to be relaxed, evaluate them all as built.
-    4. Relax the atoms of the lowest ones (or evaluate them only), and the perfect crystal alike.
+    4. Relax the atoms of the lowest ones (or evaluate them only), with ``height`` relaxed also the
+       distance of the grains, and the perfect crystal alike.
     5. γ = (E(defect) - N/N₀ E(crystal)) / (n A), of the lowest.
 
     Examples
@@ -117,6 +118,7 @@ class PlanarEnergyMaker(Maker):
     name: str = "planar defect"
     host_cell: HostCell = "relax"
     atoms: Literal["relaxed", "fixed"] = "relaxed"
+    height: Literal["relaxed", "fixed"] = "fixed"
     relax: dict[str, Any] = field(default_factory=dict)
 
     def make(self, host: Host | Structure, provenance: Provenance | None = None) -> Flow:
@@ -132,6 +134,7 @@ class PlanarEnergyMaker(Maker):
         host = checked_host(self.engine, host)
         first = self.plan.cells(host.structure)[0]
         self.engine.check_request(first.structure)
+        self.engine.relax_maker(self._free())
         origin = provenance or Provenance.of(
             f"{first.name} in {host.name}", self.as_dict(), host.structure.as_dict()
         )
@@ -181,25 +184,33 @@ class PlanarEnergyMaker(Maker):
         built: dict[str, RelaxDocument],
     ) -> Response[Any]:
         jobs: dict[str, Job] = {}
-        maker = self._maker(cells)
+        maker = self._maker(cells, self._free())
         for cell in cells:
             jobs[cell.name] = maker.make(cell.structure)
             jobs[cell.name].name = f"relax {cell.name}"
-        crystal = maker.make(cells[0].pristine)
+        crystal = self._maker(cells, "fixed").make(cells[0].pristine)
         crystal.name = "relax crystal"
         outputs = {name: one.output for name, one in jobs.items()}
         last = self.conclude(scene, [crystal.output, unrelaxed], outputs, built)
         last.name = self.quantity.replace("_", " ")
         return Response(replace=Flow([crystal, *jobs.values(), last], output=last.output))
 
-    def _maker(self, cells: Sequence[Cell]) -> Any:
+    def _free(self) -> FreeCell:
+        """Return what of the candidates' cells is free: nothing if the crystal is not at rest."""
+        free = self.atoms == self.height == "relaxed" and self.host_cell != "keep"
+        return "height" if free else "fixed"
+
+    def _maker(self, cells: Sequence[Cell], free: FreeCell) -> Any:
         if self.atoms == "fixed":
             return self.engine.static_maker(**self._settings("static", cells))
-        return self.engine.relax_maker("fixed", **self._settings("relax", cells))
+        return self.engine.relax_maker(free, **self._settings("relax", cells))
 
     def _settings(self, step: str, cells: Sequence[Cell]) -> dict[str, Any]:
         """Return what is asked of a step, with one mesh for defects and crystal if alike."""
-        asked = self.relax if step == "relax" else static_settings(self.engine, self.relax)
+        given = self.relax
+        if self._free() != "fixed":
+            given = given | self.engine.cell_cutoff(**given)
+        asked = given if step == "relax" else static_settings(self.engine, given)
         structures = [*(cell.structure for cell in cells), cells[0].pristine]
         return asked | shared_spacing(structures, self.engine.settings(step, **asked))
 

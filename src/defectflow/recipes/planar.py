@@ -35,7 +35,7 @@ def _a_boundary(value: object) -> object:
     return {"kind": "grain_boundary", **value} if isinstance(value, dict) else value
 
 
-_ATOMS = "relaxed: in a cell of fixed shape; fixed: as built from the relaxed crystal"
+_ATOMS = "relaxed: the plane of the defect keeps its cell; fixed: as built from the relaxed crystal"
 
 
 class _PlanarRecipe(QuantityRecipe):
@@ -98,6 +98,13 @@ class GrainBoundaryEnergyRecipe(_PlanarRecipe):
         12, ge=1, description="cells that are evaluated as built, those that overlap least"
     )
     keep: int = Field(3, ge=1, description="how many of these are relaxed, the lowest ones")
+    height: Literal["relaxed", "fixed"] = Field(
+        "relaxed",
+        description=(
+            "with relaxed atoms, whether the grains take their own distance: boundaries need more "
+            "room than the crystal, and a fixed cell presses on them; fixed with `host_cell: keep`"
+        ),
+    )
 
     def subject(self) -> tuple[str, str]:
         """Return host and boundary, for a table of what could not be computed."""
@@ -146,6 +153,7 @@ def build(
         quantity=recipe.quantity,
         host_cell=recipe.host_cell,
         atoms=recipe.atoms,
+        height=getattr(recipe, "height", "fixed"),
     )
     return maker.make(order.host(recipe.host), order.provenance)
 
