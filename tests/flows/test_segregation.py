@@ -102,6 +102,11 @@ def test_a_cell_without_the_element_is_refused(tmp_path):
         build(recipe(tmp_path, RECIPE.replace("{Cu: Ag}", "{Al: Ag}")))
 
 
+def test_a_vacancy_of_no_element_is_refused_with_the_recipe(tmp_path):
+    with pytest.raises(RecipeError, match="a vacancy needs `species`"):
+        recipe(tmp_path, RECIPE.replace("{kind: substitution, replace: {Cu: Ag}}", "vacancy"))
+
+
 def test_a_charged_defect_is_refused(tmp_path):
     """The potentials of two crystals have no common zero that a charge could be counted from."""
     text = RECIPE.replace("prototype: fcc-Cu", "prototype: rocksalt-MgO").replace(

@@ -118,3 +118,16 @@ def spelled_out(recipe: object) -> object:
     if model is not None and "species" in model.model_fields and "species" in recipe:
         choice["species"] = recipe["species"]
     return {**recipe, "defect": choice}
+
+
+def check_species(defect: Defect) -> None:
+    """Refuse a vacancy of no element, where energies of one defect are asked for.
+
+    Raises
+    ------
+    ValueError
+        Saying what to give.
+    """
+    if isinstance(defect, Vacancy) and defect.species is None:
+        message = "a vacancy needs `species`: the element that is taken out"
+        raise ValueError(message)

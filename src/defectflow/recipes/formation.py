@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from defectflow.recipes.defects import Defect, spelled_out
+from defectflow.recipes.defects import Defect, check_species, spelled_out
 from defectflow.recipes.kinds.points import Vacancy
 from defectflow.recipes.parts import (
     HOST_CELL,
@@ -103,9 +103,7 @@ class DefectFormationEnergyRecipe(QuantityRecipe):
 
     @model_validator(mode="after")
     def _consistent(self) -> DefectFormationEnergyRecipe:
-        if isinstance(self.defect, Vacancy) and self.defect.species is None:
-            message = "a vacancy needs `species`: the element that is taken out"
-            raise ValueError(message)
+        check_species(self.defect)
         if self.species is not None and getattr(self.defect, "species", None) != self.species:
             message = "`species` is of the short form; write it into `defect`, or leave it out"
             raise ValueError(message)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
-from defectflow.recipes.defects import Defect, spelled_out
+from defectflow.recipes.defects import Defect, check_species, spelled_out
 from defectflow.recipes.parts import (
     HOST_CELL,
     NEAR_DEFECT,
@@ -64,6 +64,7 @@ class SegregationEnergyRecipe(QuantityRecipe):
                 "`{kind: grain_boundary, sigma: 5}`"
             )
             raise ValueError(message)
+        check_species(self.defect)
         return self
 
     def subject(self) -> tuple[str, str]:
