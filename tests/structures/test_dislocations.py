@@ -245,6 +245,21 @@ def test_what_is_no_dislocation_is_refused_with_what_is_near(case):
     assert "\n" not in str(caught.value)
 
 
+def test_elastic_constants_have_the_symmetry_of_the_crystal():
+    """Three constants of magnesium would make it cubic about its c axis: C66 = C44."""
+    magnesium = slip_system(hosts.load("hcp-Mg").structure, (1, 0, 0), (1, 2, 0))
+    three = {"C11": 63.5, "C12": 25.9, "C44": 11.0}
+    with pytest.raises(StructureError, match=r"symmetry of the crystal; .* give C13, C33"):
+        magnesium.field(three)
+    five = magnesium.field(three | {"C13": 21.7, "C33": 66.5})
+    same = magnesium.field(three | {"C13": 21.7, "C33": 66.5, "C66": 18.8})
+    assert np.sort_complex(five.roots) == pytest.approx(np.sort_complex(same.roots))
+    copper = slip_system(hosts.load("fcc-Cu").structure, (0.5, -0.5, 0), (1, 1, -2))
+    copper.field({"C11": 168, "C12": 121, "C44": 75})
+    with pytest.raises(StructureError, match="symmetry of the crystal"):
+        copper.field({"C11": 168, "C12": 121, "C44": 75, "C33": 120, "C13": 60})
+
+
 def test_bad_elastic_constants_and_places_in_the_core_are_refused():
     host = hosts.load("fcc-Cu").structure
     system = slip_system(host, (0.5, -0.5, 0), (1, 1, -2))

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 POISSON_RATIO: Final = 0.3
 #: Relative change of C44 that lifts the degeneracy of an isotropic crystal.
 _LIFT: Final = 1e-4
+#: Constants break a symmetry of the crystal if they change by more of the largest; measured ones do
+#: by some hundredths.
+_SYMMETRIC: Final = 0.05
 _VOIGT: Final = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
 #: Constants that follow from others where they are not given, and what they are then.
 _FROM_CUBIC: Final = {"C13": "C12", "C33": "C11", "C23": "C13", "C22": "C11", "C55": "C44"}
@@ -141,3 +144,31 @@ def stiffness_of(constants: Mapping[str, float], frame: np.ndarray) -> np.ndarra
     tensor = voigt[_VOIGT[:, :, None, None], _VOIGT[None, None, :, :]]
     turned: np.ndarray = np.einsum("ai,bj,ck,dl,ijkl->abcd", frame, frame, frame, frame, tensor)
     return turned
+
+
+def require_symmetry(stiffness: np.ndarray, rotations: np.ndarray) -> None:
+    """Refuse elastic constants that a crystal cannot have.
+
+    So those of a hexagonal crystal by its C11, C12 and C44 alone, which would be taken as cubic.
+
+    Parameters
+    ----------
+    stiffness
+        (3, 3, 3, 3), and
+    rotations
+        (m, 3, 3) point operations of the crystal, both in one frame.
+
+    Raises
+    ------
+    StructureError
+        If an operation changes the constants.
+    """
+    largest = np.abs(stiffness).max()
+    for turn in rotations:
+        turned = np.einsum("ai,bj,ck,dl,ijkl->abcd", turn, turn, turn, turn, stiffness)
+        if np.abs(turned - stiffness).max() > _SYMMETRIC * largest:
+            message = (
+                "elastic constants: they have not the symmetry of the crystal; of a crystal that "
+                "is not cubic give C13, C33 and C66 too (C66 = (C11 - C12) / 2 of a hexagonal one)"
+            )
+            raise StructureError(message)

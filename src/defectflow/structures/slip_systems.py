@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from defectflow.errors import StructureError
-from defectflow.structures.elastic_field import elastic_field, isotropic, stiffness_of
+from defectflow.structures.elastic_field import (
+    elastic_field,
+    isotropic,
+    require_symmetry,
+    stiffness_of,
+)
 from defectflow.structures.planes import Stack, fractions_said, stack_of, written
 
 if TYPE_CHECKING:
@@ -74,6 +79,11 @@ class SlipSystem:
 
         Constants refer to x along a, z along the part of c across a, and y = z x x, of the standard
         conventional cell.
+
+        Raises
+        ------
+        StructureError
+            If the crystal cannot have such constants, or they are not all given.
         """
         a, _, c = self.stack.standard
         x = a / np.linalg.norm(a)
@@ -81,7 +91,10 @@ class SlipSystem:
         z /= np.linalg.norm(z)
         crystal = np.array([x, np.cross(z, x), z])
         constants = isotropic() if elastic is None else elastic
-        return elastic_field(stiffness_of(constants, self.frame @ crystal.T), self.burgers_A)
+        stiffness = stiffness_of(constants, self.frame @ crystal.T)
+        if elastic is not None:
+            require_symmetry(stiffness, self.frame @ self.stack.rotations @ self.frame.T)
+        return elastic_field(stiffness, self.burgers_A)
 
     def equivalent(self) -> int:
         """Return how many slip systems the crystal's symmetry makes of this one.
