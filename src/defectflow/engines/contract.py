@@ -244,8 +244,7 @@ class Engine(MSONable, ABC):
     def relax_maker(self, cell: FreeCell = "fixed", **overrides: object) -> CalculationMaker:
         """Return a maker of relaxations with the cell `fixed`, free (`relax`) or `scale`d.
 
-        ``height``: the plane of the first two vectors is kept, and what lies above each other may
-        part or close up.
+        With `height` alone the plane of the first two vectors is kept.
 
         Raises
         ------
@@ -262,21 +261,8 @@ class Engine(MSONable, ABC):
             self.require(Capability.STRESS)
         settings = self.settings("relax", **overrides)
         if cell != "fixed":
-            settings |= self.cell_cutoff(**overrides)
+            settings |= levels.cell_cutoff(settings, overrides)
         return self._relax_maker(cell, settings)
-
-    def cell_cutoff(self, **overrides: object) -> dict[str, Any]:
-        """Return the cutoff of relaxations of the cell as an override; empty if it is the usual.
-
-        The plane waves of the first cell are too few for a smaller one: the stress is wrong
-        (Pulay's) before energy differences at a fixed cell are. Energies that are subtracted from
-        that of such a relaxation need the same.
-        """
-        settings = self.settings("relax", **overrides)
-        factor = settings.get("cell_cutoff_factor", 1.0)
-        if factor == 1 or "cutoff_eV" in overrides:
-            return {}
-        return {"cutoff_eV": settings["cutoff_eV"] * factor}
 
     def static_maker(self, **overrides: object) -> CalculationMaker:
         """Return a maker of single evaluations: energy and forces of a structure as it is."""

@@ -185,3 +185,21 @@ def _check_range(old: float, value: float, where: str) -> None:
         needed = "above zero" if old > 0 else "finite" if old < 0 else "not below zero"
         message = f"{where} = {value:g}: must be {needed}, e.g. {old:g}"
         raise RecipeError(message)
+
+
+def cell_cutoff(settings: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cutoff of relaxations of the cell as an override; empty if it is the usual one.
+
+    The plane waves of the first cell are too few for a smaller one: the stress is wrong (Pulay's)
+    before energy differences at a fixed cell are. Energies that are subtracted from that of such a
+    relaxation need the same cutoff.
+
+    Parameters
+    ----------
+    settings, given
+        Of the relaxation, and those of them that were asked for.
+    """
+    factor = settings.get("cell_cutoff_factor", 1.0)
+    if factor == 1 or "cutoff_eV" in given:
+        return {}
+    return {"cutoff_eV": settings["cutoff_eV"] * factor}

@@ -10,6 +10,7 @@ from jobflow import Flow, Maker, Response, job
 from monty.json import MSONable
 
 from defectflow.documents.surfaces import InterfaceEnergyDocument
+from defectflow.engines.levels import cell_cutoff
 from defectflow.errors import StructureError
 from defectflow.flows.alike import one_hubbard_set, one_spacing
 from defectflow.flows.host import about, as_host, cautions, one_engine, relax_host
@@ -168,7 +169,7 @@ class InterfaceEnergyMaker(Maker):
         cells = [cell.structure, *alone]
         settings = one_spacing(self.engine, "relax", cells, self.relax)
         if self._free() != "fixed":
-            settings |= self.engine.cell_cutoff(**settings)
+            settings |= cell_cutoff(self.engine.settings("relax", **settings), settings)
         both = self.engine.relax_maker(self._free(), **settings)
         maker = self.engine.relax_maker("fixed", **settings)
         jobs = [both.make(cells[0]), *(maker.make(one) for one in alone)]

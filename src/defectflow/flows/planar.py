@@ -11,6 +11,7 @@ from monty.json import MSONable
 
 from defectflow.documents.planar import PlanarCandidate, PlanarEnergyDocument
 from defectflow.engines.electrons import shared_spacing
+from defectflow.engines.levels import cell_cutoff
 from defectflow.errors import StructureError
 from defectflow.flows.evaluation import static_settings
 from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
@@ -209,7 +210,7 @@ class PlanarEnergyMaker(Maker):
         """Return what is asked of a step, with one mesh for defects and crystal if alike."""
         given = self.relax
         if self._free() != "fixed":
-            given = given | self.engine.cell_cutoff(**given)
+            given = given | cell_cutoff(self.engine.settings("relax", **given), given)
         asked = given if step == "relax" else static_settings(self.engine, given)
         structures = [*(cell.structure for cell in cells), cells[0].pristine]
         return asked | shared_spacing(structures, self.engine.settings(step, **asked))
