@@ -253,6 +253,21 @@ def test_diffusion_of_a_vacancy_in_an_fcc_crystal_is_the_textbooks() -> None:
     assert found.coefficient_cm2_per_s["600"] == pytest.approx(expected, rel=1e-5)
 
 
+def test_the_factors_of_a_zigzag_chain_are_not_those_of_its_coefficient() -> None:
+    """Sites in turn 1 Å above and below a line, 2 Å apart along it: the jumps are longer."""
+    frame = Structure(Lattice.orthorhombic(4.0, 8.0, 10.0), ["Cu"], [[0, 0, 0]])
+    points = np.array([[1.0, 0.0, 4.0], [3.0, 0.0, 6.0]])
+    edges = [[0, 1, [0, 0, 0]], [0, 1, [-1, 0, 0]], [1, 0, [0, 0, 0]], [1, 0, [1, 0, 0]]]
+    length_A = float(np.linalg.norm(points[1] - points[0]))
+    plan = HopPlan("A to A", "A", "A", length_A, 2, edges, 2, ["A", "A"])
+    network = Network.of([plan], [0.3], {"A": 0.0}, frame.lattice.matrix.tolist())
+    found = Walk(1e13, [300.0, 900.0]).document(network, [plan], 0.3, 1)
+    for kelvin in (300.0, 900.0):
+        expected = 2.0**2 * 1e-16 * 1e13 * np.exp(-0.3 / (8.617333e-5 * kelvin))
+        assert found.coefficient_cm2_per_s[f"{kelvin:g}"] == pytest.approx(expected, rel=1e-5)
+    assert (found.geometric_factor, found.jump_length_A) == (None, None)
+
+
 def _walked(
     plans: Sequence[HopPlan],
     heights: Sequence[float],

@@ -17,13 +17,13 @@ Matrix = tuple[Row, Row, Row]
 class Diffusion(Document):
     """Diffusion of one ion or vacancy over the network of its sites and hops.
 
-    Exact for rates ν* exp(-E/kT) in the dilute limit; see `defectflow.analysis.diffusion`. Of one
-    kind of hop among equal sites D = ρ λ² ν* exp(-E/kT), with ρ and λ stated.
+    Exact for rates ν* exp(-E/kT) in the dilute limit; see `defectflow.analysis.diffusion`. Where
+    one kind of hop among equal sites makes D = ρ λ² ν* exp(-E/kT), ρ and λ are stated.
 
     Attributes
     ----------
     geometric_factor, jump_length_A
-        ρ = z/2d and λ, where there is one kind of hop; None where D is that of a network.
+        ρ = z/2d and λ; None where D is that of a network, or of jumps along a zigzag.
     attempt_frequency_Hz
         ν*; 1e13 Hz is the field's convention, not a computed value.
     barrier_eV

@@ -19,9 +19,15 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
+    from defectflow.analysis.barriers import EnergyProfile
     from defectflow.documents.steps import BandDocument, RelaxDocument
     from defectflow.engines.contract import Engine
     from defectflow.structures.hops import Hop
+
+
+#: Where the fitted curve is by more above the highest image, which is an end, the band has missed
+#: its saddle, eV. Forces left on the ends make some meV.
+UNSEEN_EV = 0.03
 
 
 @dataclass(frozen=True)
@@ -36,8 +42,8 @@ class HopPlan(MSONable):
         All directed hops of the orbit, as ``[i, j, [a, b, c]]``, once per direction.
     per_site
         Number of such hops that leave one `start` site.
-    places
-        Labels of the sites that the indices of `edges` stand for.
+    places, points_A
+        Labels and Cartesian coordinates of the sites that the indices of `edges` stand for.
     """
 
     label: str
@@ -48,10 +54,16 @@ class HopPlan(MSONable):
     edges: list[list[Any]]
     per_site: int
     places: list[str] = field(default_factory=list)
+    points_A: list[list[float]] = field(default_factory=list)
 
     @classmethod
-    def from_hop(cls, hop: Hop, labels: Sequence[str]) -> HopPlan:
-        """Describe a hop between places of which `labels` name the sites that they belong to."""
+    def from_hop(
+        cls, hop: Hop, labels: Sequence[str], points_A: Sequence[Sequence[float]] = ()
+    ) -> HopPlan:
+        """Describe a hop between places of which `labels` name the sites that they belong to.
+
+        Without `points_A` it is not found out whether its band leads over another site.
+        """
         first, last = (labels[place] for place in hop.edges[0][:2])
         return cls(
             label=f"{first} to {last}, {hop.distance_A:.2f} Å",
@@ -62,11 +74,12 @@ class HopPlan(MSONable):
             edges=[[i, j, list(image)] for i, j, image in hop.edges],
             per_site=sum(edge[0] == hop.edges[0][0] for edge in hop.edges),
             places=list(labels),
+            points_A=[[float(x) for x in point] for point in points_A],
         )
 
 
 def hop_document(plan: HopPlan, band: BandDocument) -> HopDocument:
-    """Reduce a band to its barriers."""
+    """Reduce a band to its barriers; one whose saddle no image has seen is not converged."""
     positions = band.positions()
     forces = np.array([image.forces_eV_per_A for image in band.images])
     profile = energy_profile(
@@ -84,9 +97,29 @@ def hop_document(plan: HopPlan, band: BandDocument) -> HopDocument:
         spline_reverse_eV=profile.spline_reverse_eV,
         span_eV=profile.span_eV,
         path_length_A=profile.length_A,
-        converged=band.converged,
+        converged=band.converged and _unseen_eV(profile, band) < UNSEEN_EV,
         band=band,
     )
+
+
+def _unseen_eV(profile: EnergyProfile, band: BandDocument) -> float:
+    """Return how far a path whose highest image is an end rises above it between the images.
+
+    An end is a minimum, so that such a path goes over a saddle before it falls below its end. One
+    that ends on a saddle, by symmetry, only falls.
+    """
+    ends, inner = band.energies_eV[:: len(band.energies_eV) - 1], band.energies_eV[1:-1]
+    return 0.0 if max(inner) > max(ends) else profile.spline_forward_eV - profile.forward_eV
+
+
+def unseen_notes(hops: Sequence[HopDocument]) -> list[str]:
+    """Return what is to be said of hops whose saddle no image has seen."""
+    return [
+        f"{hop.label}: the saddle lies between an end and the image next to it, and the path falls "
+        "far below the end; give more `images`, or as ends the minimum that it falls into"
+        for hop in hops
+        if hop.band.converged and not hop.converged
+    ]
 
 
 def cost_of_path(bands: Sequence[BandDocument], *steps: RelaxDocument) -> dict[str, Any]:
@@ -200,5 +233,5 @@ class Outcome:
             value_eV=across.saddle_eV if converged else None,
             spline_eV=across.saddle_eV + fitted_eV if converged else None,
             dimensions=across.dimensions,
-            notes=(),
+            notes=tuple(unseen_notes(used)),
         )

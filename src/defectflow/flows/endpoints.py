@@ -17,6 +17,7 @@ from defectflow.flows.barrier import (
     hop_document,
     path_notes,
     spline_span_eV,
+    unseen_notes,
 )
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import heading
@@ -150,7 +151,11 @@ class EndpointsBarrierMaker(Maker):
             strain=about["strain"],
             hops=(hop,),
             diffusion=None,
-            notes=(*about["notes"], *path_notes(self.engine, [band], initial)),
+            notes=(
+                *about["notes"],
+                *unseen_notes([hop]),
+                *path_notes(self.engine, [band], initial),
+            ),
         )
 
 

@@ -24,6 +24,7 @@ from defectflow.flows.barrier import (
     hop_document,
     path_notes,
 )
+from defectflow.flows.elementary import elementary
 from defectflow.flows.host import (
     about,
     as_host,
@@ -217,6 +218,14 @@ class MigrationBarrierMaker(Maker):
         whole = self.sites == "all"
         nodes = [k for k, d in enumerate(documents) if d.stays] if whole else [best]
         owners = [k for k in nodes for _ in scene.orbit(sites[k])]
+        labels = [sites[k].label for k in owners]
+        # The ion that fills a vacancy finds all other sites occupied.
+        points = [
+            scene.cartesian(one).tolist()
+            for k in nodes
+            for one in scene.orbit(sites[k])
+            if self.limit == "charged"
+        ]
         plans, jobs = [], []
         for hop in hops_among(scene, [sites[k] for k in nodes], self.cutoff_A):
             kinds = [owners[place] for place in hop.edges[0][:2]]
@@ -224,7 +233,7 @@ class MigrationBarrierMaker(Maker):
             between = self.explore and not (whole and self.limit == "charged")
             through = waypoints(scene, sites[best], sites, relaxed, hop) if between else {}
             band = maker.make(images[0], images[1], through)
-            plans.append(HopPlan.from_hop(hop, [sites[k].label for k in owners]))
+            plans.append(HopPlan.from_hop(hop, labels, points))
             band.name = plans[-1].label
             jobs.append(band)
         outputs = [band.output for band in jobs]
@@ -246,8 +255,10 @@ class MigrationBarrierMaker(Maker):
         """Reduce the bands to the barrier of the easiest way across the crystal."""
         relaxed = [site.relaxed for site in sites]
         hops = tuple(hop_document(plan, band) for plan, band in zip(plans, bands, strict=True))
+        own, notes = elementary(plans, hops, host.structure.lattice.matrix)
+        network = [plans[k] for k in own], [hops[k] for k in own]
         settled = all(step.converged for step in (host, *relaxed))
-        outcome = Outcome.of(plans, hops, steps_converged=settled, lowest_eV=self._lowest_eV(sites))
+        outcome = Outcome.of(*network, steps_converged=settled, lowest_eV=self._lowest_eV(sites))
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
             **cost_of_path(bands, host, *relaxed),
@@ -264,8 +275,8 @@ class MigrationBarrierMaker(Maker):
             **cell_fields(host.structure, scene.matrix),
             sites=tuple(sites),
             hops=hops,
-            diffusion=self._diffusion(host, sites, plans, hops, outcome),
-            notes=(*outcome.notes, *path_notes(self.engine, bands, host.structure)),
+            diffusion=self._diffusion(host, sites, *network, outcome),
+            notes=(*outcome.notes, *notes, *path_notes(self.engine, bands, host.structure)),
         )
 
     def _diffusion(

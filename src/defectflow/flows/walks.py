@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from monty.json import MSONable
@@ -11,12 +11,17 @@ from monty.json import MSONable
 from defectflow.analysis.diffusion import diffusion_tensor_cm2_per_s
 from defectflow.documents.migration import Diffusion
 from defectflow.flows.barrier import edges_of
+from defectflow.units import BOLTZMANN_EV_PER_K, CM2_PER_A2
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from defectflow.analysis.percolation import Edge
     from defectflow.flows.barrier import HopPlan
+
+#: Relative difference of two diffusion coefficients that are the same: places are known to some
+#: thousandths of an Å.
+_SAME: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -82,17 +87,41 @@ class Walk(MSONable):
             )
             for kelvin in self.temperatures_K
         }
-        only = plans[0] if len(plans) == 1 and plans[0].start == plans[0].end else None
+        coefficients = {
+            kelvin: float(np.linalg.eigvalsh(tensor)[-dimensions:].mean())
+            for kelvin, tensor in tensors.items()
+        }
+        factor, length_A = self._textbook(plans, barrier_eV, dimensions, coefficients)
         return Diffusion(
-            geometric_factor=only.per_site / (2 * dimensions) if only else None,
-            jump_length_A=only.distance_A if only else None,
+            geometric_factor=factor,
+            jump_length_A=length_A,
             attempt_frequency_Hz=self.attempt_frequency_Hz,
             barrier_eV=barrier_eV,
-            coefficient_cm2_per_s={
-                kelvin: float(np.linalg.eigvalsh(tensor)[-dimensions:].mean())
-                for kelvin, tensor in tensors.items()
-            },
+            coefficient_cm2_per_s=coefficients,
             tensor_cm2_per_s={
                 kelvin: tuple(map(tuple, tensor.tolist())) for kelvin, tensor in tensors.items()
             },
         )
+
+    def _textbook(
+        self,
+        plans: Sequence[HopPlan],
+        barrier_eV: float,
+        dimensions: int,
+        found_cm2_per_s: Mapping[str, float],
+    ) -> tuple[float | None, float | None]:
+        """Return ρ and λ (Å) of D = ρ λ² ν* exp(-E/kT) where that is the coefficient, else None.
+
+        One kind of hop among equal sites is not enough: jumps along a zigzag chain are longer than
+        the way that they make, and over a puckered layer too.
+        """
+        if len(plans) != 1 or plans[0].start != plans[0].end:
+            return None, None
+        factor, length_A = plans[0].per_site / (2 * dimensions), plans[0].distance_A
+        for kelvin, found in found_cm2_per_s.items():
+            rate_Hz = self.attempt_frequency_Hz * np.exp(
+                -barrier_eV / (BOLTZMANN_EV_PER_K * float(kelvin))
+            )
+            if not np.isclose(factor * length_A**2 * CM2_PER_A2 * rate_Hz, found, _SAME, 0):
+                return None, None
+        return factor, length_A
