@@ -66,11 +66,11 @@ def test_a_hop_that_falls_into_a_site_between_is_two_others(plans: dict[str, Hop
     """B is 0.9 eV below A; a coarse band from A to A has not seen the saddles of 0.2 eV above A."""
     both = [plans["A to B"], plans["A to A"]]
     hops = [hop(both[0], [0.0, 0.2, -0.9]), hop(both[1], [0.0, -0.1, -0.9, -0.1, 0.0])]
-    kept, notes = elementary(both, hops, CELL * np.eye(3))
-    assert kept == [0]
+    network, notes = elementary(both, hops, CELL * np.eye(3))
+    assert network == (both[:1], hops[:1])
     assert len(notes) == 1
     assert notes[0].startswith("A to A, 3.00 Å: leads over B, by hops that are counted already")
-    outcome = Outcome.of(both[:1], hops[:1], steps_converged=True, lowest_eV=-0.9)
+    outcome = Outcome.of(*network, steps_converged=True, lowest_eV=-0.9)
     assert outcome.value_eV == pytest.approx(1.1)
 
 
@@ -86,15 +86,16 @@ def test_a_hop_of_its_own_stays(
 ) -> None:
     both = [plans["A to B"], plans["A to A"]]
     hops = [hop(both[0], [0.0, 0.2, -0.9]), hop(both[1], energies_eV, aside_A)]
-    assert elementary(both, hops, CELL * np.eye(3)) == ([0, 1], [])
+    assert elementary(both, hops, CELL * np.eye(3)) == ((both, hops), [])
 
 
 def test_a_hop_whose_parts_are_not_in_the_network_stays(plans: dict[str, HopPlan]) -> None:
     plan = plans["A to A"]
     band = hop(plan, [0.0, 0.2, -0.9, 0.2, 0.0])
-    assert elementary([plan], [band], CELL * np.eye(3)) == ([0], [])
+    assert elementary([plan], [band], CELL * np.eye(3)) == (([plan], [band]), [])
     unknown = replace(plan, points_A=[])  # as of a vacancy
-    assert elementary([unknown], [band], CELL * np.eye(3)) == ([0], [])
+    both = [plans["A to B"], unknown], [band, band]
+    assert elementary(*both, CELL * np.eye(3)) == (both, [])
 
 
 def _band(energies_eV: Sequence[float], slopes: Sequence[float]) -> BandDocument:

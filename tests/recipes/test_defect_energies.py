@@ -15,6 +15,8 @@ from defectflow.recipes import build, load, result_key
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from jobflow import Flow
+
 DOPANT = """\
 quantity: defect_formation_energy
 host: {prototype: fcc-Al}
@@ -291,6 +293,22 @@ def test_that_all_arrangements_were_computed_is_not_said_otherwise(tmp_path: Pat
     document = run(build(load(written(tmp_path, VOLTAGE))))
     assert len(document.points) == 3
     assert not any("at_most" in one for one in document.notes)
+
+
+def test_in_what_cells_the_ions_were_arranged_is_said(tmp_path: Path) -> None:
+    """Half of a layered host is every other layer: rows within the layers are not tried."""
+    host = "host: {prototype: 1T-TiS2}\nspecies: Mg\nengine: chgnet\n"
+    asked = f"quantity: intercalation_voltage\n{host}fractions: [1/2, 1/4]\n"
+    notes = _notes_of(build(load(written(tmp_path, asked))))
+    (said,) = [one for one in notes if "in one cell of each filling" in one]
+    assert "(Mg(TiS2)2 in 7 atoms, Mg(TiS2)4 in 13 atoms)" in said
+    ends = _notes_of(build(load(written(tmp_path, asked.replace("fractions: [1/2, 1/4]\n", "")))))
+    assert not any("filling" in one for one in ends)
+
+
+def _notes_of(flow: Flow) -> list[str]:
+    """Return what the last step of a voltage is told to say."""
+    return next(one for one in list(flow)[-1].function_args if hasattr(one, "notes")).notes
 
 
 def test_a_charge_that_no_compound_of_the_ion_has_is_said(tmp_path: Path) -> None:

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 def elementary(
     plans: Sequence[HopPlan], hops: Sequence[HopDocument], lattice_A: ArrayLike
-) -> tuple[list[int], list[str]]:
-    """Return the numbers of the hops of their own, and what is to be said of the others.
+) -> tuple[tuple[list[HopPlan], list[HopDocument]], list[str]]:
+    """Return the hops of their own, and what is to be said of the others.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def elementary(
                 f"{plans[k].label}: leads over {over}, by hops that are counted already; it is "
                 "left out of barrier and diffusion"
             )
-    return kept, notes
+    return ([plans[k] for k in kept], [hops[k] for k in kept]), notes
 
 
 def _edge(edge: Sequence[Any]) -> tuple[int, int, Shift]:

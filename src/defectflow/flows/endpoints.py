@@ -129,6 +129,7 @@ class EndpointsBarrierMaker(Maker):
         distance = float(np.linalg.norm(final[atom].coords - initial[atom].coords))
         plan = HopPlan(f"{species} hop, {distance:.2f} Å", "initial", "final", distance, 1, [], 1)
         hop = hop_document(plan, band)
+        said = unseen_notes([hop])
         converged = hop.converged and all(end.converged for end in ends)
         value = hop.span_eV if converged else None
         formula = initial.composition.reduced_formula
@@ -151,11 +152,7 @@ class EndpointsBarrierMaker(Maker):
             strain=about["strain"],
             hops=(hop,),
             diffusion=None,
-            notes=(
-                *about["notes"],
-                *unseen_notes([hop]),
-                *path_notes(self.engine, [band], initial),
-            ),
+            notes=(*about["notes"], *said, *path_notes(self.engine, [band], initial)),
         )
 
 

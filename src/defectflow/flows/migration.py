@@ -202,30 +202,13 @@ class MigrationBarrierMaker(Maker):
     ) -> Response[Any]:
         """Choose the stable site and relax the band of each distinct hop: steps 3 and 4."""
         documents = _site_documents(scene, sites, relaxed)
-        best = min(
-            (k for k, d in enumerate(documents) if d.stays),
-            key=lambda k: relaxed[k].energy_eV,
-            default=None,
-        )
-        if best is None:
-            tried = ", ".join(site.label for site in sites)
-            message = (
-                f"{scene.species} leaves every site of {scene.host.reduced_formula} that was tried "
-                f"({tried}); look for others with `defectflow generate interstitial`"
-            )
-            raise StructureError(message)
+        best = _stable_site(scene, documents)
         stage, maker = scene.stage(), self._band_maker()
         whole = self.sites == "all"
         nodes = [k for k, d in enumerate(documents) if d.stays] if whole else [best]
         owners = [k for k in nodes for _ in scene.orbit(sites[k])]
         labels = [sites[k].label for k in owners]
-        # The ion that fills a vacancy finds all other sites occupied.
-        points = [
-            scene.cartesian(one).tolist()
-            for k in nodes
-            for one in scene.orbit(sites[k])
-            if self.limit == "charged"
-        ]
+        points = self._points_A(scene, [sites[k] for k in nodes])
         plans, jobs = [], []
         for hop in hops_among(scene, [sites[k] for k in nodes], self.cutoff_A):
             kinds = [owners[place] for place in hop.edges[0][:2]]
@@ -241,6 +224,12 @@ class MigrationBarrierMaker(Maker):
         last.name = "migration barrier"
         return Response(replace=Flow([*jobs, last], output=last.output))
 
+    def _points_A(self, scene: Scene, sites: Sequence[Site]) -> list[list[float]]:
+        """Return where an ion on its way may come to lie; one that fills a vacancy: nowhere."""
+        if self.limit == "discharged":
+            return []
+        return [scene.cartesian(one).tolist() for site in sites for one in scene.orbit(site)]
+
     @job(output_schema=MigrationBarrierDocument, metadata={"defectflow": "result"})
     def conclude(  # noqa: PLR0913, PLR0917 - everything the steps before have found
         self,
@@ -255,8 +244,7 @@ class MigrationBarrierMaker(Maker):
         """Reduce the bands to the barrier of the easiest way across the crystal."""
         relaxed = [site.relaxed for site in sites]
         hops = tuple(hop_document(plan, band) for plan, band in zip(plans, bands, strict=True))
-        own, notes = elementary(plans, hops, host.structure.lattice.matrix)
-        network = [plans[k] for k in own], [hops[k] for k in own]
+        network, notes = elementary(plans, hops, host.structure.lattice.matrix)
         settled = all(step.converged for step in (host, *relaxed))
         outcome = Outcome.of(*network, steps_converged=settled, lowest_eV=self._lowest_eV(sites))
         return MigrationBarrierDocument(
@@ -276,7 +264,7 @@ class MigrationBarrierMaker(Maker):
             sites=tuple(sites),
             hops=hops,
             diffusion=self._diffusion(host, sites, *network, outcome),
-            notes=(*outcome.notes, *notes, *path_notes(self.engine, bands, host.structure)),
+            notes=(*notes, *outcome.notes, *path_notes(self.engine, bands, host.structure)),
         )
 
     def _diffusion(
@@ -320,6 +308,19 @@ def _site_documents(
         )
         for site, document in zip(sites, relaxed, strict=True)
     ]
+
+
+def _stable_site(scene: Scene, sites: Sequence[SiteDocument]) -> int:
+    """Return the number of the lowest site at which the ion has stayed."""
+    staying = [k for k, site in enumerate(sites) if site.stays]
+    if not staying:
+        tried = ", ".join(site.label for site in sites)
+        message = (
+            f"{scene.species} leaves every site of {scene.host.reduced_formula} that was tried "
+            f"({tried}); look for others with `defectflow generate interstitial`"
+        )
+        raise StructureError(message)
+    return min(staying, key=lambda k: sites[k].relaxed.energy_eV)
 
 
 def _ends(

@@ -160,7 +160,7 @@ def build_voltage(recipe: IntercalationVoltageRecipe, order: Order) -> Flow:
 def _shortened(crystals: Sequence[Host], at_most: int) -> tuple[list[Host], list[str]]:
     """Return the ends and `at_most` arrangements of each formula, and what is to be said of others.
 
-    One that is left out may be the lowest.
+    One that is left out, or of another cell, may be the lowest.
     """
     kept, seen, cut = list(crystals[:_ENDS]), Counter[str](), []
     for one in crystals[_ENDS:]:
@@ -170,13 +170,25 @@ def _shortened(crystals: Sequence[Host], at_most: int) -> tuple[list[Host], list
             kept.append(one)
         else:
             cut.append(formula)
-    if not cut:
-        return kept, []
-    note = (
-        f"of {', '.join(cut)} the first arrangements only were computed, {at_most} of each "
-        "(at_most); a lower one would move the steps of the voltage, not its average"
+    notes = [_cells_note(kept[_ENDS:])] * bool(seen)
+    if cut:
+        notes.append(
+            f"of {', '.join(cut)} the first arrangements only were computed, {at_most} of each "
+            "(at_most); a lower one would move the steps of the voltage, not its average"
+        )
+    return kept, notes
+
+
+def _cells_note(crystals: Sequence[Host]) -> str:
+    """Return in what cells the ions were arranged: half of a layered host is every other layer."""
+    sizes = {one.structure.composition.reduced_formula: len(one.structure) for one in crystals}
+    cells = ", ".join(f"{formula} in {size} atoms" for formula, size in sizes.items())
+    return (
+        f"ions were arranged in one cell of each filling, the smallest that keeps the symmetry of "
+        f"the host ({cells}); an order in another cell, as of rows within a layer, may be lower "
+        "and would move the steps of the voltage, not its average; give such crystals as "
+        "`compositions`"
     )
-    return kept, [note]
 
 
 def build_energy(recipe: IntercalationEnergyRecipe, order: Order) -> Flow:
