@@ -189,7 +189,7 @@ class PlanarEnergyMaker(Maker):
         for cell in cells:
             jobs[cell.name] = maker.make(cell.structure)
             jobs[cell.name].name = f"relax {cell.name}"
-        crystal = self._maker(cells, "fixed").make(cells[0].pristine)
+        crystal = self._maker(cells).make(cells[0].pristine)
         crystal.name = "relax crystal"
         outputs = {name: one.output for name, one in jobs.items()}
         last = self.conclude(scene, [crystal.output, unrelaxed], outputs, built)
@@ -201,7 +201,7 @@ class PlanarEnergyMaker(Maker):
         free = self.atoms == self.height == "relaxed" and self.host_cell != "keep"
         return "height" if free else "fixed"
 
-    def _maker(self, cells: Sequence[Cell], free: FreeCell) -> Any:
+    def _maker(self, cells: Sequence[Cell], free: FreeCell = "fixed") -> Any:
         if self.atoms == "fixed":
             return self.engine.static_maker(**self._settings("static", cells))
         return self.engine.relax_maker(free, **self._settings("relax", cells))
