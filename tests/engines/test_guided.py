@@ -156,6 +156,34 @@ def test_what_was_measured_is_not_measured_again(images, tmp_path, monkeypatch):
     assert again.force_calls <= whole.force_calls + 2
 
 
+def test_a_relaxation_with_more_steps_asks_nothing_again(tmp_path):
+    start = vacancy_ends()[0].perturb(0.05)
+    tight = {"fmax_eV_per_A": 0.003}
+    for name in ("whole", "few"):
+        (tmp_path / name).mkdir()
+    whole = REFINED.relax(request(start, tmp_path / "whole", **tight))
+    few = REFINED.relax(request(start, tmp_path / "few", max_steps=2, **tight))
+    rest = REFINED.relax(request(start, tmp_path / "few", **tight))
+    assert (few.converged, few.force_calls) == (False, 2)
+    assert rest.converged
+    assert rest.force_calls == whole.force_calls > 2
+    assert rest.energy_eV == pytest.approx(whole.energy_eV, abs=1e-4)
+
+
+def test_a_band_with_more_steps_asks_nothing_again(images, tmp_path):
+    few, whole = (
+        BandTask(*images, settings=BandSettings(max_steps=steps), stamp=DFT.stamp())
+        for steps in (1, 200)
+    )
+    stopped = DFT.relax_band(few, EMT.settings("neb"), tmp_path)
+    rest = DFT.relax_band(whole, EMT.settings("neb"), tmp_path)
+    (tmp_path / "alone").mkdir()
+    alone = guided(images, DFT, tmp_path / "alone")
+    assert (stopped.converged, rest.converged) == (False, True)
+    assert rest.force_calls - stopped.force_calls < alone.force_calls, "its points were kept"
+    assert barrier(rest) == pytest.approx(barrier(alone), abs=0.005)
+
+
 def test_it_stops_before_the_wall_time_with_its_points_kept(tmp_path, monkeypatch):
     start = request(vacancy_ends()[0].perturb(0.05), tmp_path, fmax_eV_per_A=0.002)
     monkeypatch.setattr("defectflow.engines.deadline.time_left_s", lambda: 0.0)

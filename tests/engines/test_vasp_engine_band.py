@@ -113,6 +113,20 @@ def test_a_stopped_band_of_vtst_goes_on(ends, emt_barrier_eV, monkeypatch):
     assert max(ours.energies_eV) == pytest.approx(emt_barrier_eV, abs=0.01)
 
 
+def test_a_band_of_vtst_with_more_steps_goes_on(ends, emt_barrier_eV, monkeypatch):
+    monkeypatch.setenv(VTST, "1")
+    used = engine("vasp-standin", potential="emt", band="vtst")
+    numbers = NUMBERS | {"fmax_eV_per_A": 0.01}
+    few, more = (used.band_maker(**numbers, max_steps=steps) for steps in (1, 80))
+    make = type(few).calculate.original
+    stopped = make(few, *ends)
+    rest = make(more, *ends)
+    assert (stopped.converged, rest.converged) == (False, True)
+    assert rest.candidates == stopped.candidates, "the race was not run again"
+    assert max(rest.energies_eV) == pytest.approx(emt_barrier_eV, abs=0.01)
+    assert list(Path.cwd().iterdir()) == []
+
+
 def test_vtst_needs_a_vasp_that_has_it():
     with pytest.raises(EngineError, match=r"band: vtst was asked.*use band: driven"):
         engine("vasp-standin", band="vtst").band_maker()
