@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 Level = Literal["fast", "balanced", "stringent"]
+Row = tuple[float, float, float]
+Matrix = tuple[Row, Row, Row]
 #: What a number rests on. A potential's number is never shown as DFT.
 Fidelity = Literal["dft", "potential", "stand-in"]
 
@@ -71,6 +73,10 @@ class EngineStamp(Document):
     options: dict[str, Any] = Field(default_factory=dict)
     settings: dict[str, Any] = Field(default_factory=dict)
     code_versions: dict[str, str] = Field(default_factory=dict)
+
+    def scale_key(self) -> str:
+        """Return what two stamps have in common whose energies are on one scale."""
+        return content_key(self.model_dump(mode="json", exclude={"code_versions"}), without=LIMITS)
 
 
 class ResultDocument(Document):

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from defectflow.analysis.fermi_level import Bands, DefectLevels, neutral_fermi_level
 from defectflow.analysis.transition_levels import transition_levels
-from defectflow.documents.base import Document
+from defectflow.documents.base import Document, Matrix
 from defectflow.documents.electronic import Curve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-Row = tuple[float, float, float]
 
 
 class ChargeCorrectionDocument(Document):
@@ -97,7 +95,7 @@ class ElectronicHost(Document):
 
     valence_band_eV: float
     gap_eV: float
-    dielectric: tuple[Row, Row, Row] | None = None
+    dielectric: Matrix | None = None
     bands: HostBands | None = None
 
 

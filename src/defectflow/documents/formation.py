@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from defectflow.analysis.stability import Limit, extreme
-from defectflow.documents.base import Document, ResultDocument
+from defectflow.documents.base import Document, ResultDocument, Row
 from defectflow.documents.charged import (
     ChargeCorrectionDocument,
     ElectronicHost,
@@ -16,8 +16,6 @@ from defectflow.documents.charged import (
 )
 from defectflow.documents.steps import RelaxDocument
 from defectflow.errors import MissingData, did_you_mean
-
-Row = tuple[float, float, float]
 
 
 class ChemicalPotential(Document):

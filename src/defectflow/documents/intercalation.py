@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from defectflow.documents.base import Document, ResultDocument
+from defectflow.documents.base import Document, ResultDocument, Row
 from defectflow.documents.formation import ChemicalPotential
 from defectflow.documents.steps import RelaxDocument
-
-Row = tuple[float, float, float]
 
 
 class VoltagePoint(Document):

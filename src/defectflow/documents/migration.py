@@ -6,12 +6,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from defectflow.documents.base import Document, ResultDocument
+from defectflow.documents.base import Document, Matrix, ResultDocument
 from defectflow.documents.steps import BandDocument, RelaxDocument
 
 Limit = Literal["charged", "discharged", "given"]
-Row = tuple[float, float, float]
-Matrix = tuple[Row, Row, Row]
 
 
 class Diffusion(Document):
@@ -38,7 +36,8 @@ class Diffusion(Document):
         description="mean over the directions that are open at the bottleneck, by temperature in K"
     )
     tensor_cm2_per_s: dict[str, Matrix] = Field(
-        default_factory=dict, description="diffusion tensor in the axes of the host's cell"
+        default_factory=dict,
+        description="Cartesian, in the frame of `host_lattice`, by temperature in K",
     )
 
 

@@ -1,11 +1,11 @@
-"""What cells have to share whose energies are subtracted: the spacing of k-points, and U."""
+"""What cells have to share whose energies are subtracted: cutoff, spacing of k-points, and U."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 from defectflow.engines.electrons import hubbard_U_eV, kpoint_spacing_per_A
-from defectflow.engines.levels import DIPOLE, METAL_SPACING, SPACING
+from defectflow.engines.levels import DIPOLE, METAL_SPACING, SPACING, cell_cutoff
 from defectflow.engines.vacuum import NORMAL, VACUUM_A, dipole_correction, vacuum_axes
 from defectflow.errors import EngineError, StructureError
 from defectflow.structures.poses import placed
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pymatgen.core import Structure
 
-    from defectflow.engines.contract import Engine
+    from defectflow.engines.contract import Engine, FreeCell
     from defectflow.structures.adsorbates import Adsorbate
     from defectflow.structures.adsorption import SurfaceSite
     from defectflow.structures.poses import Placement
@@ -62,6 +62,21 @@ def one_spacing_on(
 ) -> dict[str, Any]:
     """Return the settings of a step that give a slab one spacing with and without an adsorbate."""
     return one_spacing(engine, step, with_and_without(slab, adsorbate), given or {})
+
+
+def one_cutoff(engine: Engine, free: FreeCell, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of relaxations whose energies are subtracted from one with a free cell.
+
+    Parameters
+    ----------
+    free
+        What is free of that one's cell; where that is nothing, `given` is all.
+    given
+        Settings of the relaxations that are asked for.
+    """
+    if free == "fixed":
+        return dict(given)
+    return {**given, **cell_cutoff(engine.settings("relax", **given), given)}
 
 
 def one_hubbard_set(engine: Engine, cells: Iterable[Structure]) -> None:

@@ -194,12 +194,15 @@ class Outcome:
     ----------
     value_eV, spline_eV
         None unless everything on the way converged.
+    heights_eV
+        Of each hop's saddle, on the scale of `value_eV`.
     """
 
     converged: bool
     value_eV: float | None
     spline_eV: float | None
     dimensions: int | None
+    heights_eV: tuple[float, ...]
     notes: tuple[str, ...]
 
     @classmethod
@@ -221,6 +224,7 @@ class Outcome:
                 value_eV=None,
                 spline_eV=None,
                 dimensions=None,
+                heights_eV=tuple(heights),
                 notes=("the hops found do not lead across the crystal",),
             )
         used = [hop for hop in hops if hop.label in across.kinds]
@@ -233,5 +237,6 @@ class Outcome:
             value_eV=across.saddle_eV if converged else None,
             spline_eV=across.saddle_eV + fitted_eV if converged else None,
             dimensions=across.dimensions,
+            heights_eV=tuple(heights),
             notes=tuple(unseen_notes(used)),
         )

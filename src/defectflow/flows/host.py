@@ -8,7 +8,7 @@ import numpy as np
 from jobflow import Flow, job
 
 from defectflow.documents import RelaxDocument
-from defectflow.documents.base import LIMITS, content_key
+from defectflow.documents.base import content_key
 from defectflow.engines.contract import Capability
 from defectflow.engines.vacuum import vacuum_axes
 from defectflow.errors import EngineError, RecipeError, StructureError, did_you_mean
@@ -245,8 +245,7 @@ def one_engine(*steps: RelaxDocument) -> None:
 
 
 def _scale(step: RelaxDocument) -> str:
-    stamp = step.engine.model_dump(mode="json", exclude={"code_versions"})
-    return content_key(stamp, step.inputs.get("cutoff_eV"), without=LIMITS)
+    return content_key(step.engine.scale_key(), step.inputs.get("cutoff_eV"))
 
 
 def _said(step: RelaxDocument) -> str:

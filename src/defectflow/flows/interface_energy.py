@@ -10,9 +10,8 @@ from jobflow import Flow, Maker, Response, job
 from monty.json import MSONable
 
 from defectflow.documents.surfaces import InterfaceEnergyDocument
-from defectflow.engines.levels import cell_cutoff
 from defectflow.errors import StructureError
-from defectflow.flows.alike import one_hubbard_set, one_spacing
+from defectflow.flows.alike import one_cutoff, one_hubbard_set, one_spacing
 from defectflow.flows.host import about, as_host, cautions, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
@@ -168,8 +167,7 @@ class InterfaceEnergyMaker(Maker):
             alone = [one.structure for one in crystals]
         cells = [cell.structure, *alone]
         settings = one_spacing(self.engine, "relax", cells, self.relax)
-        if self._free() != "fixed":
-            settings |= cell_cutoff(self.engine.settings("relax", **settings), settings)
+        settings = one_cutoff(self.engine, self._free(), settings)
         both = self.engine.relax_maker(self._free(), **settings)
         maker = self.engine.relax_maker("fixed", **settings)
         jobs = [both.make(cells[0]), *(maker.make(one) for one in alone)]

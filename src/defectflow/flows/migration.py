@@ -20,7 +20,6 @@ from defectflow.flows.barrier import (
     HopPlan,
     Outcome,
     cost_of_path,
-    heights_eV,
     hop_document,
     path_notes,
 )
@@ -246,7 +245,8 @@ class MigrationBarrierMaker(Maker):
         hops = tuple(hop_document(plan, band) for plan, band in zip(plans, bands, strict=True))
         network, notes = elementary(plans, hops, host.structure.lattice.matrix)
         settled = all(step.converged for step in (host, *relaxed))
-        outcome = Outcome.of(*network, steps_converged=settled, lowest_eV=self._lowest_eV(sites))
+        lowest = min(one.energy_eV for one in relaxed) if self.sites == "all" else None
+        outcome = Outcome.of(*network, steps_converged=settled, lowest_eV=lowest)
         return MigrationBarrierDocument(
             **heading(self.engine, provenance),
             **cost_of_path(bands, host, *relaxed),
@@ -278,20 +278,17 @@ class MigrationBarrierMaker(Maker):
         """Return how the ion diffuses over the hops that converged; None without a barrier."""
         if outcome.value_eV is None:
             return None
-        heights = heights_eV(hops, self._lowest_eV(sites))
         known = [k for k, hop in enumerate(hops) if hop.converged]
         walked = [plans[k] for k in known]
         above = {site.label: site.energy_above_lowest_eV for site in sites}
         network = Network.of(
-            walked, [heights[k] for k in known], above, host.structure.lattice.matrix.tolist()
+            walked,
+            [outcome.heights_eV[k] for k in known],
+            above,
+            host.structure.lattice.matrix.tolist(),
         )
         walk = Walk(self.attempt_frequency_Hz, self.temperatures_K)
         return walk.document(network, walked, outcome.value_eV, outcome.dimensions or 1)
-
-    def _lowest_eV(self, sites: Sequence[SiteDocument]) -> float | None:
-        """Return from where saddles of unlike sites count; see `heights_eV`."""
-        every = self.sites == "all"
-        return min(site.relaxed.energy_eV for site in sites) if every else None
 
 
 def _site_documents(

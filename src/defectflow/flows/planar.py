@@ -11,8 +11,8 @@ from monty.json import MSONable
 
 from defectflow.documents.planar import PlanarCandidate, PlanarEnergyDocument
 from defectflow.engines.electrons import shared_spacing
-from defectflow.engines.levels import cell_cutoff
 from defectflow.errors import StructureError
+from defectflow.flows.alike import one_cutoff
 from defectflow.flows.evaluation import static_settings
 from defectflow.flows.host import about, cautions, checked_host, one_engine, relax_host
 from defectflow.flows.provenance import Provenance
@@ -208,9 +208,7 @@ class PlanarEnergyMaker(Maker):
 
     def _settings(self, step: str, cells: Sequence[Cell]) -> dict[str, Any]:
         """Return what is asked of a step, with one mesh for defects and crystal if alike."""
-        given = self.relax
-        if self._free() != "fixed":
-            given = given | cell_cutoff(self.engine.settings("relax", **given), given)
+        given = one_cutoff(self.engine, self._free(), self.relax)
         asked = given if step == "relax" else static_settings(self.engine, given)
         structures = [*(cell.structure for cell in cells), cells[0].pristine]
         return asked | shared_spacing(structures, self.engine.settings(step, **asked))

@@ -40,17 +40,16 @@ def job_key(job: Job, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str |
     """
     function = original(job.function)
     bound = getattr(job.function, "__self__", None)
+    name = f"{function.__module__}.{function.__qualname__}"
+    without = LIMITS if name.startswith(_OURS) else frozenset()
     try:
-        owner = None if isinstance(bound, types.ModuleType) else _canonical(bound)
-        inputs = _canonical([list(args), dict(kwargs)])
+        owner = None if isinstance(bound, types.ModuleType) else _canonical(bound, without)
+        inputs = _canonical([list(args), dict(kwargs)], without)
     except (TypeError, ValueError, AttributeError, RecursionError):
         return None
     schema = getattr(job.output_schema, "__qualname__", None)
-    name = f"{function.__module__}.{function.__qualname__}"
-    without = LIMITS if name.startswith(_OURS) else ()
-    parts = (name, _code_digest(function), owner, inputs, schema, _version())
     try:
-        return content_key(*parts, without=without)
+        return content_key(name, _code_digest(function), owner, inputs, schema, _version())
     except TypeError:
         return None
 
@@ -62,23 +61,23 @@ def original(function: Callable[..., Any]) -> Callable[..., Any]:
     return found
 
 
-def _canonical(value: Any) -> Any:
+def _canonical(value: Any, without: frozenset[str]) -> Any:
     if isinstance(value, type):
         return f"{value.__module__}.{value.__qualname__}"
-    return _essence(jsanitize(value, strict=True, enum_values=True))
+    return _essence(jsanitize(value, strict=True, enum_values=True), without)
 
 
-def _essence(value: Any) -> Any:
-    """Drop versions and the names of makers from serialised objects."""
+def _essence(value: Any, without: frozenset[str]) -> Any:
+    """Drop versions, the names of makers and what is `without` from serialised objects."""
     if isinstance(value, list):
-        return [_essence(one) if isinstance(one, (dict, list)) else one for one in value]
+        return [_essence(one, without) if isinstance(one, (dict, list)) else one for one in value]
     if not isinstance(value, dict):
         return value
     if value.get("@class") == "OutputReference":
         message = "an unresolved reference has no content"
         raise ValueError(message)
-    dropped = {"@version", "name"} if _is_maker(value) else {"@version"}
-    return {name: _essence(one) for name, one in value.items() if name not in dropped}
+    dropped = without | ({"@version", "name"} if _is_maker(value) else {"@version"})
+    return {name: _essence(one, without) for name, one in value.items() if name not in dropped}
 
 
 def _is_maker(value: Mapping[str, Any]) -> bool:

@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from defectflow.documents import AdsorptionDocument, DBandCenterDocument, OverpotentialDocument
-from defectflow.documents.base import LIMITS, content_key
 from defectflow.errors import MissingData
 
 if TYPE_CHECKING:
@@ -69,11 +68,11 @@ def d_band_lines(
             continue
         if isinstance(one, DBandCenterDocument) and one.cell == "slab":
             low, high = one.window_eV
-            kind = (_stamped(one.engine), f"window {low:g} to {high:g} eV")
+            kind = (one.engine.scale_key(), f"window {low:g} to {high:g} eV")
             centers.setdefault(kind, {}).setdefault(surface_said(one), one.value)
         elif isinstance(one, AdsorptionDocument) and one.species == species:
             key = (f"{_kind(one)} {species}, {one.engine.name}", _shared(one))
-            known = bound.setdefault((_stamped(one.engine), key), {})
+            known = bound.setdefault((one.engine.scale_key(), key), {})
             known.setdefault(surface_said(one), one.value)
     return _paired(centers, bound, species)
 
@@ -140,10 +139,6 @@ def _said(stamp: EngineStamp) -> tuple[str, ...]:
     rest = json.dumps([stamp.options, stamp.settings], sort_keys=True, default=str)
     weights = f"weights {stamp.model_sha256[:6]}" if stamp.model_sha256 else ""
     return stamp.level, stamp.model or "", stamp.functional or "", weights, rest
-
-
-def _stamped(stamp: EngineStamp) -> str:
-    return content_key(stamp.model_dump(mode="json", exclude={"code_versions"}), without=LIMITS)
 
 
 def _labelled(lines: Mapping[Key, _Points]) -> list[tuple[str, _Points]]:

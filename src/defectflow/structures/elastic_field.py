@@ -142,7 +142,11 @@ def stiffness_of(constants: Mapping[str, float], frame: np.ndarray) -> np.ndarra
         i, j = int(name[1]) - 1, int(name[2]) - 1
         voigt[i, j] = voigt[j, i] = value
     tensor = voigt[_VOIGT[:, :, None, None], _VOIGT[None, None, :, :]]
-    turned: np.ndarray = np.einsum("ai,bj,ck,dl,ijkl->abcd", frame, frame, frame, frame, tensor)
+    return _turned(tensor, frame)
+
+
+def _turned(stiffness: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    turned: np.ndarray = np.einsum("ai,bj,ck,dl,ijkl->abcd", turn, turn, turn, turn, stiffness)
     return turned
 
 
@@ -165,8 +169,7 @@ def require_symmetry(stiffness: np.ndarray, rotations: np.ndarray) -> None:
     """
     largest = np.abs(stiffness).max()
     for turn in rotations:
-        turned = np.einsum("ai,bj,ck,dl,ijkl->abcd", turn, turn, turn, turn, stiffness)
-        if np.abs(turned - stiffness).max() > _SYMMETRIC * largest:
+        if np.abs(_turned(stiffness, turn) - stiffness).max() > _SYMMETRIC * largest:
             message = (
                 "elastic constants: they have not the symmetry of the crystal; of a crystal that "
                 "is not cubic give C13, C33 and C66 too (C66 = (C11 - C12) / 2 of a hexagonal one)"
