@@ -82,3 +82,28 @@ def test_no_atom_and_no_such_atom_are_refused(copper):
         EMT.vibrations_maker().make(copper, [])
     with pytest.raises(RecipeError, match="atom 9"):
         EMT.vibrations_maker().make(copper, [9])
+
+
+def test_forward_differences_take_half_of_the_evaluations(request_, tmp_path):
+    """Their error is the displacement times half the third derivatives: it falls with it."""
+    rough = request_.structure.copy().perturb(0.05, seed=1)  # without symmetry
+    exact = module.vibrations(replace(request_, structure=rough), EMT, [1, 2])
+    assert (exact.force_calls, exact.central_differences) == (13, True)
+    errors = []
+    for step_A in (0.02, 0.005):
+        settings = EMT.settings("vibrations", displacement_A=step_A, central_differences=False)
+        asked = Request(rough, settings, folder=tmp_path)
+        found = module.vibrations(asked, EMT, [1, 2])
+        assert (found.force_calls, found.central_differences) == (7, False)
+        differences = np.subtract(found.hessian_eV_per_A2, exact.hessian_eV_per_A2)
+        errors.append(np.abs(differences).max())
+    assert errors[0] > 0.01  # eV/Å²: without anharmonicity nothing would be tested
+    assert errors[1] == pytest.approx(errors[0] / 4, rel=0.2)
+
+
+def test_forward_differences_by_symmetry_are_central_where_it_turns_the_sign(request_):
+    settings = EMT.settings("vibrations", central_differences=False)
+    forward = module.vibrations(replace(request_, settings=settings), EMT, [0, 2])
+    central = module.vibrations(request_, EMT, [0, 2])
+    assert forward.force_calls == central.force_calls == 3
+    assert forward.energies_eV == pytest.approx(central.energies_eV, abs=1e-6)

@@ -24,6 +24,8 @@ class VibrationsDocument(Document):
         ħω of each mode, lowest first; an imaginary frequency is negative.
     fmax_eV_per_A
         Largest force on a displaced atom before it was displaced: modes mean something near 0 only.
+    central_differences
+        Whether each direction was taken both ways, if by symmetry.
     """
 
     structure: Crystal
@@ -34,6 +36,7 @@ class VibrationsDocument(Document):
     energy_eV: float
     fmax_eV_per_A: float
     displacement_A: float
+    central_differences: bool = True
     force_calls: int
     wall_time_s: float
     charge: int = 0

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pymatgen.core.structure import Structure
 
+    from defectflow.engines.request import Request
+
     Array = NDArray[np.float64]
 
 #: Atoms this close (Å) to their symmetric places count as there: a fifth of a usual displacement.
@@ -71,10 +73,11 @@ class _Operation:
 class Displacements:
     """The fewest displacements along axes from which symmetry gives all others.
 
-    Each direction is needed with both signs, so that the Hessian comes from central differences; an
-    operation that turns one sign into the other saves it. Hydrogen on a threefold hollow needs
-    three or four of its six displacements. Those that keep most of the symmetry come first: a code
-    with k-points that has lost an operation computes more of them from then on.
+    For central differences each direction is needed with both signs; an operation that turns one
+    sign into the other saves it. Hydrogen on a threefold hollow needs three or four of its six
+    displacements. Forward differences need each direction once, about half as many, and are wrong
+    by half the third derivative times the displacement. Those that keep most of the symmetry come
+    first: a code with k-points that has lost an operation computes more of them from then on.
 
     Parameters
     ----------
@@ -84,6 +87,8 @@ class Displacements:
         Indices of those that are displaced; all others stand still.
     moments_muB
         Of all atoms, or None; operations that mix different moments do not count.
+    central
+        Whether the Hessian comes from central differences.
     """
 
     def __init__(
@@ -91,10 +96,18 @@ class Displacements:
         structure: Structure,
         atoms: Sequence[int],
         moments_muB: Sequence[float | None] | None = None,
+        *,
+        central: bool = True,
     ) -> None:
-        self.count = len(atoms)
+        self.count, self.central = len(atoms), central
         self._operations = _operations(structure, list(atoms), moments_muB)
         self.needed = tuple(sorted(self._chosen(), key=self._kept, reverse=True))
+
+    @classmethod
+    def of(cls, request: Request, atoms: Sequence[int]) -> Displacements:
+        """Return those of a request, whose settings say which differences."""
+        central = request.settings["central_differences"]
+        return cls(request.structure, atoms, request.moments, central=central)
 
     def hessian_eV_per_A2(
         self, forces_eV_per_A: Mapping[str, Sequence[Sequence[float]]], step_A: float
@@ -117,16 +130,18 @@ class Displacements:
             sources = self._sources(atom, self.needed)
             directions = _directions(sources)
             forces = np.array([by.carried(measured[one]) for one, by in sources])
-            there, back = _pairs(directions)
-            change = (forces[there] - forces[back]).reshape(len(there), -1) / (2 * step_A)
-            rows.append(-np.linalg.lstsq(directions[there], change, rcond=None)[0])
+            if self.central:
+                there, back = _pairs(directions)
+                directions, forces = directions[there], (forces[there] - forces[back]) / 2
+            change = forces.reshape(len(directions), -1) / step_A
+            rows.append(-np.linalg.lstsq(directions, change, rcond=None)[0])
         return np.concatenate(rows)
 
     def _chosen(self) -> list[Displacement]:
         chosen: list[Displacement] = []
         for atom in range(self.count):
             for axis in range(3):
-                for sign in (1, -1):
+                for sign in (1, -1) if self.central else (1,):
                     new = Displacement(atom, axis, sign)
                     if not self._known(new, chosen):
                         chosen.append(new)
@@ -145,7 +160,7 @@ class Displacements:
         directions = _directions(self._sources(new.atom, chosen))
         if (np.abs(directions - new.direction).max(axis=1) < _SAME_DIRECTION).any():
             return True
-        spanned = directions[_pairs(directions)[0]]
+        spanned = directions[_pairs(directions)[0]] if self.central else directions
         rank = np.linalg.matrix_rank(spanned, _SAME_DIRECTION) if len(spanned) else 0
         more = np.linalg.matrix_rank(np.vstack([spanned, new.direction]), _SAME_DIRECTION)
         return bool(rank == more)

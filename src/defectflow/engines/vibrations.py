@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def vibrations(
     request: Request, engine: CalculatorEngine, displaced: Sequence[int]
 ) -> VibrationsDocument:
-    """Return the modes of the atoms `displaced`, by central differences of forces.
+    """Return the modes of the atoms `displaced`, by central or forward differences of forces.
 
     Displacements that the symmetry of the crystal tells from others are not computed.
 
@@ -56,7 +56,7 @@ def vibrations(
     )
     checkpoint = Checkpoint(request.folder / "vibrations.checkpoint.json", key, interval_s=0.0)
     calculator = engine.caching_calculator(request)
-    plan = Displacements(request.structure, displaced, request.moments)
+    plan = Displacements.of(request, displaced)
     try:
         forces = _measured(request, calculator, displaced, plan, checkpoint)
         document = _document(request, engine, calculator, list(displaced), plan, forces)
@@ -118,6 +118,7 @@ def _document(
         energy_eV=known["energy"],
         fmax_eV_per_A=float(np.linalg.norm(known["rest"], axis=1).max()),
         displacement_A=step,
+        central_differences=plan.central,
         force_calls=1 + len(plan.needed),
         wall_time_s=0.0,
         charge=request.charge,

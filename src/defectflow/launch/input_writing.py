@@ -51,7 +51,7 @@ def requests_of(job: Job, kind: str) -> dict[str, Request]:
 
 def _displaced(rest: Request, atoms: Sequence[int]) -> list[tuple[str, Structure]]:
     found = [("rest", rest.structure)]
-    for one in Displacements(rest.structure, atoms, rest.moments).needed:
+    for one in Displacements.of(rest, atoms).needed:
         moved, atom = rest.structure.copy(), int(atoms[one.atom])
         shift_A = rest.settings["displacement_A"] * one.direction
         moved.translate_sites([atom], shift_A, frac_coords=False, to_unit_cell=False)
