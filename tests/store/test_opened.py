@@ -30,6 +30,15 @@ def test_results_are_found_by_every_field_and_are_typed(store, make_result):
     assert store.find(species="Na") == []
 
 
+def test_a_formula_finds_the_prototypes_of_that_formula_too(store, make_result):
+    for number, host in enumerate(("TiS2", "1T-TiS2", "anatase-TiO2", "Ti2S4")):
+        store.file(make_result(key=f"k{number}", host=host))
+    assert {one.host for one in store.find(host="TiS2")} == {"TiS2", "1T-TiS2"}
+    assert [one.host for one in store.find(host="1T-TiS2")] == ["1T-TiS2"]
+    assert [one.host for one in store.find(host="TiO2")] == ["anatase-TiO2"]
+    assert Results(store).host("TiS2").barriers().to_dataframe()["host"].nunique() == 2
+
+
 def test_of_equal_keys_the_one_filed_last_is_shown_whatever_the_clocks_said(store, make_result):
     store.file(make_result(created="2026-07-02T10:00:00+00:00", value=0.9))
     store.file(make_result(created="2026-07-01T10:00:00+00:00", value=0.1))

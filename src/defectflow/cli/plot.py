@@ -44,7 +44,7 @@ KINDS: Final = {
     metavar="FILE",
     help="Picture to write (.png, .pdf, .svg). [default: KIND.png]",
 )
-@click.option("--host", metavar="H", help="Prototype or reduced formula.")
+@click.option("--host", metavar="H", help="Prototype, or all of a reduced formula.")
 @choice_options
 @click.option("--species", metavar="S", help="Adsorbate, e.g. H.")
 @click.option(

@@ -34,7 +34,9 @@ FIELDS: Final = (
 
 def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that choose results."""
-    function = click.option("--host", metavar="H", help="Prototype or reduced formula.")(function)
+    function = click.option("--host", metavar="H", help="Prototype, or all of a reduced formula.")(
+        function
+    )
     function = click.option("--species", metavar="S", help="Only this ion, e.g. Mg.")(function)
     return click.option("--quantity", metavar="Q", help="E.g. migration_barrier.")(function)
 

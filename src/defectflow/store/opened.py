@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from defectflow.errors import DefectflowError
 from defectflow.store.large import MOVED
 from defectflow.store.runs import Runs
+from defectflow.structures import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,7 +93,8 @@ class Store:
         Parameters
         ----------
         quantity, species, host, key, recipe
-            Required values of the document's fields; None for any.
+            Required values of the document's fields; None for any. As host a formula finds the
+            prototypes of that formula too.
         """
         asked = {
             "quantity": quantity,
@@ -102,6 +104,8 @@ class Store:
             "recipe": recipe,
         }
         criteria: dict[str, Any] = {f"output.{name}": one for name, one in asked.items() if one}
+        if host and len(names := hosts.named(host)) > 1:
+            criteria["output.host"] = {"$in": list(names)}
         criteria.setdefault("output.quantity", {"$exists": True})
         criteria.setdefault("output.key", {"$exists": True})
         newest: dict[str, tuple[int, ResultDocument]] = {}

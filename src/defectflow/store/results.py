@@ -64,7 +64,7 @@ class Results:
         return self._narrow(species=symbol)
 
     def host(self, name: str) -> Results:
-        """Keep results in one host: a prototype by its name, a file by its reduced formula."""
+        """Keep results in one host: a prototype by its name, or all of a reduced formula."""
         return self._narrow(host=name)
 
     def recipe(self, name: str) -> Results:

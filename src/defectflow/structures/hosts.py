@@ -173,6 +173,17 @@ def prototypes() -> tuple[str, ...]:
     return tuple(_data())
 
 
+def named(name: str) -> tuple[str, ...]:
+    """Return all names of hosts that are meant: the name itself, and prototypes of that formula.
+
+    Examples
+    --------
+    >>> named("TiS2"), named("1T-TiS2")
+    (('TiS2', '1T-TiS2'), ('1T-TiS2',))
+    """
+    return (name, *(one for one in prototypes() if one.partition("-")[2] == name))
+
+
 def prototype(name: str) -> Host:
     """Return the host of that name, built from its published space group and coordinates."""
     if name not in _data():
