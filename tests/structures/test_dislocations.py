@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from defectflow.errors import StructureError
 from defectflow.structures import hosts
 from defectflow.structures.dislocations import dislocations, strained_crystals
-from defectflow.structures.elastic_field import elastic_field, isotropic, stiffness_of
+from defectflow.structures.elastic_field import elastic_field, isotropic, stiffness_of, turned
 from defectflow.structures.frank_circuit import burgers_vector
 from defectflow.structures.slip_systems import slip_system
 
@@ -150,7 +151,7 @@ def test_hexagonal_slip_systems_are_counted_whatever_the_lattice_constants(
 
 
 def test_an_isotropic_screw_is_the_textbook_arctangent():
-    field = elastic_field(stiffness_of(isotropic(), np.eye(3)), np.array([0.0, 0.0, 2.5]))
+    field = elastic_field(isotropic(), np.array([0.0, 0.0, 2.5]))
     strain = field.distortion(3.0, 4.0)
     assert strain[2, 0] == pytest.approx(-2.5 * 4 / (2 * np.pi * 25), rel=1e-3)
     assert strain[2, 1] == pytest.approx(2.5 * 3 / (2 * np.pi * 25), rel=1e-3)
@@ -159,7 +160,7 @@ def test_an_isotropic_screw_is_the_textbook_arctangent():
 
 def test_an_isotropic_edge_is_that_of_hirth_and_lothe():
     b, nu, x, y = 2.5, 0.3, 3.0, 4.0
-    field = elastic_field(stiffness_of(isotropic(nu), np.eye(3)), np.array([b, 0.0, 0.0]))
+    field = elastic_field(isotropic(nu), np.array([b, 0.0, 0.0]))
     found = field.distortion(x, y)
     r2, factor = x * x + y * y, b / (4 * np.pi * (1 - nu))
     dilatation = -2 * (1 - 2 * nu) * factor * y / r2
@@ -187,14 +188,58 @@ def test_an_isotropic_field_is_the_same_in_crystals_of_oblique_axes(name, burger
     )
 
 
+def rotations_of(name: str) -> np.ndarray:
+    """Point operations along x || a, z || c, of hosts whose standard cell stands so."""
+    finder = SpacegroupAnalyzer(hosts.load(name).structure)
+    matrix = finder.get_conventional_standard_structure().lattice.matrix
+    x, z = matrix[0] / np.linalg.norm(matrix[0]), matrix[2] / np.linalg.norm(matrix[2])
+    frame = np.array([x, np.cross(z, x), z])
+    standard = SpacegroupAnalyzer(finder.get_conventional_standard_structure())
+    operations = standard.get_point_group_operations(cartesian=True)
+    return np.array([frame @ one.rotation_matrix @ frame.T for one in operations])
+
+
+ALUMINA = {"C11": 497, "C12": 163, "C13": 116, "C33": 501, "C44": 147, "C14": -23}
+
+
 def test_a_trigonal_crystal_needs_its_c14_alone():
-    alumina = {"C11": 497, "C12": 163, "C13": 116, "C33": 501, "C44": 147, "C14": -23}
-    sine = np.sqrt(3) / 2
-    turn = np.array([[-0.5, sine, 0], [-sine, -0.5, 0], [0, 0, 1]])
-    straight, turned = (stiffness_of(alumina, frame) for frame in (np.eye(3), turn))
-    assert np.allclose(straight, turned)
-    given = stiffness_of({**alumina, "C24": 5, "C56": 7}, np.eye(3))
-    assert (given[1, 1, 1, 2], given[0, 2, 0, 1]) == (5, 7)
+    """(R. E. Newnham, Properties of Materials, 2005: C24 = -C14, C56 = C14, C66 by the others.)"""
+    found = stiffness_of(ALUMINA, rotations_of("1T-TiS2"))
+    assert found[1, 1, 1, 2] == pytest.approx(23)  # C24
+    assert found[0, 2, 0, 1] == pytest.approx(-23)  # C56
+    assert found[0, 1, 0, 1] == pytest.approx((497 - 163) / 2)  # C66
+    turn = np.array([[-0.5, np.sqrt(0.75), 0], [-np.sqrt(0.75), -0.5, 0], [0, 0, 1]])
+    assert np.allclose(turned(found, turn), found)
+    with pytest.raises(StructureError, match="nearest to which is C24 = "):
+        stiffness_of({**ALUMINA, "C24": -95}, rotations_of("1T-TiS2"))
+
+
+@pytest.mark.parametrize(
+    ("name", "independent"),
+    [
+        ("fcc-Cu", ["C11", "C12", "C44"]),
+        ("hcp-Mg", ["C11", "C12", "C13", "C33", "C44"]),
+        ("1T-TiS2", ["C11", "C12", "C13", "C14", "C33", "C44"]),
+        ("rutile-TiO2", ["C11", "C12", "C13", "C33", "C44", "C66"]),
+        (
+            "olivine-FePO4",
+            ["C11", "C12", "C13", "C22", "C23", "C33", "C44", "C55", "C66"],
+        ),
+    ],
+)
+def test_the_independent_constants_are_those_of_the_textbooks(name, independent):
+    """J. F. Nye, Physical Properties of Crystals (1957), table 9; what is left out is named."""
+    assert missing_of({}, name) == independent
+    values = dict(zip(independent, (500, 150, 110, 5, 90, 300, 120, 60, 70), strict=False))
+    stiffness_of(values | {"C33": 400.0} if "C33" in values else values, rotations_of(name))
+    for one in independent:
+        assert missing_of({key: values[key] for key in independent if key != one}, name) == [one]
+
+
+def missing_of(constants: dict[str, float], name: str) -> list[str]:
+    with pytest.raises(StructureError, match=r"are independent; give .* too") as caught:
+        stiffness_of(constants, rotations_of(name))
+    return str(caught.value).split("give ")[1].split(" too")[0].split(", ")
 
 
 def test_anisotropy_matters_and_a_hexagonal_crystal_is_isotropic_in_its_plane():
@@ -205,8 +250,8 @@ def test_anisotropy_matters_and_a_hexagonal_crystal_is_isotropic_in_its_plane():
     assert np.abs(one - other).max() > 0.05 * np.abs(other).max()
     hexagonal = {"C11": 59.3, "C12": 25.7, "C44": 16.4, "C13": 21.4, "C33": 61.5}
     turn = np.array([[0.8, 0.6, 0], [-0.6, 0.8, 0], [0, 0, 1]])
-    tensors = [stiffness_of(hexagonal, frame) for frame in (np.eye(3), turn)]
-    assert np.allclose(*tensors)
+    straight = stiffness_of(hexagonal, rotations_of("hcp-Mg"))
+    assert np.allclose(turned(straight, turn), straight)
 
 
 def test_a_crystal_beside_an_edge_is_compressed_above_and_stretched_below():
@@ -249,7 +294,7 @@ def test_elastic_constants_have_the_symmetry_of_the_crystal():
     """Three constants of magnesium would make it cubic about its c axis: C66 = C44."""
     magnesium = slip_system(hosts.load("hcp-Mg").structure, (1, 0, 0), (1, 2, 0))
     three = {"C11": 63.5, "C12": 25.9, "C44": 11.0}
-    with pytest.raises(StructureError, match=r"symmetry of the crystal; .* give C13, C33"):
+    with pytest.raises(StructureError, match=r"has 5 that are independent; give C13, C33 too"):
         magnesium.field(three)
     five = magnesium.field(three | {"C13": 21.7, "C33": 66.5})
     same = magnesium.field(three | {"C13": 21.7, "C33": 66.5, "C66": 18.8})
@@ -263,10 +308,10 @@ def test_elastic_constants_have_the_symmetry_of_the_crystal():
 def test_bad_elastic_constants_and_places_in_the_core_are_refused():
     host = hosts.load("fcc-Cu").structure
     system = slip_system(host, (0.5, -0.5, 0), (1, 1, -2))
-    with pytest.raises(StructureError, match="C44: is missing"):
+    with pytest.raises(StructureError, match="give C44 too"):
         dislocations(system, elastic={"C11": 168, "C12": 121})
     with pytest.raises(StructureError, match="C77: does not exist"):
-        stiffness_of({"C11": 3, "C12": 1, "C44": 1, "C77": 1}, np.eye(3))
+        stiffness_of({"C11": 3, "C12": 1, "C44": 1, "C77": 1}, rotations_of("fcc-Cu"))
     with pytest.raises(StructureError, match="inside the core"):
         strained_crystals(host, system, [(1.0, 0.0)])
 

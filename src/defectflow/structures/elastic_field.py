@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 POISSON_RATIO: Final = 0.3
 #: Relative change of C44 that lifts the degeneracy of an isotropic crystal.
 _LIFT: Final = 1e-4
-#: Constants break a symmetry of the crystal if they change by more of the largest; measured ones do
-#: by some hundredths.
+#: Constants break a symmetry of the crystal if they differ by more of the largest from such as keep
+#: it; measured ones do by some hundredths.
 _SYMMETRIC: Final = 0.05
 _VOIGT: Final = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
-#: Constants that follow from others where they are not given, and what they are then.
-_FROM_CUBIC: Final = {"C13": "C12", "C33": "C11", "C23": "C13", "C22": "C11", "C55": "C44"}
+_PAIRS: Final = tuple((i, j) for i in range(6) for j in range(i, 6))
+_NAMES: Final = tuple(f"C{i + 1}{j + 1}" for i, j in _PAIRS)
+#: What a symmetry keeps has 1 as eigenvalue of the mean over its operations, what it changes 0.
+_KEPT: Final = 0.9
+_RANK: Final = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,83 +98,103 @@ def elastic_field(stiffness: np.ndarray, burgers_A: np.ndarray) -> ElasticField:
     return ElasticField(roots[above], weights)
 
 
-def isotropic(poisson_ratio: float = POISSON_RATIO) -> dict[str, float]:
-    """Return elastic constants of an isotropic crystal in units of its shear modulus."""
+def isotropic(poisson_ratio: float = POISSON_RATIO) -> np.ndarray:
+    """Return the elastic constants of an isotropic crystal in units of its shear modulus.
+
+    Returns
+    -------
+    ndarray
+        (3, 3, 3, 3), the same in all frames but for a little that tells the roots apart.
+    """
     c12 = 2 * poisson_ratio / (1 - 2 * poisson_ratio)
-    return {"C11": c12 + 2, "C12": c12, "C44": 1.0 + _LIFT}
+    voigt = np.diag([2.0] * 3 + [1.0 + _LIFT] * 3)
+    voigt[:3, :3] += c12
+    return _tensor(voigt)
 
 
-def stiffness_of(constants: Mapping[str, float], frame: np.ndarray) -> np.ndarray:
-    """Return elastic constants as a tensor in another frame.
+def stiffness_of(constants: Mapping[str, float], rotations: np.ndarray) -> np.ndarray:
+    """Return elastic constants as a tensor: those given, and those that symmetry makes of them.
 
     Parameters
     ----------
     constants
-        ``C11``, ``C12`` and ``C44`` of a cubic crystal; others, such as ``C13``, ``C33`` and
-        ``C66``, where they differ. Axes, of the standard conventional cell: x along a, z along the
-        part of c across a (c itself but in monoclinic and triclinic crystals), y = z x x. With
-        ``C14`` a crystal is taken to be trigonal: C24 = -C14 and C56 = C14 unless they are given.
-    frame
-        (3, 3) Rows: the axes of the new frame in that of the crystal.
+        The independent ones, such as ``C11``, ``C12`` and ``C44`` of a cubic crystal, or more. Axes
+        of the standard conventional cell: x along a, z along the part of c across a (c itself but
+        in monoclinic and triclinic crystals), y = z x x.
+    rotations
+        (m, 3, 3) Point operations of the crystal along these axes.
+
+    Returns
+    -------
+    ndarray
+        (3, 3, 3, 3), along the same axes.
 
     Raises
     ------
     StructureError
-        If one of the three is missing, or a name is none of an elastic constant.
+        If a name is none of an elastic constant, constants are missing, or those given have not the
+        symmetry of the crystal.
     """
     values = {str(key).upper(): float(value) for key, value in constants.items()}
-    missing = [name for name in ("C11", "C12", "C44") if name not in values]
-    known = {f"C{i}{j}" for i in range(1, 7) for j in range(i, 7)}
-    if missing or not set(values) <= known:
-        said = missing[0] if missing else min(set(values) - known)
+    if strange := min(set(values) - set(_NAMES), default=None):
+        message = f"elastic constant {strange}: does not exist; names are C11, C12 ... C66"
+        raise StructureError(message)
+    kept = _kept(rotations)
+    rows = kept[[_NAMES.index(name) for name in values]]
+    if missing := _missing(kept, rows):
         message = (
-            f"elastic constant {said}: {'is missing' if missing else 'does not exist'}; give C11, "
-            "C12 and C44, and C13, C33, C66 where they differ, e.g. {C11: 168, C12: 121, C44: 75}"
+            f"elastic constants: a crystal of this symmetry has {kept.shape[1]} that are "
+            f"independent; give {', '.join(missing)} too, in the unit of the others"
         )
         raise StructureError(message)
-    hexagonal = (values["C11"] - values["C12"]) / 2
-    cubic = "C13" not in values and "C33" not in values
-    values.setdefault("C66", values["C44"] if cubic else hexagonal)
-    for name, other in _FROM_CUBIC.items():
-        values.setdefault(name, values[other])
-    if "C14" in values:
-        values.setdefault("C24", -values["C14"])
-        values.setdefault("C56", values["C14"])
+    given = np.array(list(values.values()))
+    found = np.linalg.lstsq(rows, given, rcond=None)[0]
+    off = np.abs(rows @ found - given)
+    if off.max() > _SYMMETRIC * np.abs(given).max():
+        worst = int(off.argmax())
+        message = (
+            "elastic constants: they have not the symmetry of the crystal, nearest to which is "
+            f"{list(values)[worst]} = {(rows @ found)[worst]:.4g}; check the values, or leave out "
+            "what follows from others"
+        )
+        raise StructureError(message)
     voigt = np.zeros((6, 6))
-    for name, value in values.items():
-        i, j = int(name[1]) - 1, int(name[2]) - 1
+    for (i, j), value in zip(_PAIRS, kept @ found, strict=True):
         voigt[i, j] = voigt[j, i] = value
-    tensor = voigt[_VOIGT[:, :, None, None], _VOIGT[None, None, :, :]]
-    return _turned(tensor, frame)
+    return _tensor(voigt)
 
 
-def _turned(stiffness: np.ndarray, turn: np.ndarray) -> np.ndarray:
-    turned: np.ndarray = np.einsum("ai,bj,ck,dl,ijkl->abcd", turn, turn, turn, turn, stiffness)
-    return turned
+def turned(stiffness: np.ndarray, turn: np.ndarray) -> np.ndarray:
+    """Return a tensor (3, 3, 3, 3) in another frame, whose axes are the rows of `turn`."""
+    other: np.ndarray = np.einsum("ai,bj,ck,dl,ijkl->abcd", turn, turn, turn, turn, stiffness)
+    return other
 
 
-def require_symmetry(stiffness: np.ndarray, rotations: np.ndarray) -> None:
-    """Refuse elastic constants that a crystal cannot have.
+def _tensor(voigt: np.ndarray) -> np.ndarray:
+    tensor: np.ndarray = voigt[_VOIGT[:, :, None, None], _VOIGT[None, None, :, :]]
+    return tensor
 
-    So those of a hexagonal crystal by its C11, C12 and C44 alone, which would be taken as cubic.
 
-    Parameters
-    ----------
-    stiffness
-        (3, 3, 3, 3), and
-    rotations
-        (m, 3, 3) point operations of the crystal, both in one frame.
+def _kept(rotations: np.ndarray) -> np.ndarray:
+    """Return what of the 21 constants the rotations keep, (21, n): each column is independent."""
+    mean = np.zeros((len(_PAIRS), len(_PAIRS)))
+    first = np.array([[0, 0], [1, 1], [2, 2], [1, 2], [0, 2], [0, 1]])
+    places = np.array([(*first[i], *first[j]) for i, j in _PAIRS]).T
+    for column, (i, j) in enumerate(_PAIRS):
+        voigt = np.zeros((6, 6))
+        voigt[i, j] = voigt[j, i] = 1.0
+        for turn in rotations:
+            mean[:, column] += turned(_tensor(voigt), turn)[tuple(places)] / len(rotations)
+    vectors, sizes, _ = np.linalg.svd(mean)
+    return np.asarray(vectors[:, sizes > _KEPT])
 
-    Raises
-    ------
-    StructureError
-        If an operation changes the constants.
-    """
-    largest = np.abs(stiffness).max()
-    for turn in rotations:
-        if np.abs(_turned(stiffness, turn) - stiffness).max() > _SYMMETRIC * largest:
-            message = (
-                "elastic constants: they have not the symmetry of the crystal; of a crystal that "
-                "is not cubic give C13, C33 and C66 too (C66 = (C11 - C12) / 2 of a hexagonal one)"
-            )
-            raise StructureError(message)
+
+def _missing(kept: np.ndarray, rows: np.ndarray) -> list[str]:
+    """Return the first names whose constants the given rows of `kept` leave open."""
+    missing = []
+    for name, row in zip(_NAMES, kept, strict=True):
+        more = np.vstack([rows, row])
+        if np.linalg.matrix_rank(more, _RANK) > np.linalg.matrix_rank(rows, _RANK):
+            rows = more
+            missing.append(name)
+    return missing

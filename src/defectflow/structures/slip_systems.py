@@ -13,8 +13,8 @@ from defectflow.errors import StructureError
 from defectflow.structures.elastic_field import (
     elastic_field,
     isotropic,
-    require_symmetry,
     stiffness_of,
+    turned,
 )
 from defectflow.structures.planes import Stack, fractions_said, stack_of, written
 
@@ -90,11 +90,10 @@ class SlipSystem:
         z = c - (c @ x) * x
         z /= np.linalg.norm(z)
         crystal = np.array([x, np.cross(z, x), z])
-        constants = isotropic() if elastic is None else elastic
-        stiffness = stiffness_of(constants, self.frame @ crystal.T)
-        if elastic is not None:
-            require_symmetry(stiffness, self.frame @ self.stack.rotations @ self.frame.T)
-        return elastic_field(stiffness, self.burgers_A)
+        if elastic is None:
+            return elastic_field(isotropic(), self.burgers_A)
+        stiffness = stiffness_of(elastic, crystal @ self.stack.rotations @ crystal.T)
+        return elastic_field(turned(stiffness, self.frame @ crystal.T), self.burgers_A)
 
     def equivalent(self) -> int:
         """Return how many slip systems the crystal's symmetry makes of this one.

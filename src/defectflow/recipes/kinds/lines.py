@@ -57,8 +57,8 @@ class _SlipChoice(DefectChoice):
     elastic: dict[str, float] = Field(
         default_factory=dict,
         description=(
-            "elastic constants C11, C12, C44 and others that differ, in any unit; isotropic with "
-            "a Poisson ratio of 0.3 if left out"
+            "elastic constants, those that the crystal's symmetry leaves independent (C11, C12, "
+            "C44 of a cubic one), in any unit; isotropic with a Poisson ratio of 0.3 if left out"
         ),
     )
 
