@@ -61,6 +61,9 @@ class RelaxDocument(Document):
         Largest force on an unconstrained atom at the end.
     stress_eV_per_A3
         3x3 Cauchy stress (positive: the crystal wants to shrink) where the engine gives it.
+    stress_left_eV_per_A3, stress_threshold_eV_per_A3
+        Largest component of the stress that what was free of the cell still feels, per volume of
+        the crystal without vacuum, and what it had to fall below; None of a fixed cell.
     cell
         What was free: ``fixed`` (atoms only), ``relax`` (all of the cell), ``scale`` (volume only),
         ``height`` (across the plane of the first two vectors only); of a cell with vacuum only the
@@ -80,6 +83,8 @@ class RelaxDocument(Document):
     energy_eV: float
     forces_eV_per_A: tuple[Vector, ...]
     stress_eV_per_A3: tuple[Vector, Vector, Vector] | None = None
+    stress_left_eV_per_A3: float | None = None
+    stress_threshold_eV_per_A3: float | None = None
     fmax_eV_per_A: float
     force_threshold_eV_per_A: float
     converged: bool

@@ -147,12 +147,17 @@ class Relaxation:
         """Tell whether forces and, where the cell is free, the stress are below threshold."""
         if self.fmax() >= self.settings.fmax_eV_per_A:
             return False
+        left, limit = self.stress()
+        return left is None or left < limit
+
+    def stress(self) -> tuple[float | None, float]:
+        """Return the largest stress on what is free of the cell, if any, and its limit, eV/Å³."""
+        limit = self.settings.stress_max_eV_per_A3
         if self.cell == "fixed":
-            return True
-        stress = free_stress(
-            self.atoms.get_stress(voigt=False), self.free, isotropic=self.cell == "scale"
-        )
-        return bool(np.abs(stress).max() / self.filled < self.settings.stress_max_eV_per_A3)
+            return None, limit
+        stress = self.atoms.get_stress(voigt=False)
+        on_free = free_stress(stress, self.free, isotropic=self.cell == "scale")
+        return float(np.abs(on_free).max() / self.filled), limit
 
     def step(self) -> None:
         """Move once along the minimiser's next step."""
@@ -267,6 +272,7 @@ def relax(
         converged = relaxation.run(checkpoint)
         document = RelaxDocument(
             **results_of(relaxation.atoms, request, engine),
+            **stress_fields(*relaxation.stress()),
             fmax_eV_per_A=relaxation.fmax(),
             force_threshold_eV_per_A=relaxation.settings.fmax_eV_per_A,
             converged=converged,
@@ -284,6 +290,13 @@ def relax(
     else:
         checkpoint.save(relaxation.state())
     return document
+
+
+def stress_fields(left: float | None, limit: float) -> dict[str, float]:
+    """Return the fields of a document that say how far a free cell is from rest, eV/Å³."""
+    if left is None:
+        return {}
+    return {"stress_left_eV_per_A3": left, "stress_threshold_eV_per_A3": limit}
 
 
 def results_of(atoms: Atoms, request: Request, engine: CalculatorEngine) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from jobflow.core.job import job
 from defectflow.documents.base import LIMITS, content_key
 from defectflow.documents.steps import RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
-from defectflow.engines.relax import RelaxMaker, progress, relax
+from defectflow.engines.relax import RelaxMaker, progress, relax, stress_fields
 from defectflow.engines.vasp_calculator import remove_large_files, task_key
 from defectflow.engines.vasp_files import driven
 from defectflow.engines.vasp_input import relax_tags
@@ -221,18 +221,18 @@ def relax_with_vasp(
     free = np.ones(len(task.structure), dtype=bool)
     free[list(frozen)] = False
     fmax = float(np.linalg.norm(result.forces_eV_per_A * free[:, None], axis=1).max())
-    structure = result.structure
-    if result.moments is not None:
-        structure.add_site_property("magmom", list(result.moments))
+    left, limit = _stress_left_eV_per_A3(result, cell), settings["stress_max_eV_per_A3"]
+    resting = cell == "fixed" or (left is not None and left < limit)
     state = relaxation.progress
     document = RelaxDocument(
-        structure=structure,
+        structure=_with_moments(result),
         energy_eV=result.energy_eV,
         forces_eV_per_A=tuple(map(tuple, result.forces_eV_per_A.tolist())),
         stress_eV_per_A3=_rows(result),
         fmax_eV_per_A=fmax,
         force_threshold_eV_per_A=settings["fmax_eV_per_A"],
-        converged=fmax < settings["fmax_eV_per_A"] and _relaxed_cell(result, settings, cell),
+        **stress_fields(left, limit),
+        converged=fmax < settings["fmax_eV_per_A"] and resting,
         steps=max(0, state.calls - 1),
         force_calls=state.calls,
         wall_time_s=state.wall_time_s,
@@ -249,14 +249,17 @@ def relax_with_vasp(
     return document
 
 
-def _relaxed_cell(result: VaspResult, settings: Mapping[str, Any], cell: FreeCell) -> bool:
-    if cell == "fixed":
-        return True
+def _with_moments(result: VaspResult) -> Structure:
+    if result.moments is not None:
+        result.structure.add_site_property("magmom", list(result.moments))
+    return result.structure
+
+
+def _stress_left_eV_per_A3(result: VaspResult, cell: FreeCell) -> float | None:
     stress = result.stress_eV_per_A3
-    if stress is None:
-        return False
-    largest = abs(np.trace(stress)) / 3 if cell == "scale" else np.abs(stress).max()
-    return bool(largest < settings["stress_max_eV_per_A3"])
+    if cell == "fixed" or stress is None:
+        return None
+    return float(abs(np.trace(stress)) / 3 if cell == "scale" else np.abs(stress).max())
 
 
 def _rows(result: VaspResult) -> Any:

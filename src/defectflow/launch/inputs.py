@@ -89,8 +89,7 @@ def shortfall(document: dict[str, Any] | None) -> str | None:
     known = [f"{what} {one:.3f} eV/Å" for what, one in forces.items() if isinstance(one, float)]
     if isinstance(threshold, float):
         known.append(f"threshold {threshold:g}")
-    stress = output.get("stress_eV_per_A3")
-    if stress and output.get("cell") != "fixed":
-        largest = max(abs(one) for row in stress for one in row)
-        known.append(f"largest stress on the free cell {largest:.1e} eV/Å³")
+    left, limit = (output.get(f"stress_{one}_eV_per_A3") for one in ("left", "threshold"))
+    if isinstance(left, float) and isinstance(limit, float):
+        known.append(f"stress on the free cell {left:.1e} eV/Å³, threshold {limit:.1e}")
     return ", ".join(known) or "it does not say how far it came"
