@@ -233,3 +233,18 @@ def test_planes_of_hexagonal_crystals_may_have_four_indices(tmp_path: Path) -> N
     with pytest.raises(RecipeError) as error:
         load(written(tmp_path, text.replace("-1, 0", "1, 0")))
     assert "the third is minus the sum of the first two: -1, not 1" in str(error.value)
+
+
+def test_dislocations_of_hexagonal_crystals_may_have_four_indices(tmp_path: Path) -> None:
+    """1/3 [1 1 -2 0] is the shortest vector, [1 1 0] of three indices."""
+    text = (
+        "quantity: dislocation_core_energy\nhost: {prototype: hcp-Mg}\n"
+        "dislocation: {burgers: [1/3, 1/3, -2/3, 0], line: [1, 1, -2, 0], plane: [0, 0, 0, 1]}\n"
+    )
+    chosen = load(written(tmp_path, text)).content.dislocation
+    assert chosen.burgers == pytest.approx((1, 1, 0))
+    assert (chosen.line, chosen.plane) == ((3, 3, 0), (0, 0, 1))
+    with pytest.raises(RecipeError, match=r"direction \[1 1 -1 0\]: .* first two: -2, not -1"):
+        load(written(tmp_path, text.replace("[1, 1, -2, 0]", "[1, 1, -1, 0]")))
+    with pytest.raises(RecipeError, match="'a third' is no number"):
+        load(written(tmp_path, text.replace("1/3, 1/3", "a third, 1/3")))

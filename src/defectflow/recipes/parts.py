@@ -13,9 +13,9 @@ from pydantic import (
 )
 
 from defectflow.documents.base import Level
-from defectflow.errors import StructureError
 from defectflow.recipes.defects import Defect
 from defectflow.recipes.kinds.choice import Part as Part  # noqa: PLC0414 - other rooms find it here
+from defectflow.recipes.kinds.indices import Plane
 
 if TYPE_CHECKING:
     from defectflow.words import HostCell
@@ -176,24 +176,10 @@ class EngineChoice(Part):
         return {"name": value} if isinstance(value, str) else value
 
 
-def _three_indices(value: object) -> object:
-    """Return Miller-Bravais indices (h k i l) without the third; anything else as it is."""
-    if not isinstance(value, (list, tuple)) or len(value) != _AXES + 1:
-        return value
-    if any(type(one) is not int for one in value):
-        return value
-    from defectflow.structures.planes import without_third
-
-    try:
-        return without_third(value)
-    except StructureError as error:
-        raise ValueError(str(error)) from error
-
-
 class SlabChoice(Part):
     """A surface of the host, and the slab that stands for it."""
 
-    miller: Annotated[tuple[int, int, int] | None, BeforeValidator(_three_indices)] = Field(
+    miller: Plane | None = Field(
         None,
         description=(
             "Miller indices of the surface, in the conventional cell, four of a hexagonal one; of "

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from defectflow.errors import StructureError
+from defectflow.structures.indices import without_third
 from defectflow.structures.symmetry import (
     SYMPREC_A,
     cartesian_rotations,
@@ -213,27 +214,6 @@ def reduced_miller(miller: Sequence[int]) -> Miller:
         raise StructureError(message)
     h, k, l = (one // divisor for one in whole)  # noqa: E741 - Miller indices
     return h, k, l
-
-
-def without_third(miller: Sequence[int]) -> list[int]:
-    """Return Miller-Bravais indices (h k i l) without i; others as they are.
-
-    Raises
-    ------
-    StructureError
-        If i is not -(h + k).
-    """
-    whole = [int(one) for one in miller]
-    if len(whole) != 4:  # noqa: PLR2004 - Miller-Bravais
-        return whole
-    h, k, i, l = whole  # noqa: E741 - Miller-Bravais indices
-    if h + k + i:
-        message = (
-            f"plane {tuple(whole)}: of four indices the third is minus the sum of the first two: "
-            f"{-h - k}, not {i}; did you mean {(h, k, -h - k, l)}?"
-        )
-        raise StructureError(message)
-    return [h, k, l]
 
 
 def written(miller: Sequence[int]) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from defectflow.recipes.kinds.choice import DefectChoice
+from defectflow.recipes.kinds.indices import Direction, LatticeVector, Plane
 from defectflow.words import HostCell
 
 if TYPE_CHECKING:
@@ -21,33 +21,22 @@ if TYPE_CHECKING:
 _INDICES: Final[dict[str, Any]] = {"metavar": "U,V,W"}
 
 
-def _number(value: object) -> object:
-    """Return a number that is written as a fraction; anything else as it is."""
-    if isinstance(value, str) and "/" in value:
-        try:
-            return float(Fraction(value.replace(" ", "")))
-        except (ValueError, ZeroDivisionError):
-            return value
-    return value
-
-
-#: A number, or a fraction such as ``1/2``.
-Share = Annotated[float, BeforeValidator(_number)]
-
-
 class _SlipChoice(DefectChoice):
     """What says which dislocation is meant."""
 
     alone: ClassVar[bool] = False
-    burgers: tuple[Share, Share, Share] = Field(
-        description="Burgers vector in the standard conventional cell, e.g. 1/2, -1/2, 0",
+    burgers: LatticeVector = Field(
+        description=(
+            "Burgers vector in the standard conventional cell, e.g. 1/2, -1/2, 0; four indices of "
+            "a hexagonal one, as of `line` and `plane`"
+        ),
         json_schema_extra=_INDICES,
     )
-    line: tuple[int, int, int] = Field(
+    line: Direction = Field(
         description="direction of the line in that cell; along the Burgers vector for a screw",
         json_schema_extra=_INDICES,
     )
-    plane: tuple[int, int, int] | None = Field(
+    plane: Plane | None = Field(
         None,
         description=(
             "glide plane; follows from the two vectors, of a screw the plane of widest spacing"

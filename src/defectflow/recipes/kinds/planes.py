@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from defectflow.recipes.kinds.choice import DefectChoice
+from defectflow.recipes.kinds.indices import Direction, Share
 from defectflow.words import HostCell
 
 if TYPE_CHECKING:
@@ -18,24 +18,12 @@ if TYPE_CHECKING:
     from defectflow.structures.cells import Cell
 
 
-def _number(value: object) -> object:
-    """Return ``1/6`` as a number; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return float(Fraction(value))
-    except (ValueError, ZeroDivisionError) as error:
-        message = f"{value!r} is no number; write e.g. 0.25 or 1/6"
-        raise ValueError(message) from error
-
-
 _PLANE: Final[dict[str, Any]] = {"metavar": "H,K,L"}
 #: What Miller indices refer to.
 MILLER: Final = "indices of the plane in the standard conventional cell"
-Coordinate = Annotated[float, BeforeValidator(_number)]
 #: Three Miller indices, or the four of a hexagonal crystal.
 Indices = tuple[int, ...]
-Shift = tuple[Coordinate, Coordinate, Coordinate]
+Shift = tuple[Share, Share, Share]
 Guests = Annotated[
     tuple[str, ...],
     Field(description="elements between the layers, e.g. Na", json_schema_extra={"metavar": "S"}),
@@ -98,7 +86,7 @@ class GrainBoundary(PlanarChoice):
     host_cell: ClassVar[HostCell] = "scale"
 
     kind: Literal["grain_boundary"] = Field("grain_boundary", description="the kind")
-    axis: tuple[int, int, int] = Field(
+    axis: Direction = Field(
         (0, 0, 1),
         description="axis of the rotation, in vectors of the standard conventional cell",
         json_schema_extra={"metavar": "U,V,W"},
@@ -166,7 +154,7 @@ class Kink(PlanarChoice):
     angle_deg: float = Field(
         10.0, gt=0, lt=90, description="between the layers of both sides, met within a degree"
     )
-    axis: tuple[int, int, int] | None = Field(
+    axis: Direction | None = Field(
         None,
         description=(
             "about which the layers bend, in vectors of the standard conventional cell; by default "
