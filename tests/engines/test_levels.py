@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from defectflow import hosts
-from defectflow.engines import levels
+from defectflow.engines import engine, levels
 from defectflow.engines.electrons import kpoint_mesh, kpoint_spacing_per_A
 from defectflow.errors import MissingData, RecipeError
 
@@ -95,3 +95,17 @@ def test_a_metal_gets_one_mesh_from_every_code(step, level):
     coarsest = {"fast": 7, "balanced": 10, "stringent": 12}[level]
     assert len(meshes) == 1
     assert min(meshes.pop()) >= coarsest
+
+
+def test_vibrations_keep_a_tighter_scf_whatever_threshold_is_asked_for():
+    """Forces of a loose SCF are noisy by 0.02 eV/Å, which made modes of OOH imaginary."""
+    gpaw = engine("gpaw", settings={"scf_density_per_electron": 1e-4})
+    assert gpaw.settings("relax")["scf_density_per_electron"] == 1e-4
+    shaken = gpaw.settings("vibrations")
+    assert shaken["scf_density_per_electron"] == pytest.approx(1e-5)
+    assert shaken["scf_energy_eV_per_atom"] == 1e-7  # the step's own
+    assert gpaw.settings("vibrations", **shaken) == shaken  # once, not at each hand-over
+    exact = gpaw.settings("vibrations", scf_density_per_electron=1e-6)
+    assert exact["scf_density_per_electron"] == 1e-6
+    loose = engine("gpaw", settings={"scf_density_per_electron": 1e-4, "scf_factor": 1})
+    assert loose.settings("vibrations")["scf_density_per_electron"] == 1e-4

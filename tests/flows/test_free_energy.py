@@ -159,16 +159,30 @@ def test_a_fixed_correction_is_refused_at_another_temperature():
         FreeEnergyPlan("norskov_2005", temperature_K=500.0).check("H", free=True)
 
 
+EVEN = {"asymmetry_eV_per_A2": 0.1, "central_differences": True}
+
+
 @pytest.mark.parametrize(
     ("energies_eV", "said"),
     [((0.004, 0.05, 0.4), "4.0 meV"), ((-0.002, 0.01, 0.4), "-2.0, 10.0 meV")],
 )
 def test_soft_modes_that_count_with_another_energy_are_named(energies_eV, said):
-    shaken = SimpleNamespace(energies_eV=energies_eV)
+    shaken = SimpleNamespace(energies_eV=energies_eV, **EVEN)
     (note,) = free_energy(FreeEnergyPlan("vibrations"), "OH", [], shaken).notes
     assert note.startswith(f"vibrations of OH at {said} count as 12.4 meV")
-    stiff = SimpleNamespace(energies_eV=(0.02, 0.05, 0.4))
+    stiff = SimpleNamespace(energies_eV=(0.02, 0.05, 0.4), **EVEN)
     assert free_energy(FreeEnergyPlan("vibrations"), "OH", [], stiff).notes == ()
+
+
+@pytest.mark.parametrize(("central", "told"), [(True, True), (False, False)])
+def test_noisy_forces_are_named_with_and_without_a_value(central, told):
+    noisy = {"asymmetry_eV_per_A2": 2.24, "central_differences": central}
+    plan = FreeEnergyPlan("vibrations")
+    good = free_energy(plan, "OH", [], SimpleNamespace(energies_eV=(0.02, 0.4), **noisy))
+    bad = free_energy(plan, "OH", [], SimpleNamespace(energies_eV=(-0.04, 0.4), **noisy))
+    assert any("differ by up to 2.2 eV/Å²" in note for note in good.notes) is told
+    assert ("a tighter SCF" in bad.problem) is told
+    assert bad.problem.startswith("imaginary modes (40i meV)")
 
 
 def test_a_result_against_oxygen_says_so(tmp_path_factory):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from defectflow import paths
 from defectflow.documents.base import Level
@@ -25,6 +25,8 @@ _REFERENCE = "balanced"
 #: Setting that decides the k-point mesh, and the one for metals that a family may have beside it.
 SPACING = "kpoint_spacing_per_A"
 METAL_SPACING = "metal_kpoint_spacing_per_A"
+#: Setting of steps that need a tighter SCF than others, whatever thresholds these are given.
+SCF_FACTOR: Final = "scf_factor"
 #: Setting that gives neutral slabs a dipole correction, of families with electrons.
 DIPOLE = "dipole_correction"
 #: Step whose settings every other step of the family has too.
@@ -87,12 +89,22 @@ def wanted(
     ----------
     own, given
         Overrides of the engine, and those of the step on top of them. Where the engine's name the
-        correction a step has it, be it off.
+        correction a step has it, be it off. Thresholds of the SCF that the engine is given are
+        tighter by the ``scf_factor`` of the step, if it has one.
     """
-    settings = step_settings(family, step, level, {**own, **given})
+    factor = own.get(SCF_FACTOR, step_settings(family, step, level).get(SCF_FACTOR, 1.0))
+    own_here = {
+        key: value * factor if _loosens(key, value) else value for key, value in own.items()
+    }
+    settings = step_settings(family, step, level, {**own_here, **given})
     if DIPOLE in settings and not settings[DIPOLE] and DIPOLE not in own:
         del settings[DIPOLE]
     return settings
+
+
+def _loosens(key: str, value: object) -> bool:
+    """Tell whether an override is a threshold of the SCF."""
+    return key.startswith("scf_") and key != SCF_FACTOR and isinstance(value, float)
 
 
 def checked_overrides(family: str, level: str, overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from defectflow.documents import GasReference
     from defectflow.documents.vibrations import VibrationsDocument
 
+#: A Hessian by central differences is more even than this (eV/Å²) unless forces are noisy.
+_UNEVEN_EV_PER_A2: Final = 0.5
 #: The correction that comes from vibrations of the same engine.
 VIBRATIONS: Final = "vibrations"
 _SOURCE: Final = (
@@ -165,6 +167,7 @@ def free_energy(
         problem = (
             f"imaginary modes ({listed}): the adsorbate is at a saddle, not at a minimum; start a "
             "molecule in more turns (`azimuth_step_deg: 30`), or take another site"
+            + "".join(f"; {one}" for one in _noise(vibrations))
         )
         return FreeEnergy(None, None, 0.0, problem)
     own = adsorbate_thermal(vibrations, plan.temperature_K)
@@ -176,8 +179,20 @@ def free_energy(
         + (full.minus_T_delta_entropy_eV or 0.0),
         source=_SOURCE.format(plan.temperature_K),
     )
-    notes = _soft_modes(adsorbate, vibrations.energies_eV)
+    notes = (*_soft_modes(adsorbate, vibrations.energies_eV), *_noise(vibrations))
     return FreeEnergy(added, full, added.value_eV + outer, notes=notes)
+
+
+def _noise(vibrations: VibrationsDocument) -> tuple[str, ...]:
+    """Return what to do where forces are noisy; forward differences are uneven without noise."""
+    uneven = vibrations.asymmetry_eV_per_A2
+    if uneven < _UNEVEN_EV_PER_A2 or not vibrations.central_differences:
+        return ()
+    note = (
+        f"forces are noisy: second derivatives that should be equal differ by up to {uneven:.1f} "
+        "eV/Å²; a tighter SCF (settings `scf_...`) makes soft modes surer"
+    )
+    return (note,)
 
 
 def _soft_modes(adsorbate: str, energies_eV: Sequence[float]) -> tuple[str, ...]:
