@@ -3,9 +3,9 @@
     python benchmarks/vibration_differences.py           # two minutes
     python benchmarks/vibration_differences.py --table   # what is in results/
 
-Adsorbates on Pt(111), relaxed and vibrated with SevenNet 7net-l3i5. Central differences at 0.015 Å are
-compared with forward ones, whose error falls with the displacement. Modes below 12.4 meV count as
-that, as in every free energy.
+Adsorbates on Pt(111), relaxed and vibrated with SevenNet 7net-l3i5. Central differences at 0.015 Å
+are compared with forward ones, whose error falls with the displacement. Modes below 12.4 meV count
+as that, as in every free energy.
 Written to results/vibration_differences.json.
 """
 
