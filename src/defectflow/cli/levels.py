@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from defectflow.cli.options import choice_options, format_option, store_option
+from defectflow.cli.options import choice_options, format_option, host_option, store_option
 from defectflow.cli.results import chosen, found
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--host", metavar="H", help="Prototype or reduced formula.")
+@host_option
 @choice_options
 @click.option("--limit", metavar="L", default="", help="E.g. O-poor, with competing phases.")
 @click.option(

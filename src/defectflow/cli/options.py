@@ -20,6 +20,10 @@ store_option: Final = click.option(
     "[default: $DEFECTFLOW_STORE or .defectflow/store.sqlite]",
 )
 
+host_option: Final = click.option(
+    "--host", metavar="H", help="Prototype, or all of a reduced formula."
+)
+
 
 def format_option(*choices: Format) -> Callable[[Any], Any]:
     """Return the option ``--format``; the first choice is the default."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from defectflow.cli.options import choice_options, store_option
+from defectflow.cli.options import choice_options, host_option, store_option
 from defectflow.cli.results import chosen, found
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ KINDS: Final = {
     metavar="FILE",
     help="Picture to write (.png, .pdf, .svg). [default: KIND.png]",
 )
-@click.option("--host", metavar="H", help="Prototype, or all of a reduced formula.")
+@host_option
 @choice_options
 @click.option("--species", metavar="S", help="Adsorbate, e.g. H.")
 @click.option(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from defectflow.cli.options import format_option, settings, store_option
+from defectflow.cli.options import format_option, host_option, settings, store_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,9 +34,7 @@ FIELDS: Final = (
 
 def filter_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that choose results."""
-    function = click.option("--host", metavar="H", help="Prototype, or all of a reduced formula.")(
-        function
-    )
+    function = host_option(function)
     function = click.option("--species", metavar="S", help="Only this ion, e.g. Mg.")(function)
     return click.option("--quantity", metavar="Q", help="E.g. migration_barrier.")(function)
 

@@ -92,18 +92,17 @@ def wanted(
         correction a step has it, be it off. Thresholds of the SCF that the engine is given are
         tighter by the ``scf_factor`` of the step, if it has one.
     """
-    factor = own.get(SCF_FACTOR, step_settings(family, step, level).get(SCF_FACTOR, 1.0))
-    own_here = {
-        key: value * factor if _loosens(key, value) else value for key, value in own.items()
-    }
-    settings = step_settings(family, step, level, {**own_here, **given})
+    settings = step_settings(family, step, level, {**own, **given})
+    for key in own.keys() - given.keys():
+        if _is_threshold(key, settings[key]):
+            settings[key] *= settings.get(SCF_FACTOR, 1.0)
     if DIPOLE in settings and not settings[DIPOLE] and DIPOLE not in own:
         del settings[DIPOLE]
     return settings
 
 
-def _loosens(key: str, value: object) -> bool:
-    """Tell whether an override is a threshold of the SCF."""
+def _is_threshold(key: str, value: object) -> bool:
+    """Tell whether a setting is a threshold of the SCF."""
     return key.startswith("scf_") and key != SCF_FACTOR and isinstance(value, float)
 
 
