@@ -5,7 +5,9 @@
     python benchmarks/dft_numbers.py --table                      # what is in results/
 
 Recipes are those of workflows/ whose engine is gpaw. Whatever the store holds is not computed
-again. Each result becomes a row of results/dft_numbers.json.
+again. Each result becomes a row of results/dft_numbers.json, and its whole document a file of
+results/documents/ (crystals, vibrations, references, the recipe), unless it holds densities of
+states, which are large.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ from defectflow.store import open_store
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "results" / "dft_numbers.json"
+DOCUMENTS = ROOT / "results" / "documents"
+#: A larger document is not kept, characters.
+LARGEST = 200_000
 ENGINE = "gpaw"
 
 
@@ -40,6 +45,7 @@ def row(recipe: Any, store: Any) -> dict[str, Any]:
         if summary.state != "completed" and not store.find(key=key):
             return {"recipe": recipe.name, "error": str(summary.failures[:1])[:300]}
     document = store.find(key=key)[0]
+    file_document(document)
     compared = compare([document])[0]
     published = compared.published
     extra = {name: getattr(document, name, None) for name in ("path", "guide", "error_eV")}
@@ -54,6 +60,16 @@ def row(recipe: Any, store: Any) -> dict[str, Any]:
         "remark": compared.note,
         "stamp": document.engine.model_dump(mode="json"),
     }
+
+
+def file_document(document: Any) -> None:
+    """Keep what a number rests on, so that it can be looked at later."""
+    text = document.model_dump_json(exclude_none=True)
+    if len(text) > LARGEST:
+        print(f"{document.recipe}: a document of {len(text)} characters is not kept")
+        return
+    DOCUMENTS.mkdir(exist_ok=True)
+    (DOCUMENTS / f"{document.recipe}.json").write_text(text + "\n", encoding="utf-8")
 
 
 def file_row(new: dict[str, Any]) -> None:
