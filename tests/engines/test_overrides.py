@@ -9,6 +9,7 @@ from monty.json import MontyDecoder, MontyEncoder
 
 from defectflow.documents import content_key
 from defectflow.engines import engine
+from defectflow.engines.guided import GuidedEngine
 from defectflow.errors import RecipeError
 
 
@@ -33,6 +34,21 @@ def test_it_is_part_of_stamp_key_and_json():
     again = json.loads(json.dumps(changed, cls=MontyEncoder), cls=MontyDecoder)
     assert again == changed
     assert again.settings("relax")["max_steps"] == 7
+
+
+@pytest.mark.parametrize("name", ["emt", "gpaw", "espresso", "vasp-standin"])
+def test_a_step_is_the_same_step_whatever_override_it_does_not_heed(name):
+    plain, changed = engine(name), engine(name, settings={"images": 5})
+    assert changed.relax_maker().as_dict() == plain.relax_maker().as_dict()
+    assert changed.band_maker().as_dict() != plain.band_maker().as_dict()
+    assert changed.stamp().settings == {"images": 5}
+
+
+def test_a_guided_step_heeds_what_its_dear_engine_heeds():
+    guided = GuidedEngine.of(engine("chgnet", settings={"images": 5}), engine("emt"))
+    plain = GuidedEngine.of(engine("chgnet"), engine("emt"))
+    assert guided.relax_maker() == plain.relax_maker()
+    assert guided.band_maker() != plain.band_maker()
 
 
 def test_whole_numbers_become_floats_where_floats_belong():

@@ -140,6 +140,18 @@ def test_energies_at_two_cutoffs_are_never_subtracted(aluminium):
         one_engine(coarse, fine)
 
 
+def test_overrides_count_where_they_move_energies(aluminium):
+    """A step keeps those that it heeds: a static one has no threshold of forces."""
+
+    def step(**settings):
+        stamp = aluminium.pristine.engine.model_copy(update={"settings": settings})
+        return aluminium.pristine.model_copy(update={"engine": stamp})
+
+    one_engine(step(), step(fmax_eV_per_A=0.01), step(displacement_A=0.005))
+    with pytest.raises(EngineError, match="cannot be subtracted"):
+        one_engine(step(), step(kpoint_spacing_per_A=0.2))
+
+
 def test_a_crystal_reservoir_ends_at_the_settings_of_the_supercells():
     oxide = Structure.from_spacegroup(
         "Fm-3m", Lattice.cubic(4.2), ["Cu", "O"], [[0, 0, 0], [0.5, 0.5, 0.5]]

@@ -98,6 +98,24 @@ def _host_calls(document: MigrationBarrierDocument) -> int:
     return document.force_calls - others - sum(hop.band.force_calls for hop in document.hops)
 
 
+def test_other_images_leave_the_relaxed_ends() -> None:
+    done: dict[str, str] = {}
+    with open_store("memory://") as store:
+        for images in (1, 3):
+            few = engine("emt", level="fast", settings={"images": images})
+            maker = MigrationBarrierMaker(few, limit="discharged", min_image_distance_A=7.0)
+            done.clear()
+            run_flow(
+                maker.make(copper(), "Cu"),
+                store,
+                on_event=lambda one: done.update({one.name: one.kind}),
+            )
+        bands = [len(one.hops[0].band.images) - 2 for one in store.find()]
+    assert sorted(bands) == [1, 3]
+    assert done["relax host"] == done["relax Cu at Cu site 1"] == "reused"
+    assert done["Cu site 1 to Cu site 1, 2.54 Å"] == "finished"
+
+
 def test_document_survives_its_store(vacancy: MigrationBarrierDocument) -> None:
     again = load_result(vacancy.model_dump(mode="json"))
     assert again == vacancy

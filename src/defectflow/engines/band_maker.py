@@ -51,6 +51,10 @@ class CalculatorBandMaker(Maker):
     settings: dict[str, Any] = field(default_factory=dict)
     name: str = "band"
 
+    def __post_init__(self) -> None:
+        """Leave what the step does not heed."""
+        self.engine = self.engine.heeding(self.settings)
+
     def make(
         self,
         initial: Image | OutputReference,

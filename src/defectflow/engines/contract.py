@@ -8,16 +8,15 @@ output is a document of `defectflow.documents`, in Å, eV and eV/Å.
 from __future__ import annotations
 
 import copy
-import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, get_args
 
 from monty.json import MSONable
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from defectflow.engines import levels
+from defectflow.engines import asking, levels
 from defectflow.errors import EngineError, RecipeError, did_you_mean
 
 if TYPE_CHECKING:
@@ -241,6 +240,15 @@ class Engine(MSONable, ABC):
         own = {key: value for key, value in self.overrides.items() if key in settings}
         return levels.wanted(self.family, step, self.level, own, overrides)
 
+    def heeding(self, settings: Mapping[str, Any]) -> Self:
+        """Return the engine without overrides that are none of the `settings` of a step.
+
+        Makers keep that one: a step that does not heed an override is the same step, and is not
+        computed again, whatever it is.
+        """
+        heeded = {key: value for key, value in self.overrides.items() if key in settings}
+        return self if heeded == self.overrides else replace(self, overrides=heeded)
+
     def relax_maker(self, cell: FreeCell = "fixed", **overrides: object) -> CalculationMaker:
         """Return a maker of relaxations with the cell `fixed`, free (`relax`) or `scale`d.
 
@@ -329,8 +337,8 @@ class Engine(MSONable, ABC):
         """
         from pymatgen.core.structure import Structure
 
-        _check_charge(charge)
-        _check_moments(magnetic_moments)
+        asking.check_charge(charge)
+        asking.check_moments(magnetic_moments)
         if isinstance(charge, int) and charge != 0:
             self.require(Capability.CHARGE)
         if magnetic_moments is not None:
@@ -338,10 +346,10 @@ class Engine(MSONable, ABC):
         if not isinstance(structure, Structure):
             return
         self.check({element.symbol for element in structure.elements})
-        _check_frozen(structure, frozen)
+        asking.check_frozen(structure, frozen)
         known = isinstance(charge, int) and isinstance(magnetic_moments, (list, tuple, type(None)))
         if settings is not None and known and Capability.KPOINTS in self.capabilities():
-            _check_input(self.options, structure, settings, charge, magnetic_moments)
+            asking.check_input(self.options, structure, settings, charge, magnetic_moments)
 
 
 def _parsed(kind: type[Engine], options: dict[str, Any]) -> EngineOptions:
@@ -357,44 +365,3 @@ def _parsed(kind: type[Engine], options: dict[str, Any]) -> EngineOptions:
         where = ".".join(str(part) for part in first["loc"]) or "options"
         message = f"engine {kind.name}: {where} = {first['input']!r}: {first['msg']}"
         raise RecipeError(message) from error
-
-
-def _check_frozen(structure: Structure, frozen: object) -> None:
-    if not isinstance(frozen, (tuple, list)):
-        return
-    wrong = [index for index in frozen if not (type(index) is int and 0 <= index < len(structure))]
-    if wrong:
-        message = (
-            f"frozen atom {wrong[0]!r}: {structure.composition.reduced_formula} has "
-            f"{len(structure)} atoms, give indices from 0 to {len(structure) - 1}"
-        )
-        raise RecipeError(message)
-
-
-def _check_charge(charge: object) -> None:
-    if isinstance(charge, (float, str, bool)):
-        message = f"charge {charge!r}: a cell has a whole number of charges, e.g. 1 or -2"
-        raise RecipeError(message)
-
-
-def _check_moments(moments: object) -> None:
-    if not isinstance(moments, (list, tuple)):
-        return
-    for number, moment in enumerate(moments):
-        if isinstance(moment, (int, float)) and not math.isfinite(moment):
-            message = f"magnetic moment {moment} of atom {number}: give a finite number"
-            raise RecipeError(message)
-
-
-def _check_input(
-    options: dict[str, Any],
-    structure: Structure,
-    settings: Mapping[str, Any],
-    charge: Any,
-    magnetic_moments: Any,
-) -> None:
-    from defectflow.engines.electrons import electronic_input
-    from defectflow.engines.request import Request
-
-    moments = None if magnetic_moments is None else tuple(magnetic_moments)
-    electronic_input(options, Request(structure, settings, charge, moments))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, cast
 
 import numpy as np
 from jobflow.core.job import job
@@ -34,7 +34,7 @@ from defectflow.engines.step_maker import StepMaker
 from defectflow.errors import EngineError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from pymatgen.core.structure import Structure
 
@@ -125,6 +125,10 @@ class GuidedEngine(Engine):
     @property
     def _guide(self) -> CalculatorEngine:
         return cast("CalculatorEngine", self.guide)
+
+    def heeding(self, settings: Mapping[str, Any]) -> Self:
+        """Return the engine whose dear one has none but these overrides."""
+        return replace(self, dear=self._dear.heeding(settings))
 
     def capabilities(self) -> frozenset[Capability]:
         """Return what the dear engine can do."""

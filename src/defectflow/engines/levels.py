@@ -47,6 +47,13 @@ def steps(family: str) -> tuple[str, ...]:
     return tuple(name.removeprefix(prefix).removesuffix(".yaml") for name in names)
 
 
+def electron_settings() -> frozenset[str]:
+    """Return the settings of electrons, of all families: they decide the scale of energies."""
+    files = paths.listing("templates", f"input/*/{ELECTRONS}.yaml")
+    families = [name.split("/")[1] for name in files]
+    return frozenset().union(*(_tables(family, ELECTRONS)[_REFERENCE] for family in families))
+
+
 def step_settings(
     family: str, step: str, level: str, overrides: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class StepMaker(Maker, ABC):
     def __post_init__(self) -> None:
         """Fill in the numbers of the engine's level."""
         self.settings = self.engine.settings(self.step, **self.settings)
+        self.engine = self.engine.heeding(self.settings)
 
     def make(
         self,

@@ -9,6 +9,7 @@ from jobflow import Flow, job
 
 from defectflow.documents import RelaxDocument
 from defectflow.documents.base import content_key
+from defectflow.engines import levels
 from defectflow.engines.contract import Capability
 from defectflow.engines.vacuum import vacuum_axes
 from defectflow.errors import EngineError, RecipeError, StructureError, did_you_mean
@@ -245,7 +246,10 @@ def one_engine(*steps: RelaxDocument) -> None:
 
 
 def _scale(step: RelaxDocument) -> str:
-    return content_key(step.engine.scale_key(), step.inputs.get("cutoff_eV"))
+    stamp, electrons = step.engine, levels.electron_settings()
+    settings = {key: value for key, value in stamp.settings.items() if key in electrons}
+    alike = stamp.model_copy(update={"settings": settings})
+    return content_key(alike.scale_key(), step.inputs.get("cutoff_eV"))
 
 
 def _said(step: RelaxDocument) -> str:
