@@ -64,7 +64,7 @@ def row(recipe: Any, store: Any) -> dict[str, Any]:
 
 def file_document(document: Any) -> None:
     """Keep what a number rests on, so that it can be looked at later."""
-    text = document.model_dump_json(exclude_none=True)
+    text = document.model_dump_json()
     if len(text) > LARGEST:
         print(f"{document.recipe}: a document of {len(text)} characters is not kept")
         return
