@@ -14,6 +14,7 @@ from defectflow.engines.band import BandSettings
 from defectflow.engines.band_run import BandTask, relax_band
 from defectflow.engines.calculators import CachingCalculator
 from defectflow.engines.guided import GuidedEngine
+from defectflow.engines.guided_band import GuidedBand
 from defectflow.engines.guided_relax import GuidedRelaxation
 from defectflow.engines.relax import relax
 from defectflow.engines.request import Request
@@ -106,6 +107,22 @@ def test_a_guided_band_has_the_dear_barrier(images, plain, tmp_path, which, tole
     assert band.guidance.path == which.path
     assert band.guidance.error_eV < 0.02
     assert not any(path.name.endswith(".json") for path in tmp_path.iterdir())
+
+
+def test_a_band_that_the_surface_cannot_better_walks_on(images, plain, tmp_path, monkeypatch):
+    """Else the same band would be looked at until the rounds are over."""
+
+    def no_better(self, start, *_, **__):
+        band = self._new_band(start.path.copy())
+        band.start_climbing()
+        band.refresh()
+        return band
+
+    monkeypatch.setattr(GuidedBand, "_relaxed", no_better)
+    monkeypatch.setattr(GuidedBand, "_refine", lambda _: False)
+    band = guided(images, DFT, tmp_path)
+    assert band.converged
+    assert barrier(band) == pytest.approx(barrier(plain), abs=0.01)
 
 
 def test_every_energy_of_a_guided_band_is_the_dear_engines(images, tmp_path):

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.optimize import BFGS
 
 from defectflow.engines.quasi_newton import QuasiNewton
 
@@ -14,6 +17,24 @@ def minimise(gradient, start, minimiser, steps=60, threshold=1e-6):
             return x, taken
         x = x + minimiser.step(x, forces)
     return x, steps
+
+
+@pytest.mark.parametrize("repeat", [1, 2])
+def test_it_steps_as_a_whole_matrix_does(repeat):
+    """Four atoms have fewer coordinates than there are directions; thirty-two have more."""
+    atoms = bulk("Cu", cubic=True).repeat(repeat)
+    atoms.rattle(0.15, seed=5)
+    atoms.calc = EMT()
+    minimiser, x = QuasiNewton(40.0, 0.2), atoms.positions.copy()
+    peer = BFGS(atoms, logfile=None, maxstep=0.2, alpha=40.0)
+    ours = []
+    for _ in range(30):
+        probe = atoms.copy()
+        probe.calc, probe.positions = EMT(), x
+        x = x + minimiser.step(x, probe.get_forces())
+        ours.append(x)
+    theirs = [atoms.positions.copy() for _ in peer.irun(fmax=0.0, steps=30)]
+    assert np.allclose(ours, theirs[1:], atol=1e-7)
 
 
 def test_a_stiff_and_a_soft_direction_are_learnt():

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from ase.utils.abc import Optimizable
 from numpy.typing import NDArray
 
 from defectflow.analysis.elastic_band import band_forces, largest_force
+from defectflow.engines.quasi_newton import QuasiNewton
 
 if TYPE_CHECKING:
     from defectflow.structures.exchanges import Exchange
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 #: Energy (eV) and forces (eV/Å) of the image with this index at these positions (Å).
 Evaluate = Callable[[int, Array], tuple[float, Array]]
+#: First guess of a band's Hessian.
+_CURVATURE_EV_PER_A2: Final = 70.0
 
 
 @dataclass(frozen=True)
@@ -250,13 +253,27 @@ class Band:
         observe
             Called after each step.
         """
-        from ase.optimize import BFGS, FIRE
+        from ase.optimize import FIRE
 
-        maker: Any = {"bfgs": BFGS, "fire": FIRE}[method]
-        optimizer = maker(BandCoordinates(self), logfile=None, maxstep=self.settings.max_step_A)
+        if method == "bfgs":
+            self._quasi_newton(steps, observe)
+            return
+        optimizer = FIRE(BandCoordinates(self), logfile=None, maxstep=self.settings.max_step_A)
         if observe is not None:
             optimizer.attach(observe)
         optimizer.run(fmax=0.0, steps=steps)
+
+    def _quasi_newton(self, steps: int, observe: Callable[[], None] | None) -> None:
+        minimiser = QuasiNewton(_CURVATURE_EV_PER_A2, self.settings.max_step_A)
+        for step in range(steps + 1):
+            forces = self.refresh()[self.free]
+            if observe is not None:
+                observe()
+            if step == steps or self.done() or self.is_held():
+                return
+            places = self.path[self.free]
+            moves = minimiser.step(places.reshape(-1, 3), forces.reshape(-1, 3))
+            self.move(places.ravel() + moves.ravel())
 
     def resting(self) -> set[int]:
         """Return the images that do not decide the barrier and are good enough."""

@@ -42,6 +42,8 @@ progress = logging.getLogger("defectflow.progress")
 _SURFACE_STEPS: Final = 150
 #: Steps in which the decisive images alone have to come to rest.
 _FOLLOW_STEPS: Final = 45
+#: Steps of FIRE, some hundredths of an Å, from a band that the surface cannot better.
+_WALK_STEPS: Final = 10
 #: The surface is relaxed to this share of the forces that the dear engine has just found: where it
 #: was that wrong, more is not worth its steps.
 _OF_WHAT_IS_LEFT: Final = 0.1
@@ -205,14 +207,32 @@ class GuidedBand:
         """Measure all images until the dear band has converged; return whether it has."""
         deadline = Deadline("relaxing a band")
         while True:
+            known = len(self.surface.measured)
             self._measure_band()
             self.rounds += 1
             if self.band.done() or self.rounds >= self.settings.max_steps:
                 return self.band.done()
             if deadline.near():
                 raise deadline.stop()
+            if len(self.surface.measured) == known:
+                self.band = self._walked(self.band)
+                continue
             band = self._relaxed(self.band, resting=self.band.resting())
             self.band = self._relaxed(self.band) if band.is_held() else band
+
+    def _walked(self, start: Band) -> Band:
+        """Return the band some steps along its forces, for something new to be learnt there.
+
+        It is for a surface on which nothing is better than the band that has been measured, though
+        that is not good enough.
+        """
+        band = self._new_band(start.path.copy())
+        band.pinned = start.resting()
+        band.rests = False
+        band.start_climbing()
+        band.minimise("fire", _WALK_STEPS)
+        band.refresh()
+        return band
 
     def _measure_band(self) -> None:
         """Replace what the surface predicts for the free images by what the dear engine says."""

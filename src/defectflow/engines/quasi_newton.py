@@ -1,4 +1,8 @@
-"""Minimisation by the BFGS method, with the curvature kept as an explicit matrix.
+"""Minimisation by the BFGS method, with the curvature kept where it has been measured.
+
+After k steps the Hessian differs from the first guess, a multiple of the unit matrix, in at most 2k
+directions. A basis of these and the matrix in it say all that the whole matrix would, and a step
+costs no more for a band of a thousand atoms than the few hundred directions do.
 
 Measured with CHGNet on endpoints of eight published migration hops (39-63 atoms), evaluations until
 no force exceeds 0.05 / 0.03 eV/Å, summed:
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
 
 #: Shorter displacements (Å) tell nothing about the curvature.
 _STILL_A: Final = 1e-7
+#: A direction has no part outside a basis if that is shorter than this share of it.
+_SPANNED: Final = 1e-10
 
 
 @dataclass
@@ -55,15 +61,16 @@ class QuasiNewton:
 
     curvature_eV_per_A2: float
     max_step_A: float
-    _hessian: Array = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+    _basis: Array = field(default_factory=lambda: np.empty((0, 0)), repr=False)
+    _inside: Array = field(default_factory=lambda: np.empty((0, 0)), repr=False)
     _last: tuple[Array, Array] | None = field(default=None, repr=False)
 
     def learn(self, positions: Array, forces: Array) -> None:
         """Take in the forces (eV/Å) at positions (Å), both of shape (atoms, 3)."""
         x, gradient = positions.ravel(), -forces.ravel()
-        if not self._hessian.size:
-            self._hessian = self.curvature_eV_per_A2 * np.eye(x.size)
-        if self._last is not None:
+        if self._last is None:
+            self._basis = np.empty((0, x.size))
+        else:
             self._update(x - self._last[0], gradient - self._last[1])
         self._last = (x.copy(), gradient.copy())
 
@@ -72,16 +79,33 @@ class QuasiNewton:
         work = float(moved @ change)
         if np.abs(moved).max() < _STILL_A or abs(work) < _STILL_A**2:
             return
-        curved = self._hessian @ moved
-        self._hessian += np.outer(change, change) / work - np.outer(curved, curved) / (
-            moved @ curved
-        )
+        self._reach(moved)
+        self._reach(change)
+        along, bent = self._basis @ moved, self._basis @ change
+        curved = self._inside @ along
+        self._inside += np.outer(bent, bent) / work - np.outer(curved, curved) / (along @ curved)
+
+    def _reach(self, direction: Array) -> None:
+        """Add to the basis what a direction has outside of it."""
+        rest = direction / np.linalg.norm(direction)
+        for _ in range(2):  # once more, as the first pass leaves rounding errors
+            rest = rest - (self._basis @ rest) @ self._basis
+        left = np.linalg.norm(rest)
+        if left > _SPANNED:
+            self._basis = np.vstack([self._basis, rest / left])
+            size = len(self._inside) + 1
+            larger = self.curvature_eV_per_A2 * np.eye(size)
+            larger[:-1, :-1] = self._inside
+            self._inside = larger
 
     def step(self, positions: Array, forces: Array) -> Array:
         """Return the next displacements (Å), shape (atoms, 3)."""
         self.learn(positions, forces)
-        curvatures, modes = np.linalg.eigh(self._hessian)
-        step = modes @ ((forces.ravel() @ modes) / np.abs(curvatures))
+        push = forces.ravel()
+        known = self._basis @ push
+        curvatures, modes = np.linalg.eigh(self._inside)
+        inside = modes @ ((known @ modes) / np.abs(curvatures))
+        step = (push - known @ self._basis) / self.curvature_eV_per_A2 + inside @ self._basis
         moves: Array = step.reshape(positions.shape)
         longest = float(np.linalg.norm(moves, axis=1).max())
         return moves * min(1.0, self.max_step_A / longest) if longest > 0 else moves
