@@ -256,24 +256,12 @@ class Band:
         from ase.optimize import FIRE
 
         if method == "bfgs":
-            self._quasi_newton(steps, observe)
+            _quasi_newton(self, steps, observe)
             return
         optimizer = FIRE(BandCoordinates(self), logfile=None, maxstep=self.settings.max_step_A)
         if observe is not None:
             optimizer.attach(observe)
         optimizer.run(fmax=0.0, steps=steps)
-
-    def _quasi_newton(self, steps: int, observe: Callable[[], None] | None) -> None:
-        minimiser = QuasiNewton(_CURVATURE_EV_PER_A2, self.settings.max_step_A)
-        for step in range(steps + 1):
-            forces = self.refresh()[self.free]
-            if observe is not None:
-                observe()
-            if step == steps or self.done() or self.is_held():
-                return
-            places = self.path[self.free]
-            moves = minimiser.step(places.reshape(-1, 3), forces.reshape(-1, 3))
-            self.move(places.ravel() + moves.ravel())
 
     def resting(self) -> set[int]:
         """Return the images that do not decide the barrier and are good enough."""
@@ -282,6 +270,19 @@ class Band:
         enough = self.settings.fmax_eV_per_A * self.settings.band_fmax_factor * self.tightness
         decisive = self.decisive()
         return {i for i in self.free if i not in decisive and self.image_fmax(i) < enough}
+
+
+def _quasi_newton(band: Band, steps: int, observe: Callable[[], None] | None) -> None:
+    minimiser = QuasiNewton(_CURVATURE_EV_PER_A2, band.settings.max_step_A)
+    for step in range(steps + 1):
+        forces = band.refresh()[band.free]
+        if observe is not None:
+            observe()
+        if step == steps or band.done() or band.is_held():
+            return
+        places = band.path[band.free]
+        moves = minimiser.step(places.reshape(-1, 3), forces.reshape(-1, 3))
+        band.move(places.ravel() + moves.ravel())
 
 
 class BandCoordinates(Optimizable):

@@ -27,7 +27,7 @@ from defectflow.engines.deadline import Deadline
 from defectflow.engines.guided_points import NEAR_A, KnownPoints, measured_of, moved_A
 from defectflow.engines.guided_relax import TIGHTER, downhill_eV, placed
 from defectflow.engines.guided_surface import GuidedSurface, Measured
-from defectflow.engines.steady_band import settle
+from defectflow.engines.steady_band import settle, walk
 from defectflow.structures.exchanges import exchange_of, exchanges
 
 if TYPE_CHECKING:
@@ -42,8 +42,6 @@ progress = logging.getLogger("defectflow.progress")
 _SURFACE_STEPS: Final = 150
 #: Steps in which the decisive images alone have to come to rest.
 _FOLLOW_STEPS: Final = 45
-#: Steps of FIRE, some hundredths of an Å, from a band that the surface cannot better.
-_WALK_STEPS: Final = 10
 #: The surface is relaxed to this share of the forces that the dear engine has just found: where it
 #: was that wrong, more is not worth its steps.
 _OF_WHAT_IS_LEFT: Final = 0.1
@@ -215,24 +213,14 @@ class GuidedBand:
             if deadline.near():
                 raise deadline.stop()
             if len(self.surface.measured) == known:
-                self.band = self._walked(self.band)
+                # Nothing on the surface is better than this band: learn where its forces lead.
+                resting = self.band.resting()
+                self.band = self._new_band(self.band.path.copy())
+                self.band.pinned = resting
+                walk(self.band)
                 continue
             band = self._relaxed(self.band, resting=self.band.resting())
             self.band = self._relaxed(self.band) if band.is_held() else band
-
-    def _walked(self, start: Band) -> Band:
-        """Return the band some steps along its forces, for something new to be learnt there.
-
-        It is for a surface on which nothing is better than the band that has been measured, though
-        that is not good enough.
-        """
-        band = self._new_band(start.path.copy())
-        band.pinned = start.resting()
-        band.rests = False
-        band.start_climbing()
-        band.minimise("fire", _WALK_STEPS)
-        band.refresh()
-        return band
 
     def _measure_band(self) -> None:
         """Replace what the surface predicts for the free images by what the dear engine says."""
