@@ -1,7 +1,7 @@
 """What a quasi-Newton step of a band costs beside the forces, against ASE's BFGS.
 
-Both minimise the same model from the same start: springs of 1 to 80 eV/Å² between neighbours in
-random directions, a little stiffer the longer they are. Its forces cost next to nothing.
+Both minimise the same model from the same start: a chain of coordinates joined by springs of 1 to
+80 eV/Å², stiffer the longer they are. Its forces cost next to nothing.
 
     python benchmarks/band_steps.py [--steps 60] [--images 7]
 """

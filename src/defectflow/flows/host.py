@@ -235,7 +235,8 @@ def one_engine(*steps: RelaxDocument) -> None:
     EngineError
         Naming two that differ.
     """
-    kinds = {_scale(step): _said(step) for step in steps}
+    electrons = levels.electron_settings()
+    kinds = {_scale(step, electrons): _said(step) for step in steps}
     if len(kinds) > 1:
         first, second, *_ = kinds.values()
         message = (
@@ -245,10 +246,9 @@ def one_engine(*steps: RelaxDocument) -> None:
         raise EngineError(message)
 
 
-def _scale(step: RelaxDocument) -> str:
-    stamp, electrons = step.engine, levels.electron_settings()
-    settings = {key: value for key, value in stamp.settings.items() if key in electrons}
-    alike = stamp.model_copy(update={"settings": settings})
+def _scale(step: RelaxDocument, electrons: Collection[str]) -> str:
+    settings = {key: value for key, value in step.engine.settings.items() if key in electrons}
+    alike = step.engine.model_copy(update={"settings": settings})
     return content_key(alike.scale_key(), step.inputs.get("cutoff_eV"))
 
 

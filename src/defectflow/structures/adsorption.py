@@ -35,6 +35,9 @@ _LONG_EDGE: Final = 1.3
 _TRIANGLE: Final = 3
 #: Half a cell (fraction) and a margin for rounding.
 _HALF_CELL: Final = 0.501
+#: Cells of the grid that orders places, per vector of the plane, and its origin in such cells.
+_GRID: Final = 1000
+_ASIDE: Final = 0.137
 #: Atoms are equally near to a place if their lateral distances differ by less (Å).
 _EQUAL_A: Final = 0.1
 #: End of the label of a site at atoms below the top layer.
@@ -92,7 +95,7 @@ def surface_sites(slab: Slab, adsorbate: str) -> tuple[SurfaceSite, ...]:
     >>> platinum = hosts.load("fcc-Pt").structure
     >>> slab = slab_of(platinum, (1, 1, 1), layers=4)
     >>> [(site.label, site.multiplicity) for site in surface_sites(slab, "H")]
-    [('top', 1), ('bridge', 3), ('fcc', 1), ('hcp', 1)]
+    [('top', 1), ('bridge', 3), ('hcp', 1), ('fcc', 1)]
     >>> trough = slab_of(platinum, (1, 1, 0), layers=5)
     >>> [site.label for site in surface_sites(trough, "H")][3:]
     ['bridge L1-2', 'bridge L2', 'hollow L1-2 1', 'hollow L1-2 2']
@@ -271,9 +274,15 @@ def _unique(
 
 
 def _wrapped(points: np.ndarray, plane: np.ndarray) -> np.ndarray:
-    """Return those points that lie in the cell at the origin, with a margin at its upper ends."""
+    """Return those points that lie in the cell at the origin, with a margin at its ends.
+
+    They come in an order that is made from their places, whatever order they are given in.
+    """
     frac = points @ np.linalg.inv(plane)
-    inside: np.ndarray = points[np.all(np.abs(frac - 0.5) < _HALF_CELL, axis=1)]
+    within = np.all(np.abs(frac - 0.5) < _HALF_CELL, axis=1)
+    # Boundaries of this grid lie beside the simple fractions, so that rounding decides nothing.
+    rows = np.floor(frac[within] * _GRID + _ASIDE)
+    inside: np.ndarray = points[within][np.lexsort(rows.T[::-1])]
     return inside
 
 
