@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from ase.build import add_adsorbate, fcc111
 from jobflow import Flow, run_locally
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from defectflow.documents.steps import BandDocument, Image, RelaxDocument
 from defectflow.engines import engine
@@ -14,7 +16,6 @@ from defectflow.engines.band import BandSettings
 from defectflow.engines.band_run import BandTask, relax_band
 from defectflow.engines.calculators import CachingCalculator
 from defectflow.engines.guided import GuidedEngine
-from defectflow.engines.guided_band import GuidedBand
 from defectflow.engines.guided_relax import GuidedRelaxation
 from defectflow.engines.relax import relax
 from defectflow.engines.request import Request
@@ -111,18 +112,35 @@ def test_a_guided_band_has_the_dear_barrier(images, plain, tmp_path, which, tole
 
 def test_a_band_that_the_surface_cannot_better_walks_on(images, plain, tmp_path, monkeypatch):
     """Else the same band would be looked at until the rounds are over."""
-
-    def no_better(self, start, *_, **__):
-        band = self._new_band(start.path.copy())
-        band.start_climbing()
-        band.refresh()
-        return band
-
-    monkeypatch.setattr(GuidedBand, "_relaxed", no_better)
-    monkeypatch.setattr(GuidedBand, "_refine", lambda _: False)
+    monkeypatch.setattr("defectflow.engines.guided_band.settle", lambda *_: None)
     band = guided(images, DFT, tmp_path)
     assert band.converged
     assert barrier(band) == pytest.approx(barrier(plain), abs=0.01)
+
+
+def adatoms(folder: Path) -> tuple[Image, Image]:
+    """An adatom on Cu(111), the lowest layer held, in two neighbouring fcc sites."""
+    found = []
+    for site in ((0, 0), (1, 0)):
+        slab = fcc111("Cu", (3, 3, 3), vacuum=7.0, periodic=True)
+        add_adsorbate(slab, "Cu", 1.8, "fcc", offset=site)
+        slab.arrays.pop("tags")
+        structure = AseAtomsAdaptor.get_structure(slab)
+        relaxed = relax(request(structure, folder, fmax_eV_per_A=0.005), EMT, frozen=range(9))
+        found.append(relaxed.image())
+    return found[0], found[1]
+
+
+@pytest.mark.parametrize("which", [REFINED, DFT])
+def test_a_band_of_one_image_finds_the_saddles_beside_it(tmp_path, which):
+    """The image falls into the hcp site; the saddles are the bridges on either side."""
+    ends, held = adatoms(tmp_path), tuple(range(9))
+    many = BandTask(*ends, BandSettings(images=9), EMT.stamp(), frozen=held)
+    alone = relax_band(many, lambda _: EMT.caching_calculator(Request(ends[0].structure)), tmp_path)
+    one = BandTask(*ends, BandSettings(images=1), which.stamp(), frozen=held)
+    band = which.relax_band(one, EMT.settings("neb"), tmp_path)
+    assert band.converged
+    assert barrier(band) == pytest.approx(barrier(alone), abs=0.005)
 
 
 def test_every_energy_of_a_guided_band_is_the_dear_engines(images, tmp_path):

@@ -5,6 +5,7 @@
    minimum on the way, if it lies below the ends), until its own forces there vanish: `refined`.
 3. For `dft` it is asked at every image too, until the band of its own energies and forces has
    converged; images that are good enough stay where they are.
+4. Where the surface has something higher between two images, the band gets an image there.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ from defectflow.engines.deadline import Deadline
 from defectflow.engines.guided_points import NEAR_A, KnownPoints, measured_of, moved_A
 from defectflow.engines.guided_relax import TIGHTER, downhill_eV, placed
 from defectflow.engines.guided_surface import GuidedSurface, Measured
-from defectflow.engines.steady_band import settle, walk
+from defectflow.engines.steady_band import settle
+from defectflow.engines.unseen import finer_path
 from defectflow.structures.exchanges import exchange_of, exchanges
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ progress = logging.getLogger("defectflow.progress")
 _SURFACE_STEPS: Final = 150
 #: Steps in which the decisive images alone have to come to rest.
 _FOLLOW_STEPS: Final = 45
+#: Steps along the forces where nothing on the surface is better than what has been measured.
+_WALK_STEPS: Final = 10
 #: The surface is relaxed to this share of the forces that the dear engine has just found: where it
 #: was that wrong, more is not worth its steps.
 _OF_WHAT_IS_LEFT: Final = 0.1
@@ -141,7 +145,12 @@ class GuidedBand:
             places = self._decisive_places()
             wanted = [place for place in places if not self._is_stationary(place)]
             if whole and not wanted:
-                return True
+                path = finer_path(self.band, self.surface)
+                if path is None:
+                    return True
+                self.rounds += 1
+                self.band = self._relaxed(self._new_band(path))
+                continue
             if deadline.near():
                 raise deadline.stop()
             if all(self.points.known_at(place) for place in wanted):
@@ -208,16 +217,18 @@ class GuidedBand:
             known = len(self.surface.measured)
             self._measure_band()
             self.rounds += 1
-            if self.band.done() or self.rounds >= self.settings.max_steps:
-                return self.band.done()
+            path = finer_path(self.band, self.surface) if self.band.done() else None
+            converged = self.band.done() and path is None
+            if converged or self.rounds >= self.settings.max_steps:
+                return converged
             if deadline.near():
                 raise deadline.stop()
+            if path is not None:
+                self.band = self._new_band(path)
+                continue
             if len(self.surface.measured) == known:
                 # Nothing on the surface is better than this band: learn where its forces lead.
-                resting = self.band.resting()
-                self.band = self._new_band(self.band.path.copy())
-                self.band.pinned = resting
-                walk(self.band)
+                self.band = self._relaxed(self.band, resting=self.band.resting(), walking=True)
                 continue
             band = self._relaxed(self.band, resting=self.band.resting())
             self.band = self._relaxed(self.band) if band.is_held() else band
@@ -268,6 +279,8 @@ class GuidedBand:
         tightness: float = TIGHTER,
         resting: Collection[int] = (),
         steps: int = _SURFACE_STEPS,
+        *,
+        walking: bool = False,
     ) -> Band:
         """Return the band of the surface as it is known now, relaxed with a climbing image.
 
@@ -275,12 +288,17 @@ class GuidedBand:
         ----------
         resting
             Images that stay where they are.
+        walking
+            Some steps on along its forces, wherever they lead, instead of relaxed.
         """
         band = self._new_band(start.path.copy())
         band.pinned = set(resting)
         band.tightness, band.rests = tightness, False
         band.start_climbing()
-        settle(band, steps)
+        if walking:
+            band.minimise("fire", _WALK_STEPS)
+        else:
+            settle(band, steps)
         band.refresh()
         return band
 

@@ -19,7 +19,6 @@ _TIMES: Final = 5.0
 _MORE_EV_PER_A: Final = 1.0
 #: Share of the steps that quasi-Newton has before FIRE takes over.
 _QUASI_NEWTON: Final = 2 / 3
-_WALK_STEPS: Final = 10
 
 
 class _Astray(Exception):
@@ -73,11 +72,3 @@ def settle(band: Band, steps: int) -> None:
         if band.done() or band.is_held():
             return
         band.restore(best.path)
-
-
-def walk(band: Band) -> None:
-    """Move a band some hundredths of an Å along its forces, wherever that leads."""
-    band.rests = False
-    band.start_climbing()
-    band.minimise("fire", _WALK_STEPS)
-    band.refresh()

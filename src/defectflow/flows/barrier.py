@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 #: Where the fitted curve is by more above the highest image, which is an end, the band has missed
 #: its saddle, eV. Forces left on the ends make some meV.
 UNSEEN_EV = 0.03
+#: Images that are so many times as far apart as most may have a higher saddle between them.
+WIDE = 2.0
 
 
 @dataclass(frozen=True)
@@ -113,13 +115,29 @@ def _unseen_eV(profile: EnergyProfile, band: BandDocument) -> float:
 
 
 def unseen_notes(hops: Sequence[HopDocument]) -> list[str]:
-    """Return what is to be said of hops whose saddle no image has seen."""
+    """Return what is to be said of hops whose saddle no image has seen, or may not have seen."""
     return [
         f"{hop.label}: the saddle lies between an end and the image next to it, and the path falls "
         "far below the end; give more `images`, or as ends the minimum that it falls into"
         for hop in hops
         if hop.band.converged and not hop.converged
-    ]
+    ] + [f"{hop.label}: {_gap(hop.band)}" for hop in hops if _gap(hop.band)]
+
+
+def _gap(band: BandDocument) -> str:
+    """Return what is to be said of images that lie much farther apart than the others.
+
+    Springs even out a path, save next to the climbing image, which has none. A guided band asked
+    its surface there.
+    """
+    apart = np.diff(band.distances_A)
+    widest, usual = int(apart.argmax()), float(np.median(apart))
+    if band.guidance is not None or apart[widest] <= WIDE * usual:
+        return ""
+    return (
+        f"images {widest} and {widest + 1} are {apart[widest]:.1f} Å apart (all atoms), most "
+        f"others {usual:.1f} Å: a higher saddle may lie between them; give more `images`"
+    )
 
 
 def cost_of_path(bands: Sequence[BandDocument], *steps: RelaxDocument) -> dict[str, Any]:
