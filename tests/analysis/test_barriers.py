@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from defectflow.analysis.barriers import arc_lengths_A, energy_profile, path_slopes
+from defectflow.analysis.barriers import arc_lengths_A, energy_profile, path_slopes, wide_gaps
 
 
 def _cosine_path(images: int, height: float = 0.6, length: float = 3.0) -> tuple[np.ndarray, ...]:
@@ -48,3 +48,9 @@ def test_slopes_are_the_forces_along_the_path() -> None:
     forces[:, 1, 1] = 9.0  # across the path: of no concern
     assert path_slopes(positions, forces) == pytest.approx([0.1, 0.2, -0.3, -0.4])
     assert arc_lengths_A(positions) == pytest.approx([0.0, 1.0, 2.0, 3.0])
+
+
+def test_images_are_far_apart_beside_what_is_usual_on_their_path():
+    assert wide_gaps((0.0, 1.0, 2.0, 3.0, 4.9)) == []
+    assert wide_gaps((0.0, 1.0, 2.0, 3.1, 5.5, 6.5)) == [3]
+    assert wide_gaps((0.0, 1.0)) == []

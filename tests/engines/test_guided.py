@@ -131,16 +131,34 @@ def adatoms(folder: Path) -> tuple[Image, Image]:
     return found[0], found[1]
 
 
+def of_an_adatom(ends: tuple[Image, Image], images: int, folder: Path) -> BandDocument:
+    task = BandTask(*ends, BandSettings(images=images), EMT.stamp(), frozen=tuple(range(9)))
+    start = Request(ends[0].structure)
+    return relax_band(task, lambda _: EMT.caching_calculator(start), folder)
+
+
 @pytest.mark.parametrize("which", [REFINED, DFT])
 def test_a_band_of_one_image_finds_the_saddles_beside_it(tmp_path, which):
     """The image falls into the hcp site; the saddles are the bridges on either side."""
-    ends, held = adatoms(tmp_path), tuple(range(9))
-    many = BandTask(*ends, BandSettings(images=9), EMT.stamp(), frozen=held)
-    alone = relax_band(many, lambda _: EMT.caching_calculator(Request(ends[0].structure)), tmp_path)
-    one = BandTask(*ends, BandSettings(images=1), which.stamp(), frozen=held)
-    band = which.relax_band(one, EMT.settings("neb"), tmp_path)
+    ends = adatoms(tmp_path)
+    task = BandTask(*ends, BandSettings(images=1), which.stamp(), frozen=tuple(range(9)))
+    band = which.relax_band(task, EMT.settings("neb"), tmp_path)
     assert band.converged
-    assert barrier(band) == pytest.approx(barrier(alone), abs=0.005)
+    assert barrier(band) == pytest.approx(barrier(of_an_adatom(ends, 9, tmp_path)), abs=0.005)
+
+
+def test_so_does_the_band_of_a_potential_where_images_are_far_apart(tmp_path, monkeypatch):
+    ends = adatoms(tmp_path)
+    many, one = (of_an_adatom(ends, images, tmp_path) for images in (9, 1))
+    assert barrier(one) < 0.01 < barrier(many)
+    monkeypatch.setattr("defectflow.engines.band_run.wide_gaps", lambda path: range(len(path)))
+    finer = of_an_adatom(ends, 1, tmp_path)
+    assert finer.converged
+    assert finer.climbing_index is not None
+    assert barrier(finer) == pytest.approx(barrier(many), abs=0.005)
+    assert finer.force_calls > one.force_calls + 3
+    assert len(finer.images) == len(finer.distances_A) > 3
+    assert not list(tmp_path.glob("*.json"))
 
 
 def test_every_energy_of_a_guided_band_is_the_dear_engines(images, tmp_path):

@@ -157,7 +157,9 @@ def test_a_saddle_that_an_end_or_an_image_has_seen_is_a_barrier(
 def test_images_far_apart_may_hide_a_saddle_which_a_note_says() -> None:
     plan = HopPlan("T to T, 4.00 Å", "T", "T", 4.0, 1, [[0, 0, [1, 0, 0]]], 2)
     even = _band([0.0, 0.1, 0.3, 0.1, 0.0], [0, 0.2, 0, -0.2, 0])
-    uneven = even.model_copy(update={"distances_A": (0.0, 0.6, 1.2, 1.8, 4.0)})
+    stamp = even.engine.model_copy(update={"fidelity": "dft"})
+    far = {"distances_A": (0.0, 0.6, 1.2, 1.8, 4.0), "engine": stamp}
+    uneven = even.model_copy(update=far)
     assert Outcome.of([plan], [hop_document(plan, even)], steps_converged=True).notes == ()
     (note,) = Outcome.of([plan], [hop_document(plan, uneven)], steps_converged=True).notes
     assert "images 3 and 4 are 2.2 Å apart (all atoms), most others 0.6 Å" in note

@@ -9,14 +9,20 @@ G. Henkelman and H. Jónsson, J. Chem. Phys. 113, 9978 (2000), appendix.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Array = NDArray[np.float64]
 
 #: Largest imaginary part of a root that rounding can cause.
 _REAL = 1e-12
+#: Images are far apart that are so many times as far apart as most.
+_WIDE = 2.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,22 @@ def arc_lengths_A(positions: Array) -> Array:
     """
     steps = np.linalg.norm(np.diff(positions, axis=0).reshape(len(positions) - 1, -1), axis=1)
     return np.concatenate([[0.0], np.cumsum(steps)])
+
+
+def wide_gaps(distances_A: Sequence[float] | Array) -> list[int]:
+    """Return the images (by index) that lie much farther from the next one than is usual.
+
+    Springs even out a path, save next to a climbing image, which has none: something higher may
+    lie there that no image sees.
+
+    Parameters
+    ----------
+    distances_A
+        Arc lengths of all images, Å.
+    """
+    apart = np.diff(distances_A)
+    found: list[int] = np.flatnonzero(apart > _WIDE * np.median(apart)).tolist()
+    return found
 
 
 def path_slopes(positions: Array, forces: Array) -> Array:

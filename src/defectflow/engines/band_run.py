@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Structure
 
-from defectflow.analysis.barriers import arc_lengths_A
+from defectflow.analysis.barriers import arc_lengths_A, wide_gaps
 from defectflow.documents.base import LIMITS, EngineStamp, content_key
 from defectflow.documents.steps import BandDocument, Candidate, Image
 from defectflow.engines.band import Band, BandSettings
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.conversion import to_atoms
 from defectflow.engines.deadline import Deadline
+from defectflow.engines.unseen import finer_path
 from defectflow.errors import StructureError
 from defectflow.structures.bands import (
     check_band,
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 #: Displacement (Å) of the moving atom that takes a symmetric start off its ridge.
 KICK_A = 0.05
+#: Stands for the image that has no place yet.
+_BETWEEN = -1
 
 progress = logging.getLogger("defectflow.progress")
 
@@ -155,9 +158,8 @@ class BandRun:
         bands = self._bands()
         ranked = [self._race(label, band) for label, band in bands.items()]
         chosen = self.state.climbing or min(ranked, key=lambda item: item.barrier_eV).label
-        band = bands[chosen]
         self.state.climbing = chosen
-        self._climb(chosen, band)
+        band = self._finished(chosen, bands[chosen])
         converged = band.done()
         if converged:
             self.checkpoint.clear()
@@ -261,6 +263,27 @@ class BandRun:
                 "force_calls": before + band.force_calls,
             }
         return Candidate(label=label, **self.state.raced[label])
+
+    def _finished(self, label: str, band: Band) -> Band:
+        """Let a band climb, again with an image more where a wide gap hid something higher."""
+        while True:
+            self._climb(label, band)
+            path = self._finer(label, band)
+            if path is None:
+                return band
+            self.state.paths[label], self.state.climbed = path, 0
+            band = self._band(label, path, band.exchange)
+
+    def _finer(self, label: str, band: Band) -> Array | None:
+        """Ask a potential between images that lie far apart; it costs a dear engine too much."""
+
+        def surface(positions: Array) -> tuple[float, Array]:
+            self.state.calls[label] += 1
+            return band.evaluate(_BETWEEN, positions)
+
+        if not band.done() or self.task.stamp.fidelity == "dft":
+            return None
+        return finer_path(band, surface, wide_gaps(arc_lengths_A(band.path)))
 
     def _climb(self, label: str, band: Band) -> None:
         settings, state = self.task.settings, self.state

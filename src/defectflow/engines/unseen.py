@@ -14,7 +14,7 @@ from defectflow.engines.band import Band
 from defectflow.engines.steady_band import settle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from numpy.typing import NDArray
 
@@ -28,7 +28,11 @@ _STEPS: Final = 40
 _HIGHER_EV: Final = 0.01
 
 
-def finer_path(band: Band, surface: Callable[[Array], tuple[float, Array]]) -> Array | None:
+def finer_path(
+    band: Band,
+    surface: Callable[[Array], tuple[float, Array]],
+    segments: Collection[int] | None = None,
+) -> Array | None:
     """Return the path with an image more wherever something between two is higher than all images.
 
     Parameters
@@ -37,6 +41,8 @@ def finer_path(band: Band, surface: Callable[[Array], tuple[float, Array]]) -> A
         At rest; if an operation maps it onto itself, so does the path that is returned.
     surface
         Energy (eV) and forces (eV/Å) at positions (Å).
+    segments
+        Only between these images and the next; all by default.
 
     Returns
     -------
@@ -45,6 +51,8 @@ def finer_path(band: Band, surface: Callable[[Array], tuple[float, Array]]) -> A
     last = len(band.path) - 1
     found: dict[int, Array] = {}
     for segment in range((last + 1) // 2 if band.exchange else last):
+        if segments is not None and segment not in segments:
+            continue
         place = _higher_place(band, segment, surface)
         if place is None:
             continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from monty.json import MSONable
 
-from defectflow.analysis.barriers import energy_profile, path_slopes
+from defectflow.analysis.barriers import energy_profile, path_slopes, wide_gaps
 from defectflow.analysis.percolation import Edge, percolation
 from defectflow.documents.migration import HopDocument
 from defectflow.flows.host import cautions
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 #: Where the fitted curve is by more above the highest image, which is an end, the band has missed
 #: its saddle, eV. Forces left on the ends make some meV.
 UNSEEN_EV = 0.03
-#: Images that are so many times as far apart as most may have a higher saddle between them.
-WIDE = 2.0
 
 
 @dataclass(frozen=True)
@@ -127,16 +125,15 @@ def unseen_notes(hops: Sequence[HopDocument]) -> list[str]:
 def _gap(band: BandDocument) -> str:
     """Return what is to be said of images that lie much farther apart than the others.
 
-    Springs even out a path, save next to the climbing image, which has none. A guided band asked
-    its surface there.
+    Potentials were asked between such images, and so was the surface that guides a dear engine.
     """
-    apart = np.diff(band.distances_A)
-    widest, usual = int(apart.argmax()), float(np.median(apart))
-    if band.guidance is not None or apart[widest] <= WIDE * usual:
+    gaps = wide_gaps(band.distances_A)
+    if not gaps or band.guidance is not None or band.engine.fidelity != "dft":
         return ""
+    apart = np.diff(band.distances_A)
     return (
-        f"images {widest} and {widest + 1} are {apart[widest]:.1f} Å apart (all atoms), most "
-        f"others {usual:.1f} Å: a higher saddle may lie between them; give more `images`"
+        f"images {gaps[0]} and {gaps[0] + 1} are {apart[gaps[0]]:.1f} Å apart (all atoms), most "
+        f"others {np.median(apart):.1f} Å: a higher saddle may lie between them; give more `images`"
     )
 
 
