@@ -4,14 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from ase.build import add_adsorbate, fcc111
 from ase.vibrations import Vibrations
 from jobflow import Flow, run_locally
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from defectflow.documents.vibrations import VibrationsDocument
 from defectflow.engines import engine
 from defectflow.engines import vibrations as module
 from defectflow.engines.calculators import CachingCalculator
 from defectflow.engines.conversion import to_atoms
+from defectflow.engines.displacements import Displacements
 from defectflow.engines.relax import relax
 from defectflow.engines.request import Request
 from defectflow.errors import RecipeError
@@ -107,3 +110,47 @@ def test_forward_differences_by_symmetry_are_central_where_it_turns_the_sign(req
     central = module.vibrations(request_, EMT, [0, 2])
     assert forward.force_calls == central.force_calls == 3
     assert forward.energies_eV == pytest.approx(central.energies_eV, abs=1e-6)
+
+
+def softened(monkeypatch, to_eV: float) -> None:
+    """Make the softest mode of every Hessian imaginary, as noise might."""
+    measured = Displacements.hessian_eV_per_A2
+
+    def noisy(*args) -> np.ndarray:
+        values, vectors = np.linalg.eigh(measured(*args))
+        values[0] = -((to_eV / 0.06465) ** 2) * 63.546
+        return (vectors * values) @ vectors.T
+
+    monkeypatch.setattr(Displacements, "hessian_eV_per_A2", noisy)
+
+
+def test_an_imaginary_mode_of_noise_is_measured_along_itself(request_, monkeypatch):
+    rough = replace(request_, structure=request_.structure.copy().perturb(0.02, seed=1))
+    true = module.vibrations(rough, EMT, [1, 2])
+    softened(monkeypatch, 0.01)
+    found = module.vibrations(rough, EMT, [1, 2])
+    assert found.measured_again_eV == pytest.approx([-0.01], rel=1e-3)
+    assert found.force_calls == true.force_calls + 2
+    assert found.energies_eV == pytest.approx(true.energies_eV, rel=0.01)
+    assert found.asymmetry_eV_per_A2 == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_hard_imaginary_mode_is_no_noise(request_, monkeypatch):
+    softened(monkeypatch, 0.03)
+    found = module.vibrations(request_, EMT, [1, 2])
+    assert found.measured_again_eV == ()
+    assert found.energies_eV[0] == pytest.approx(-0.03, rel=1e-3)
+
+
+def test_a_true_saddle_stays_one(tmp_path):
+    """Copper on top of an atom of Cu(111)."""
+    slab = fcc111("Cu", (3, 3, 3), vacuum=7.0, periodic=True)
+    add_adsorbate(slab, "Cu", 2.2, "ontop")
+    slab.arrays.pop("tags")
+    settings = EMT.settings("relax", fmax_eV_per_A=1e-3)
+    top = Request(AseAtomsAdaptor.get_structure(slab), settings, folder=tmp_path)
+    relaxed = relax(top, EMT, frozen=range(27))
+    asked = replace(top, structure=relaxed.structure, settings=EMT.settings("vibrations"))
+    found = module.vibrations(asked, EMT, [27])
+    assert len(found.measured_again_eV) == found.imaginary == 2
+    assert found.energies_eV[:2] == pytest.approx(found.measured_again_eV, rel=0.01)

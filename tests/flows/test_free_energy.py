@@ -159,7 +159,7 @@ def test_a_fixed_correction_is_refused_at_another_temperature():
         FreeEnergyPlan("norskov_2005", temperature_K=500.0).check("H", free=True)
 
 
-EVEN = {"asymmetry_eV_per_A2": 0.1, "central_differences": True}
+EVEN = {"asymmetry_eV_per_A2": 0.1, "central_differences": True, "measured_again_eV": ()}
 
 
 @pytest.mark.parametrize(
@@ -174,9 +174,15 @@ def test_soft_modes_that_count_with_another_energy_are_named(energies_eV, said):
     assert free_energy(FreeEnergyPlan("vibrations"), "OH", [], stiff).notes == ()
 
 
+def test_modes_that_were_measured_along_themselves_are_named():
+    again = SimpleNamespace(energies_eV=(0.02, 0.4), **{**EVEN, "measured_again_eV": (-0.0074,)})
+    (note,) = free_energy(FreeEnergyPlan("vibrations"), "OOH", [], again).notes
+    assert "imaginary by displacements along the axes (7i meV)" in note
+
+
 @pytest.mark.parametrize(("central", "told"), [(True, True), (False, False)])
 def test_noisy_forces_are_named_with_and_without_a_value(central, told):
-    noisy = {"asymmetry_eV_per_A2": 2.24, "central_differences": central}
+    noisy = {**EVEN, "asymmetry_eV_per_A2": 2.24, "central_differences": central}
     plan = FreeEnergyPlan("vibrations")
     good = free_energy(plan, "OH", [], SimpleNamespace(energies_eV=(0.02, 0.4), **noisy))
     bad = free_energy(plan, "OH", [], SimpleNamespace(energies_eV=(-0.04, 0.4), **noisy))

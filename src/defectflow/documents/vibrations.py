@@ -22,6 +22,9 @@ class VibrationsDocument(Document):
         Largest difference between the Hessian as measured and its transpose: the noise of it.
     energies_eV
         ħω of each mode, lowest first; an imaginary frequency is negative.
+    measured_again_eV
+        Soft imaginary modes of the Hessian by displacements along the axes. Each was measured along
+        itself, which is in `hessian_eV_per_A2` and `energies_eV`.
     fmax_eV_per_A
         Largest force on a displaced atom before it was displaced: modes mean something near 0 only.
     central_differences
@@ -33,6 +36,7 @@ class VibrationsDocument(Document):
     hessian_eV_per_A2: tuple[tuple[float, ...], ...]
     asymmetry_eV_per_A2: float
     energies_eV: tuple[float, ...]
+    measured_again_eV: tuple[float, ...] = ()
     energy_eV: float
     fmax_eV_per_A: float
     displacement_A: float

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
 from jobflow.core.job import Job, job
 
-from defectflow.analysis.vibrations import modes
+from defectflow.analysis.thermochemistry import imaginary_modes_eV
+from defectflow.analysis.vibrations import SOFTEST_EV, modes
 from defectflow.documents.base import content_key
 from defectflow.documents.vibrations import VibrationsDocument
 from defectflow.engines.checkpoint import Checkpoint
@@ -30,13 +31,21 @@ if TYPE_CHECKING:
 
     Array = NDArray[np.float64]
 
+#: Along a mode atoms move so many times as far as along an axis.
+_FARTHER: Final = 5.0
+#: Imaginary modes softer than this (eV) may come from noise; harder ones do not.
+_DOUBTFUL_EV: Final = SOFTEST_EV
+
 
 def vibrations(
     request: Request, engine: CalculatorEngine, displaced: Sequence[int]
 ) -> VibrationsDocument:
     """Return the modes of the atoms `displaced`, by central or forward differences of forces.
 
-    Displacements that the symmetry of the crystal tells from others are not computed.
+    Displacements that the symmetry of the crystal tells from others are not computed. A soft
+    mode that comes out imaginary is measured again by central differences along itself, farther
+    out: it may be so by noise of the forces, or by what forward differences take from stiff
+    directions.
 
     An interrupted run goes on from ``vibrations.checkpoint.json`` in the request's folder.
 
@@ -58,8 +67,8 @@ def vibrations(
     calculator = engine.caching_calculator(request)
     plan = Displacements.of(request, displaced)
     try:
-        forces = _measured(request, calculator, displaced, plan, checkpoint)
-        document = _document(request, engine, calculator, list(displaced), plan, forces)
+        measured = _Measured(request, calculator, list(displaced), checkpoint)
+        document = _document(request, engine, plan, measured)
         calculator.finish()
     finally:
         calculator.close()
@@ -67,63 +76,101 @@ def vibrations(
     return document.model_copy(update={"wall_time_s": time.monotonic() - begun})
 
 
-def _measured(
-    request: Request,
-    calculator: CachingCalculator,
-    displaced: Sequence[int],
-    plan: Displacements,
-    checkpoint: Checkpoint,
-) -> dict[str, Any]:
-    """Return energy and forces at rest, and the forces at each displacement, by a short name."""
-    known: dict[str, Any] = checkpoint.load() or {}
-    atoms = to_atoms(request.structure)
-    atoms.calc = calculator
-    rest = atoms.get_positions()
-    deadline = Deadline(f"vibrations of {request.structure.composition.formula}")
-    step = request.settings["displacement_A"]
-    moves = {"rest": None, **{str(one): one for one in plan.needed}}
-    for name, move in moves.items():
-        if name in known:
-            continue
-        positions = rest.copy()
-        if move is not None:
-            positions[displaced[move.atom]] += step * move.direction
-        atoms.set_positions(positions)
-        known[name] = atoms.get_forces()[list(displaced)].tolist()
-        if name == "rest":
-            known["energy"] = float(atoms.get_potential_energy())
-        checkpoint.save(known)
-        if deadline.near() and len(known) <= len(moves):
-            raise deadline.stop()
-    return known
+class _Measured:
+    """Energy and forces at rest, and the forces at each displacement, by a short name."""
+
+    def __init__(
+        self,
+        request: Request,
+        calculator: CachingCalculator,
+        displaced: list[int],
+        checkpoint: Checkpoint,
+    ) -> None:
+        self.displaced, self.calculator, self.checkpoint = displaced, calculator, checkpoint
+        self.known: dict[str, Any] = checkpoint.load() or {}
+        self.atoms = to_atoms(request.structure)
+        self.atoms.calc = calculator
+        self.rest = self.atoms.get_positions()
+        self.deadline = Deadline(f"vibrations of {request.structure.composition.formula}")
+        if "rest" not in self.known:
+            forces = self.atoms.get_forces()[displaced].tolist()
+            energy = float(self.atoms.get_potential_energy())
+            self.known |= {"rest": forces, "energy": energy}
+            checkpoint.save(self.known)
+
+    @property
+    def calls(self) -> int:
+        """Evaluations so far; the energy is no other one."""
+        return len(self.known) - 1
+
+    def at(self, name: str, places: int | slice, moves_A: Array) -> Array:
+        """Return the forces (eV/Å) where some of the displaced atoms have moved."""
+        if name not in self.known:
+            if self.deadline.near():
+                raise self.deadline.stop()
+            positions = self.rest.copy()
+            positions[self.displaced[places]] += moves_A
+            self.atoms.set_positions(positions)
+            self.known[name] = self.atoms.get_forces()[self.displaced].tolist()
+            self.checkpoint.save(self.known)
+        return np.array(self.known[name])
+
+
+def _along_doubtful_modes(
+    measured: _Measured, hessian: Array, masses: Array, step_A: float
+) -> tuple[Array, tuple[float, ...]]:
+    """Return the Hessian after its doubtful modes were measured along themselves, and these.
+
+    The change is the smallest one that gives what was measured (M. J. D. Powell's symmetric form
+    of Broyden's update: J. Nocedal and S. J. Wright, Numerical Optimization, 2006, exercise 6.7).
+    """
+    hessian = (hessian + hessian.T) / 2
+    found = modes(hessian, masses)
+    wrong = {
+        number: energy
+        for number, energy in enumerate(imaginary_modes_eV(found.energies_eV))
+        if energy > -_DOUBTFUL_EV
+    }
+    for number in wrong:
+        along = found.displacements[number] / np.sqrt(masses)[:, None]
+        along *= _FARTHER * step_A / np.linalg.norm(along, axis=1).max()
+        there, back = (
+            measured.at(f"mode {number} {sign}", slice(None), move)
+            for sign, move in (("+", along), ("-", -along))
+        )
+        way, change = along.ravel(), (back - there).ravel() / 2
+        left = change - hessian @ way
+        square = float(way @ way)
+        hessian = hessian + (np.outer(left, way) + np.outer(way, left)) / square
+        hessian -= np.outer(way, way) * float(left @ way) / square**2
+    return hessian, tuple(wrong.values())
 
 
 def _document(
-    request: Request,
-    engine: CalculatorEngine,
-    calculator: CachingCalculator,
-    displaced: list[int],
-    plan: Displacements,
-    known: dict[str, Any],
+    request: Request, engine: CalculatorEngine, plan: Displacements, measured: _Measured
 ) -> VibrationsDocument:
-    step = request.settings["displacement_A"]
-    hessian = plan.hessian_eV_per_A2(known, step)
-    masses = np.array([float(request.structure[n].specie.atomic_mass) for n in displaced])
+    step, atoms = request.settings["displacement_A"], measured.displaced
+    for one in plan.needed:
+        measured.at(str(one), one.atom, step * one.direction)
+    hessian = plan.hessian_eV_per_A2(measured.known, step)
+    masses = np.array([float(request.structure[n].specie.atomic_mass) for n in atoms])
+    mended, wrong = _along_doubtful_modes(measured, hessian, masses, step)
     return VibrationsDocument(
         structure=request.structure,
-        atoms=tuple(displaced),
-        hessian_eV_per_A2=tuple(map(tuple, ((hessian + hessian.T) / 2).tolist())),
+        atoms=tuple(atoms),
+        hessian_eV_per_A2=tuple(map(tuple, mended.tolist())),
         asymmetry_eV_per_A2=float(np.abs(hessian - hessian.T).max()),
-        energies_eV=tuple(modes(hessian, masses).energies_eV.tolist()),
-        energy_eV=known["energy"],
-        fmax_eV_per_A=float(np.linalg.norm(known["rest"], axis=1).max()),
+        energies_eV=tuple(modes(mended, masses).energies_eV.tolist()),
+        measured_again_eV=wrong,
+        energy_eV=measured.known["energy"],
+        fmax_eV_per_A=float(np.linalg.norm(measured.known["rest"], axis=1).max()),
         displacement_A=step,
         central_differences=plan.central,
-        force_calls=1 + len(plan.needed),
+        force_calls=measured.calls,
         wall_time_s=0.0,
         charge=request.charge,
-        inputs=calculator.inputs,
-        repairs=calculator.repairs,
+        inputs=measured.calculator.inputs,
+        repairs=measured.calculator.repairs,
         engine=engine.stamp(),
     )
 

@@ -179,7 +179,11 @@ def free_energy(
         + (full.minus_T_delta_entropy_eV or 0.0),
         source=_SOURCE.format(plan.temperature_K),
     )
-    notes = (*_soft_modes(adsorbate, vibrations.energies_eV), *_noise(vibrations))
+    notes = (
+        *_soft_modes(adsorbate, vibrations.energies_eV),
+        *_noise(vibrations),
+        *_measured_again(adsorbate, vibrations),
+    )
     return FreeEnergy(added, full, added.value_eV + outer, notes=notes)
 
 
@@ -191,6 +195,18 @@ def _noise(vibrations: VibrationsDocument) -> tuple[str, ...]:
     note = (
         f"forces are noisy: second derivatives that should be equal differ by up to {uneven:.1f} "
         "eV/Å²; a tighter SCF (settings `scf_...`) makes soft modes surer"
+    )
+    return (note,)
+
+
+def _measured_again(adsorbate: str, vibrations: VibrationsDocument) -> tuple[str, ...]:
+    wrong = vibrations.measured_again_eV
+    if not wrong:
+        return ()
+    listed = ", ".join(f"{-1000 * one:.0f}i meV" for one in wrong)
+    note = (
+        f"vibrations of {adsorbate}: imaginary by displacements along the axes ({listed}), real "
+        "when measured along the mode itself, five times as far"
     )
     return (note,)
 
