@@ -273,6 +273,22 @@ def test_oxygen_species_on_platinum_are_not_hydrogen():
     assert {value.species for value in match(adsorption("Pt"))} == {"H*"}
 
 
+@pytest.mark.parametrize(
+    ("surface", "expected"),
+    [
+        ("(001) with CoN4", [3.9]),
+        ("(001) with CoN4-O", [4.1]),
+        ("(001) with FeN4", []),
+        ("(001)", []),
+    ],
+)
+def test_single_atoms_in_graphene_are_told_from_each_other_and_from_graphene(surface, expected):
+    sheet = {"host": "graphene", "host_formula": "C", "prototype": "graphene", "facet": "001"}
+    document = adsorption("Pt").model_copy(update={**sheet, "species": "OOH", "surface": surface})
+    assert [value.value for value in match(document)] == expected
+    assert match(document.model_copy(update={"strain": 0.02})) == ()
+
+
 def test_another_facet_or_functional():
     assert match(adsorption("Pt", facet="100")) == ()
     (comparison,) = compare([adsorption("Pt", functional="PBE")])

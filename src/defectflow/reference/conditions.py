@@ -202,6 +202,7 @@ def _of_adsorption(document: AdsorptionDocument) -> Conditions:
         ion="",
         facet=_facet(document),
         subject=f"{document.species}*",
+        defect=_on_surface(document),
         coverage_ML=document.coverage_ML,
         apart=f"{other}, {_STANDARD}" if other else "",
     )
@@ -229,6 +230,15 @@ def _facet(document: AdsorptionDocument | OverpotentialDocument | DBandCenterDoc
     """Return the facet; with its defects and strain, which no table has, where it is not clean."""
     clean = document.surface in {"", f"({document.facet})"} and not document.strain
     return document.facet if clean else f"{document.surface} {document.strain:+g}"
+
+
+def _on_surface(document: AdsorptionDocument) -> str:
+    """Return the beginning of what the tables call a defect of the surface: ``CoN4 in``."""
+    if document.strain:
+        return f"strained {document.strain:+g}"
+    if document.surface in {"", f"({document.facet})"}:
+        return "none"
+    return f"{document.surface.partition(' with ')[2] or document.surface} in"
 
 
 def _of_ion(document: IntercalationDocument) -> Conditions:
