@@ -174,10 +174,12 @@ def test_soft_modes_that_count_with_another_energy_are_named(energies_eV, said):
     assert free_energy(FreeEnergyPlan("vibrations"), "OH", [], stiff).notes == ()
 
 
-def test_modes_that_were_measured_along_themselves_are_named():
-    again = SimpleNamespace(energies_eV=(0.02, 0.4), **{**EVEN, "measured_again_eV": (-0.0074,)})
-    (note,) = free_energy(FreeEnergyPlan("vibrations"), "OOH", [], again).notes
-    assert "imaginary by displacements along the axes (7i meV)" in note
+@pytest.mark.parametrize(("after", "said"), [(0.02, "then 20 meV"), (-0.005, "then 5i meV")])
+def test_modes_that_were_measured_along_themselves_are_named(after, said):
+    again = {**EVEN, "measured_again_eV": (-0.0074,), "energies_eV": (after, 0.4)}
+    notes = free_energy(FreeEnergyPlan("vibrations"), "OOH", [], SimpleNamespace(**again)).notes
+    assert "imaginary by displacements along the axes (7i meV)" in notes[-1]
+    assert notes[-1].endswith(said)
 
 
 @pytest.mark.parametrize(("central", "told"), [(True, True), (False, False)])

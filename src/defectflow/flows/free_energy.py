@@ -163,10 +163,9 @@ def free_energy(
         return FreeEnergy(None, None, 0.0)
     wrong = imaginary_modes_eV(np.array(vibrations.energies_eV))
     if wrong:
-        listed = ", ".join(f"{-1000 * one:.0f}i meV" for one in wrong)
         problem = (
-            f"imaginary modes ({listed}): the adsorbate is at a saddle, not at a minimum; start a "
-            "molecule in more turns (`azimuth_step_deg: 30`), or take another site"
+            f"imaginary modes ({_listed(wrong)}): the adsorbate is at a saddle, not at a minimum; "
+            "start a molecule in more turns (`azimuth_step_deg: 30`), or take another site"
             + "".join(f"; {one}" for one in _noise(vibrations))
         )
         return FreeEnergy(None, None, 0.0, problem)
@@ -200,15 +199,21 @@ def _noise(vibrations: VibrationsDocument) -> tuple[str, ...]:
 
 
 def _measured_again(adsorbate: str, vibrations: VibrationsDocument) -> tuple[str, ...]:
-    wrong = vibrations.measured_again_eV
-    if not wrong:
+    before = vibrations.measured_again_eV
+    if not before:
         return ()
-    listed = ", ".join(f"{-1000 * one:.0f}i meV" for one in wrong)
     note = (
-        f"vibrations of {adsorbate}: imaginary by displacements along the axes ({listed}), real "
-        "when measured along the mode itself, five times as far"
+        f"vibrations of {adsorbate}: imaginary by displacements along the axes "
+        f"({_listed(before)}), thus measured along the modes, five times as far; the softest are "
+        f"then {_listed(sorted(vibrations.energies_eV)[: len(before)])}"
     )
     return (note,)
+
+
+def _listed(energies_eV: Sequence[float]) -> str:
+    """Return energies of modes in words, imaginary ones as ``7i``."""
+    each = (f"{1000 * abs(one):.0f}{'i' if one < 0 else ''} meV" for one in energies_eV)
+    return ", ".join(each)
 
 
 def _soft_modes(adsorbate: str, energies_eV: Sequence[float]) -> tuple[str, ...]:
