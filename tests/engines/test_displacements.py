@@ -46,8 +46,8 @@ def test_adsorbates_need_few(adsorbate, site, height_A, fewest, tmp_path):
     structure = slab_with(adsorbate, site, height_A)
     atoms = list(range(12, len(structure)))
     found = vibrations(Request(structure, EMT.settings("vibrations"), folder=tmp_path), EMT, atoms)
-    again = 2 * len(found.measured_again_eV)  # these places are no minima
-    assert len(Displacements(structure, atoms).needed) == fewest == found.force_calls - 1 - again
+    assert found.force_calls <= 1 + 6 * len(atoms)
+    assert len(Displacements(structure, atoms).needed) == fewest == found.force_calls - 1
     expected = hessian_of_ase(structure, atoms, tmp_path)
     assert np.allclose(found.hessian_eV_per_A2, expected, atol=2e-3 * np.abs(expected).max())
 
