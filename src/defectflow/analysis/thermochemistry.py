@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from defectflow.analysis.vibrations import SOFTEST_EV, zero_point_eV
 from defectflow.errors import StructureError
 from defectflow.units import BOLTZMANN_EV_PER_K
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Array = NDArray[np.float64]
 #: Where measured free energies, and those of liquid water, are taken.
@@ -96,6 +99,18 @@ def imaginary_modes_eV(energies_eV: Array) -> list[float]:
     return [float(energy) for energy in energies[energies < -NOISE_EV]]
 
 
+def in_words(energies_eV: Iterable[float]) -> str:
+    """Return energies of modes in meV, imaginary ones as spectroscopists write them.
+
+    Examples
+    --------
+    >>> in_words([-0.0074, 0.02])
+    '7i meV, 20 meV'
+    """
+    each = (f"{1000 * abs(one):.0f}{'i' if one < 0 else ''} meV" for one in energies_eV)
+    return ", ".join(each)
+
+
 def harmonic(energies_eV: Array, temperature_K: float) -> Thermal:
     """Return the thermal contributions of an adsorbate whose motions are all vibrations.
 
@@ -115,8 +130,9 @@ def harmonic(energies_eV: Array, temperature_K: float) -> Thermal:
     energies = np.asarray(energies_eV, dtype=float)
     wrong = imaginary_modes_eV(energies)
     if wrong:
-        listed = ", ".join(f"{-1000 * one:.0f}i meV" for one in wrong)
-        message = f"imaginary modes ({listed}): not at a minimum; no free energy can be given"
+        message = (
+            f"imaginary modes ({in_words(wrong)}): not at a minimum; no free energy can be given"
+        )
         raise StructureError(message)
     heat, entropy = _vibrational(np.maximum(energies, SOFTEST_EV), temperature_K)
     return Thermal(temperature_K, zero_point_eV(energies), heat, entropy)

@@ -119,7 +119,7 @@ def unseen_notes(hops: Sequence[HopDocument]) -> list[str]:
         "far below the end; give more `images`, or as ends the minimum that it falls into"
         for hop in hops
         if hop.band.converged and not hop.converged
-    ] + [f"{hop.label}: {_gap(hop.band)}" for hop in hops if _gap(hop.band)]
+    ] + [f"{hop.label}: {gap}" for hop in hops if (gap := _gap(hop.band))]
 
 
 def _gap(band: BandDocument) -> str:

@@ -14,6 +14,7 @@ from defectflow.analysis.thermochemistry import (
     at_room_temperature,
     harmonic,
     imaginary_modes_eV,
+    in_words,
 )
 from defectflow.analysis.vibrations import SOFTEST_EV
 from defectflow.documents import FreeEnergyCorrection, FreeEnergyDocument, ThermalDocument
@@ -164,7 +165,7 @@ def free_energy(
     wrong = imaginary_modes_eV(np.array(vibrations.energies_eV))
     if wrong:
         problem = (
-            f"imaginary modes ({_listed(wrong)}): the adsorbate is at a saddle, not at a minimum; "
+            f"imaginary modes ({in_words(wrong)}): the adsorbate is at a saddle, not at a minimum; "
             "start a molecule in more turns (`azimuth_step_deg: 30`), or take another site"
             + "".join(f"; {one}" for one in _noise(vibrations))
         )
@@ -204,16 +205,10 @@ def _measured_again(adsorbate: str, vibrations: VibrationsDocument) -> tuple[str
         return ()
     note = (
         f"vibrations of {adsorbate}: imaginary by displacements along the axes "
-        f"({_listed(before)}), thus measured along the modes, five times as far; the softest are "
-        f"then {_listed(sorted(vibrations.energies_eV)[: len(before)])}"
+        f"({in_words(before)}), thus measured along the modes, five times as far; the softest are "
+        f"then {in_words(sorted(vibrations.energies_eV)[: len(before)])}"
     )
     return (note,)
-
-
-def _listed(energies_eV: Sequence[float]) -> str:
-    """Return energies of modes in words, imaginary ones as ``7i``."""
-    each = (f"{1000 * abs(one):.0f}{'i' if one < 0 else ''} meV" for one in energies_eV)
-    return ", ".join(each)
 
 
 def _soft_modes(adsorbate: str, energies_eV: Sequence[float]) -> tuple[str, ...]:

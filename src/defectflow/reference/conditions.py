@@ -234,11 +234,10 @@ def _facet(document: AdsorptionDocument | OverpotentialDocument | DBandCenterDoc
 
 def _on_surface(document: AdsorptionDocument) -> str:
     """Return the beginning of what the tables call a defect of the surface: ``CoN4 in``."""
-    if document.strain:
-        return f"strained {document.strain:+g}"
-    if document.surface in {"", f"({document.facet})"}:
+    if _facet(document) == document.facet:
         return "none"
-    return f"{document.surface.partition(' with ')[2] or document.surface} in"
+    held = document.surface.partition(" with ")[2] or document.surface
+    return f"{held} in" + (" a strained" if document.strain else "")
 
 
 def _of_ion(document: IntercalationDocument) -> Conditions:
