@@ -438,6 +438,46 @@ def test_database_killed_when_a_worker_notes_what_a_job_has_come_to(
     grown(case, ran=1)
 
 
+#: The flow is cancelled by another process while this one is at a job.
+CANCELLED = """
+from defectflow.launch.fireworks_manager import FireWorksManager
+{pad} = launchpads.PatientLaunchPad
+step = {pad}.{method}
+
+def cancelled(pad, *words, **options):
+    done = step(pad, *words, **options) if {after} else None
+    if options.get("checkout", True):  # not where it only looks
+        FireWorksManager(pad, {url!r}, "").cancel([{key!r}])
+    return done if {after} else step(pad, *words, **options)
+
+{pad}.{method} = cancelled
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "after", "ran"),
+    [
+        ("complete_launch", False, 1),  # it runs, and its end is not noted yet
+        ("complete_launch", True, 1),  # its end and the job it asks for are noted
+        ("_get_a_fw_to_run", True, 1),  # it is taken, and has no launch yet
+        ("checkout_fw", False, 0),
+    ],
+)
+def test_what_a_job_asks_for_after_its_flow_was_cancelled_never_runs(
+    case, faults, method, after, ran
+):
+    case.submit(faults.growing(3), start=False)
+    patch = CANCELLED.format(
+        pad="Pad", method=method, after=after, url=case.url, key=case.row()["key"]
+    )
+    done = work(case, patch)
+    assert f"{ran} jobs done" in done.stdout, done.stderr
+    assert case.row()["state"] == "cancelled"
+    assert (len(case.traces("grow")), case.traces("plus_one")) == (ran, [])
+    states = {one["state"] for one in open_launchpad(case.url).fireworks.find()}
+    assert states <= {"COMPLETED", "DEFUSED"}
+
+
 def test_database_killed_while_a_job_runs(own_server, case, faults):
     if not case.url.startswith(own_server.address):
         pytest.skip("the server of $MONGODB_URI is not ours to kill")

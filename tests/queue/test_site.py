@@ -66,9 +66,10 @@ def test_a_site_is_set_up_and_used(slurm, url, folder, call, until):
         )
         assert json.loads(done.stdout[done.stdout.index("{") :])["name"].startswith("cu")
     call("cancel", "cu", "--store", url)
-    until(
-        lambda: "'time_end': None" not in str(contents(url)["launches"]), 60
-    )  # its queue job has ended
+    until(lambda: "'time_end': None" not in str(contents(url)["launches"]), 60)  # its job has ended
+    until(queue_is_empty, 60)
+    left_over = {one["state"] for one in open_launchpad(url).fireworks.find()}
+    assert left_over <= {"COMPLETED", "DEFUSED"}
     name = url.rpartition("/")[2]
     before = contents(url)
     assert "nothing is deleted" in call(

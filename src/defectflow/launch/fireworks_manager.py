@@ -77,7 +77,7 @@ class FireWorksManager:
         for one in self._chosen(keys):
             if one["state"] == "COMPLETED":
                 continue
-            self.pad.defuse_wf(one["nodes"][0], defuse_all_states=True)
+            self.pad.give_up(one["nodes"][0])
             release(self.pad, one["metadata"]["key"])
             stopped.append(one["metadata"]["key"])
         left = self.pad.fireworks.count_documents({"state": {"$in": sorted(_LIVE)}})

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from os import getpid
 from typing import TYPE_CHECKING, Any, Final
 
-from fireworks import LaunchPad
+from fireworks import LaunchPad, Workflow
 from pymongo.errors import PyMongoError
 
 from defectflow.launch.patience import patiently
@@ -31,6 +31,7 @@ _TAKEN: Final = f"spec.{MARK}.taken_by"
 _FLOW: Final = f"spec.{MARK}.flow"
 _ENDED: Final = {"COMPLETED", "FIZZLED"}
 _HOLDER: Final = "metadata.held_by"
+_GIVEN_UP: Final = "metadata.given_up"
 #: A holder on another machine is dead when it has held on to a workflow for so long, seconds.
 _LONG_S: Final = 120.0
 _PAUSE_S: Final = 0.1
@@ -42,6 +43,15 @@ def owner() -> dict[str, Any]:
     """Return what tells this process from every other, also of a later one of its number."""
     pid = getpid()
     return {"host": platform.node(), "pid": pid, "process_started": process_start(pid)}
+
+
+def _defused(flow: Workflow) -> set[int]:
+    """Give up all jobs of a workflow that are not completed; return which were not before."""
+    states = {"COMPLETED", "DEFUSED", "ARCHIVED"}
+    left = {one for one, state in flow.fw_states.items() if state not in states}
+    for one in left:
+        flow.id_fw[one].state = flow.fw_states[one] = "DEFUSED"
+    return left
 
 
 def has_ended(holder: Mapping[str, Any] | None) -> bool:
@@ -109,6 +119,23 @@ class PatientLaunchPad(LaunchPad):  # type: ignore[misc]
         self._refresh_wf(flow["nodes"][0])
         return True
 
+    def give_up(self, fw_id: int) -> None:
+        """Cancel a workflow: no job of it begins any more, nor what a running one will ask for.
+
+        What is completed stays so.
+
+        Parameters
+        ----------
+        fw_id
+            Any job of the workflow.
+        """
+
+        def mark() -> None:
+            self.workflows.update_one({"nodes": fw_id}, {"$set": {_GIVEN_UP: True}})
+            self._refreshed(fw_id)
+
+        patiently(mark)
+
     def _put_back(self) -> None:
         """Free jobs that this process has taken and never began: it runs one at a time."""
         mine = {f"{_TAKEN}.{name}": value for name, value in owner().items()}
@@ -147,6 +174,8 @@ class PatientLaunchPad(LaunchPad):  # type: ignore[misc]
                 changed: set[int] = set()
                 for one in sorted({fw_id, *ended}):
                     changed |= flow.refresh(one)
+                if flow.metadata.get("given_up"):
+                    changed |= _defused(flow)
                 self._update_wf(flow, changed)
         except PyMongoError:
             raise
