@@ -24,11 +24,14 @@ PLAN = SlabPlan((1, 1, 1), layers=3, repeat=(2, 2), frozen_layers=2)
 FREE = "adsorption_free_energy"
 
 
-def document(tmp_path_factory, species, plan=PLAN, **free) -> AdsorptionDocument:
+def document(
+    tmp_path_factory, species, plan=PLAN, host="Pt", site="lowest", **free
+) -> AdsorptionDocument:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path_factory.mktemp(species))
-        maker = AdsorptionMaker(EMT, plan, FREE, free=FreeEnergyPlan("vibrations", **free))
-        return run(maker.make(hosts.load("fcc-Pt"), species))
+        terms = FreeEnergyPlan("vibrations", **free)
+        maker = AdsorptionMaker(EMT, plan, FREE, free=terms, site=site)
+        return run(maker.make(hosts.load(f"fcc-{host}"), species))
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +105,53 @@ def test_imaginary_modes_give_no_value_and_are_named(hydroxyl):
     assert "`azimuth_step_deg: 30`" in hydroxyl.notes[-1]
     assert "saddle" in hydroxyl.notes[-1]
     assert hydroxyl.adsorption_energy_eV is not None
+
+
+def test_what_comes_of_leaving_a_saddle_is_said(hydroxyl):
+    """The tilted molecule falls apart on EMT, so that the saddle stands."""
+    (note,) = (one for one in hydroxyl.notes if "led 0.5 Å along the mode" in one)
+    assert note.startswith("OH at hcp up relaxed to a saddle (17i meV, 17i meV)")
+    assert note.endswith("dissociated")
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory):
+    """Return H on Al(100), which EMT has lowest on the bridge, where it is at a saddle."""
+    return document(
+        tmp_path_factory, "H", SlabPlan((1, 0, 0), layers=3, repeat=(2, 2), frozen_layers=2), "Al"
+    )
+
+
+def test_a_saddle_is_left_along_its_imaginary_mode(beside, tmp_path, monkeypatch):
+    led = [note for note in beside.notes if "led 0.5 Å along the mode" in note]
+    assert all(note.startswith("H at bridge relaxed to a saddle") for note in led)
+    assert all(re.search(r"0\.0\d\d eV lower$", note) for note in led)
+    assert beside.vibrations.imaginary == 0
+    assert beside.converged
+    ended = next(one for one in beside.sites if one.label == "bridge")
+    assert (beside.site, ended.where) == ("hollow", "hollow")
+    assert beside.vibrations.structure == ended.relaxed.structure
+    # Without vibrations nobody knows of the saddle.
+    monkeypatch.chdir(tmp_path)
+    plan = SlabPlan((1, 0, 0), layers=3, repeat=(2, 2), frozen_layers=2)
+    above = run(AdsorptionMaker(EMT, plan).make(hosts.load("fcc-Al"), "H"))
+    gained = sum(float(re.search(r"([\d.]+) eV lower$", note).group(1)) for note in led)
+    assert above.site == "bridge"
+    assert beside.adsorption_energy_eV == pytest.approx(above.value - gained, abs=1e-3)
+
+
+def test_both_sides_of_a_saddle_and_what_was_left_are_counted(beside):
+    kept = [beside.relaxed_host, beside.slab, *(one.relaxed for one in beside.gas)]
+    kept += [one.relaxed for one in beside.sites if one.relaxed]
+    assert beside.force_calls > sum(one.force_calls for one in kept) + 2 * len(
+        beside.vibrations.energies_eV
+    )
+
+
+def test_an_atom_at_a_named_site_has_nowhere_to_go(tmp_path_factory):
+    one = document(tmp_path_factory, "H", host="Cu", site="bridge")
+    assert "imaginary modes" in one.notes[-1]
+    assert "led" not in "".join(one.notes)
 
 
 def test_against_oxygen_the_value_is_shifted_by_the_measured_energy(oxygen):

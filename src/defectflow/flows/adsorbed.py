@@ -59,6 +59,18 @@ class Scene(MSONable):
         start = self.placement(label).site
         return whereabouts(self.slab, self.sites, start, step.structure, self.adsorbate)
 
+    def worthless(self, label: str, step: RelaxDocument, *, anywhere: bool) -> str:
+        """Return in words why a relaxation counts for nothing; empty if it counts.
+
+        Parameters
+        ----------
+        anywhere
+            Whether an adsorbate that moved to another site counts, there.
+        """
+        found = self.fate(label, step)
+        said = _said(found.outcome, found.where, step)
+        return "" if anywhere and step.converged and found.outcome == "moved" else said
+
     def placement(self, label: str) -> Placement:
         """Return the placement of that label."""
         return next(one for one in self.placements if one.label == label)
@@ -90,19 +102,19 @@ class Scene(MSONable):
             return []
         said: dict[str, list[str]] = {}
         for one in sites:
-            if text := _said(one):
+            if text := _said(one.outcome, one.where, one.relaxed):
                 said.setdefault(text, []).append(one.label)
         name = self.adsorbate.name
         return [f"{name} put at {', '.join(labels)}: {text}" for text, labels in said.items()]
 
 
-def _said(site: AdsorptionSite) -> str:
+def _said(outcome: str | None, where: str, relaxed: RelaxDocument | None) -> str:
     """Return why a placement counts for nothing; empty if it does not say."""
-    if site.outcome not in {"stays", "moved"}:
-        return str(site.outcome)
-    if site.relaxed is not None and not site.relaxed.converged:
-        return _unconverged(site.relaxed)
-    return f"moved to {site.where}" if site.outcome == "moved" else ""
+    if outcome not in {"stays", "moved"}:
+        return str(outcome)
+    if relaxed is not None and not relaxed.converged:
+        return _unconverged(relaxed)
+    return f"moved to {where}" if outcome == "moved" else ""
 
 
 def _unconverged(step: RelaxDocument) -> str:

@@ -20,6 +20,7 @@ from defectflow.flows.alike import (
 from defectflow.flows.free_energy import FreeEnergyPlan, free_energy
 from defectflow.flows.gas import GasJobs, Reference, gas_notes, references_of
 from defectflow.flows.host import about, as_host, cautions, one_engine, relax_host
+from defectflow.flows.modes import ModesMaker, left, remarks_on_saddles
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.flows.screening import distinct_ends, lowest, starts_of, weighings
@@ -67,7 +68,8 @@ class AdsorptionMaker(Maker):
        surface gives no value.
     5. ΔE = E(slab + adsorbate) - E(slab) - Σ n_i E(gas i).
     6. For a free energy with vibrations: those of the adsorbate's atoms at the lowest site, and of
-       the molecules; imaginary modes give no value.
+       the molecules. A saddle is left along its imaginary mode (see `ModesMaker`); imaginary modes
+       that stay give no value.
 
     Attributes
     ----------
@@ -251,6 +253,11 @@ class AdsorptionMaker(Maker):
         """The engine that counts, guided by that of the screen where there is one."""
         return GuidedEngine.where_possible(self.engine, self.screen)
 
+    def engine_after(self, scene: Scene, screened: Mapping[str, RelaxDocument]) -> Engine:
+        """Return the engine of the last relaxations: a screen that binds nowhere guides none."""
+        ends = distinct_ends(scene, screened, anywhere=self.site == "lowest")
+        return self._guided if ends else self.engine
+
     def _relaxation(self, slab: Slab, one: Adsorbate, start: Structure, engine: Engine) -> Job:
         """Return the job that relaxes a slab, or one with an adsorbate, from a start."""
         frozen = slab.bottom(self.slab.frozen_layers)
@@ -265,7 +272,7 @@ class AdsorptionMaker(Maker):
             message = "a pre-screen needs an engine"
             raise RecipeError(message)
         starts = starts_of(scene, clean, (), {}, None)
-        jobs = self._relaxations(self.screen, scene, starts, "screen")
+        jobs = self.relaxations(self.screen, scene, starts, "screen")
         bare = self._relaxation(scene.slab, scene.adsorbate, clean.structure, self.screen)
         bare.name = "screen clean slab"
         outputs = {label: one.output for label, one in jobs.items()}
@@ -300,23 +307,25 @@ class AdsorptionMaker(Maker):
             ends = {label: one.energy_eV for label, one in weighed.items()}
         labels = lowest(ends, self.keep, self.keep_within_eV)
         starts = starts_of(scene, clean, labels, seen, bare)
-        engine = self._guided if labels else self.engine  # a screen that binds nowhere misleads
-        jobs = self._relaxations(engine, scene, starts, f"relax {scene.adsorbate.name} at")
-        steps = {"clean": clean, "screened": seen, "weighed": weighed or {}}
+        jobs = self.relaxations(
+            self.engine_after(scene, seen), scene, starts, f"relax {scene.adsorbate.name} at"
+        )
+        steps = {"clean": clean, "screened": seen, "weighed": weighed or {}, "saddles": []}
         steps["relaxed"] = {label: one.output for label, one in jobs.items()}
         if self.free.vibrating:
-            last = self.vibrate(scene, steps)
+            last = ModesMaker(self).vibrate(scene, steps)
             last.name = "vibrations"
         else:
-            last = self._last(scene, steps)
+            last = self.last(scene, steps)
         return Response(replace=Flow([*jobs.values(), last], output=last.output))
 
-    def _last(self, scene: Scene, steps: dict[str, Any], vibrations: Any = None) -> Job:
+    def last(self, scene: Scene, steps: dict[str, Any], vibrations: Any = None) -> Job:
+        """Return the job that concludes."""
         last: Job = self.conclude(scene, steps, vibrations)
         last.name = self.quantity.replace("_", " ")
         return last
 
-    def _relaxations(
+    def relaxations(
         self, engine: Engine, scene: Scene, starts: Mapping[str, Structure], verb: str
     ) -> dict[str, Job]:
         """Return a job for each start, by the label of its placement."""
@@ -326,27 +335,11 @@ class AdsorptionMaker(Maker):
             jobs[label].name = f"{verb} {label}"
         return jobs
 
-    @job
-    def vibrate(self, scene: Scene, steps: dict[str, Any]) -> Response[Any]:
-        """Shake the atoms of the adsorbate where it is lowest: step 6."""
-        _, label = self._best(scene, steps)
-        if not label:
-            last = self._last(scene, steps)
-            return Response(replace=Flow([last], output=last.output))
-        relaxed: RelaxDocument = steps["relaxed"][label]
-        count, size = len(scene.adsorbate.species), len(relaxed.structure)
-        settings = one_spacing_on(scene.slab, scene.adsorbate, self.engine, "vibrations")
-        maker = self.engine.vibrations_maker(**settings)
-        shaken = maker.make(relaxed.structure, displaced=list(range(size - count, size)))
-        shaken.name = f"vibrations of {scene.adsorbate.name} at {label}"
-        last = self._last(scene, steps, shaken.output)
-        return Response(replace=Flow([shaken, last], output=last.output))
-
     @property
     def _temperature_K(self) -> float | None:
         return self.free.temperature_K if self.free.vibrating else None
 
-    def _best(self, scene: Scene, steps: dict[str, Any]) -> tuple[list[Any], str]:
+    def best(self, scene: Scene, steps: dict[str, Any]) -> tuple[list[Any], str]:
         """Return what became of each placement, and the label of the one that counts."""
         clean: RelaxDocument = steps["clean"]
         references = scene.references(self._temperature_K)
@@ -367,18 +360,18 @@ class AdsorptionMaker(Maker):
         relaxed += steps["weighed"].values()
         one_engine(*relaxed)
         before = [scene.host, *([scene.small] if scene.small else [])]
-        sites, label = self._best(scene, steps)
+        sites, label = self.best(scene, steps)
         energy_eV, where = ended(sites, label)
         added = free_energy(self.free, scene.adsorbate.name, references, vibrations)
         good = energy_eV is not None and not added.problem
         shaken = [found["vibrations"] for _, found in scene.gas if found["vibrations"]]
-        shaken += [vibrations] if vibrations else []
-        remarks = scene.remarks(sites, label, added.problem)
-        notes = (*scene.about["notes"], *unsettled(scene.before(clean)), *remarks, *added.notes)
+        shaken += [vibrations, *left(steps["saddles"])] if vibrations else []
+        notes = [*unsettled(scene.before(clean)), *remarks_on_saddles(scene, steps)]
+        notes += [*scene.remarks(sites, label, added.problem), *added.notes]
         return AdsorptionDocument(
             **heading(self.engine, scene.provenance),
             **cost(*before, *relaxed, *steps["screened"].values(), *shaken),
-            **{**scene.about, "notes": notes},
+            **{**scene.about, "notes": (*scene.about["notes"], *notes)},
             quantity=self.quantity,
             defect=f"{scene.adsorbate.name} on {self.slab.title}, {where or self.site}",
             converged=good,
