@@ -17,6 +17,7 @@ from defectflow.engines.band_run import BandTask, relax_band
 from defectflow.engines.calculators import CachingCalculator
 from defectflow.engines.guided import GuidedEngine
 from defectflow.engines.guided_relax import GuidedRelaxation
+from defectflow.engines.guided_surface import TRUST_A
 from defectflow.engines.relax import relax
 from defectflow.engines.request import Request
 from defectflow.errors import EngineError, OutOfTime
@@ -286,6 +287,30 @@ def test_a_start_that_is_worth_it_is_asked_first(tmp_path):
     assert relaxation.surface.measured[0].positions == pytest.approx(start.structure.cart_coords)
     assert engine.relax(start).energy_eV == pytest.approx(document.energy_eV, abs=1e-5)
     assert REFINED.relax(start).energy_eV == pytest.approx(document.energy_eV, abs=1e-3)
+
+
+def test_where_the_guide_is_wrong_steps_get_shorter(tmp_path, monkeypatch):
+    """A guide of nearly ten times the stiffness; with steps as long as ever it takes more calls."""
+    stiff = engine(
+        "ase",
+        calculator="ase.calculators.lj:LennardJones",
+        kwargs={"sigma": 2.29, "epsilon": 3.0, "rc": 6.0, "smooth": True},
+    )
+    structure = vacancy_ends()[0]
+    moves = np.random.default_rng(5).normal(scale=0.03, size=(len(structure), 3))
+    start = moved_to(structure, structure.cart_coords + moves)
+    asked = request(start, tmp_path, fmax_eV_per_A=0.01)
+
+    def calls():
+        relaxation = GuidedRelaxation(asked, EMT, stiff, from_start=True)
+        assert relaxation.run().converged
+        energies = [point.energy for point in relaxation.surface.measured]
+        assert (np.diff(energies) > 0).any()
+        return len(energies)
+
+    careful = calls()
+    monkeypatch.setattr(GuidedRelaxation, "_trust_A", lambda _: TRUST_A)
+    assert careful < 0.9 * calls()
 
 
 def test_the_noise_of_the_guide_does_not_break_the_symmetry(tmp_path):

@@ -14,7 +14,7 @@ from defectflow.documents.steps import Guidance, RelaxDocument
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.contract import Capability
 from defectflow.engines.deadline import Deadline
-from defectflow.engines.guided_surface import Evaluator, GuidedSurface, Measured
+from defectflow.engines.guided_surface import TRUST_A, Evaluator, GuidedSurface, Measured
 from defectflow.engines.relax import RelaxSettings, progress
 from defectflow.structures.symmetry import apply_vectors, symmetry_maps, without_noise
 
@@ -117,7 +117,7 @@ class GuidedRelaxation:
     def _next(self, threshold: float) -> np.ndarray:
         """Return where the dear engine is asked next."""
         if self.surface.measured:
-            return self.surface.minimum(self._best().positions, threshold)
+            return self.surface.minimum(self._best().positions, threshold, self._trust_A())
         start: np.ndarray = self.request.structure.cart_coords
         return start if self.from_start else self.surface.minimum(start, threshold)
 
@@ -157,6 +157,11 @@ class GuidedRelaxation:
         last = self.surface.measured[-1]
         lowest = min(self.surface.measured, key=lambda point: point.energy)
         return lowest if last.energy > lowest.energy + 0.05 else last
+
+    def _trust_A(self) -> float:
+        """Return how far to step: half as far for each point since the lowest one."""
+        energies = [point.energy for point in self.surface.measured]
+        return float(TRUST_A / 2 ** (len(energies) - 1 - int(np.argmin(energies))))
 
     def _done(self) -> bool:
         measured = self.surface.measured

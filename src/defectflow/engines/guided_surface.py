@@ -170,7 +170,7 @@ class GuidedSurface:
         """Return how uncertain the predicted energy is (one standard deviation)."""
         return 0.0 if self._process is None else self._process.deviation(positions.ravel())
 
-    def minimum(self, start: Array, fmax_eV_per_A: float) -> Array:
+    def minimum(self, start: Array, fmax_eV_per_A: float, trust_A: float = TRUST_A) -> Array:
         """Return the predicted minimum near `start`, not farther than is trusted."""
         minimiser = QuasiNewton(_CURVATURE_EV_PER_A2, _MAX_STEP_A)
         positions = start.copy()
@@ -179,7 +179,7 @@ class GuidedSurface:
             if largest_force(forces) < fmax_eV_per_A:
                 break
             moved = positions + minimiser.step(positions, forces)
-            if np.linalg.norm(moved - start, axis=1).max() > TRUST_A and self.measured:
+            if np.linalg.norm(moved - start, axis=1).max() > trust_A and self.measured:
                 break
             positions = moved
         return positions
