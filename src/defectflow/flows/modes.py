@@ -155,12 +155,16 @@ def remarks_on_saddles(scene: Scene, steps: dict[str, Any]) -> list[str]:
     for number, one in enumerate(saddles):
         later = [two.relaxed for two in saddles[number + 1 :] if two.label == one.label]
         after: RelaxDocument = [*later, steps["relaxed"][one.label]][0]
-        came = one.why_dropped or f"{one.relaxed.energy_eV - after.energy_eV:.3f} eV lower"
+        came = one.why_dropped or _higher(after.energy_eV - one.relaxed.energy_eV)
         notes.append(
             f"{scene.adsorbate.name} at {one.label} relaxed to a saddle ({one.in_words()}); led "
             f"{_AWAY_A:g} Å along the mode and relaxed again: {came}"
         )
     return notes
+
+
+def _higher(energy_eV: float) -> str:
+    return f"{abs(energy_eV):.3f} eV {'higher' if energy_eV > 0 else 'lower'}"
 
 
 def _ended(last: Job) -> Response[Any]:
@@ -192,7 +196,7 @@ def _dropped(
     why = scene.worthless(saddle.label, new, anywhere=maker.site == "lowest")
     higher_eV = new.energy_eV - saddle.relaxed.energy_eV
     if not why and higher_eV > _NOISE_EV:
-        why = f"{higher_eV:.3f} eV higher"
+        why = _higher(higher_eV)
     if not why:
         return None
     stays = replace(saddle, dropped=[new], why_dropped=why)
