@@ -102,6 +102,21 @@ def test_a_band_that_never_rests_ends_where_its_forces_were_least():
     assert band.fmax() == pytest.approx(min(seen), rel=1e-6)
 
 
+def test_a_band_that_gets_no_better_is_left_long_before_its_last_step():
+    asked = []
+
+    def restless(index, positions):
+        """Forces that nothing lessens."""
+        asked.append(index)
+        energy, forces = double_well(index, positions)
+        return energy, forces + np.array([[0.0, 0.0, 0.5 * (-1) ** len(asked)], [0.0, 0.0, 0.0]])
+
+    band = band_on(restless)
+    settle(band, 1500)
+    assert not band.done()
+    assert len(asked) / 4 < 200
+
+
 def aside(index: int, positions: np.ndarray) -> tuple[float, np.ndarray]:
     """The same two wells, 0.05 Å away in z."""
     return double_well(index, positions - [0, 0, 0.05])

@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 #: Forces that exceed so many times those of the start, and these (eV/Å) more, are no way down.
 _TIMES: Final = 5.0
 _MORE_EV_PER_A: Final = 1.0
+#: So many steps in a row without smaller forces are the end of a method's turn.
+_PATIENCE: Final = 30
 #: Share of the steps that quasi-Newton has before FIRE takes over.
 _QUASI_NEWTON: Final = 2 / 3
 
 
 class _Astray(Exception):
-    """The forces say that the band has left the region where the surface means anything."""
+    """The band has left the region where the surface means anything, or gets no better."""
 
 
 @dataclass
@@ -42,23 +44,23 @@ class _Best:
     def __post_init__(self) -> None:
         self.fmax_eV_per_A, self.path = self.band.fmax(), self.band.path.copy()
         self.limit_eV_per_A = _TIMES * self.fmax_eV_per_A + _MORE_EV_PER_A
-        self.steps = 0
+        self.steps, self.in_vain = 0, 0
 
     def see(self) -> None:
         """Look at the band after a step."""
-        self.steps += 1
+        self.steps, self.in_vain = self.steps + 1, self.in_vain + 1
         now = self.band.fmax()
         if now < self.fmax_eV_per_A:
-            self.fmax_eV_per_A, self.path = now, self.band.path.copy()
-        if not now < self.limit_eV_per_A:
+            self.fmax_eV_per_A, self.path, self.in_vain = now, self.band.path.copy(), 0
+        if not now < self.limit_eV_per_A or self.in_vain > _PATIENCE:
             raise _Astray
 
 
 def settle(band: Band, steps: int) -> None:
     """Relax a band in place; one that does not come to rest ends where its forces were least.
 
-    Quasi-Newton begins. Where a guide is rugged it may throw images to where atoms overlap; it is
-    then stopped, and FIRE goes on from the best band.
+    Quasi-Newton begins. Where a guide is rugged it may throw images to where atoms overlap, or
+    wander about; it is then stopped, and FIRE goes on from the best band.
 
     Parameters
     ----------
@@ -72,3 +74,4 @@ def settle(band: Band, steps: int) -> None:
         if band.done() or band.is_held():
             return
         band.restore(best.path)
+        best.in_vain = 0
