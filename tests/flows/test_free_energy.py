@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from defectflow import hosts
+from defectflow.analysis.vibrations import SOFTEST_EV
 from defectflow.documents import AdsorptionDocument, load_result
 from defectflow.engines import engine
 from defectflow.errors import RecipeError
@@ -16,6 +17,7 @@ from defectflow.flows import AdsorptionMaker, SlabPlan
 from defectflow.flows.adsorbed import Scene
 from defectflow.flows.free_energy import FreeEnergyPlan, free_energy
 from defectflow.flows.gas import gas_notes, reference_document, references_of
+from defectflow.flows.modes import Saddle, at_minimum, dropped, left, remarks_on_saddles
 from defectflow.launch import run
 from defectflow.structures.adsorbates import adsorbate
 
@@ -241,6 +243,54 @@ def test_noisy_forces_are_named_with_and_without_a_value(central, told):
     assert any("differ by up to 2.2 eV/Å²" in note for note in good.notes) is told
     assert ("a tighter SCF" in bad.problem) is told
     assert bad.problem.startswith("imaginary modes (40i meV)")
+
+
+@pytest.mark.parametrize(
+    ("mode_eV", "higher_eV", "fate", "flat", "said"),
+    [
+        (
+            -0.008,
+            0.004,
+            "",
+            True,
+            "8i meV); led 0.5 Å along the mode and relaxed again: 0.004 eV hi",
+        ),
+        (-0.020, 0.004, "", False, "relaxed to a saddle (20i meV)"),  # too hard to be noise
+        (-0.008, 0.004, "desorbed", False, "relaxed again: desorbed"),
+        (-0.008, -0.004, "", None, ""),
+    ],
+)
+def test_a_flat_minimum_is_told_from_a_saddle_by_what_lies_beside_it(
+    mode_eV, higher_eV, fate, flat, said
+):
+    def relaxed(energy_eV):
+        return SimpleNamespace(energy_eV=energy_eV)
+
+    shaken = SimpleNamespace(energies_eV=(mode_eV, 0.05), **EVEN)
+    saddle = Saddle("top", relaxed(-1.0), shaken, [])
+    steps = {"saddles": [saddle], "relaxed": {"top": relaxed(-1.0 + higher_eV)}}
+    scene = SimpleNamespace(worthless=lambda *_, **__: fate, adsorbate=adsorbate("OOH"))
+    found = dropped(SimpleNamespace(site="lowest"), scene, steps)
+    if flat is None:
+        assert found is None
+        return
+    kept, vibrations = found
+    assert vibrations is shaken
+    assert kept["relaxed"]["top"].energy_eV == -1.0
+    assert at_minimum(kept["saddles"]) is flat
+    assert left([saddle]) == [saddle.relaxed, shaken]
+    assert left(kept["saddles"]) == [steps["relaxed"]["top"]]
+    (note,) = remarks_on_saddles(scene, kept)
+    assert said in note
+    assert note.endswith("so that it is a flat minimum") is flat
+    ended = free_energy(FreeEnergyPlan("vibrations"), "OOH", [], shaken, flat=flat)
+    assert bool(ended.problem) is not flat
+    if flat:
+        assert ended.notes[0].startswith("vibrations of OOH at -8.0 meV count as 12.4 meV")
+        real = SimpleNamespace(energies_eV=(SOFTEST_EV, 0.05), **EVEN)
+        as_soft = free_energy(FreeEnergyPlan("vibrations"), "OOH", [], real)
+        # Its zero-point energy is left out, as that of any noise is.
+        assert as_soft.added_eV - ended.added_eV == pytest.approx(SOFTEST_EV / 2)
 
 
 def test_a_result_against_oxygen_says_so(tmp_path_factory):

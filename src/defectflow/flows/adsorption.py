@@ -20,7 +20,7 @@ from defectflow.flows.alike import (
 from defectflow.flows.free_energy import FreeEnergyPlan, free_energy
 from defectflow.flows.gas import GasJobs, Reference, gas_notes, references_of
 from defectflow.flows.host import about, as_host, cautions, one_engine, relax_host
-from defectflow.flows.modes import ModesMaker, left, remarks_on_saddles
+from defectflow.flows.modes import ModesMaker, at_minimum, left, remarks_on_saddles
 from defectflow.flows.provenance import Provenance
 from defectflow.flows.results import cost, heading
 from defectflow.flows.screening import distinct_ends, lowest, starts_of, weighings
@@ -362,7 +362,8 @@ class AdsorptionMaker(Maker):
         before = [scene.host, *([scene.small] if scene.small else [])]
         sites, label = self.best(scene, steps)
         energy_eV, where = ended(sites, label)
-        added = free_energy(self.free, scene.adsorbate.name, references, vibrations)
+        flat = at_minimum(steps["saddles"])
+        added = free_energy(self.free, scene.adsorbate.name, references, vibrations, flat=flat)
         good = energy_eV is not None and not added.problem
         shaken = [found["vibrations"] for _, found in scene.gas if found["vibrations"]]
         shaken += [vibrations, *left(steps["saddles"])] if vibrations else []

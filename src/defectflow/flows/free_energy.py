@@ -151,8 +151,16 @@ def free_energy(
     adsorbate: str,
     gas: Sequence[GasReference],
     vibrations: VibrationsDocument | None,
+    *,
+    flat: bool = False,
 ) -> FreeEnergy:
-    """Return the terms of a free energy; imaginary modes are a problem and give none."""
+    """Return the terms of a free energy; imaginary modes are a problem and give none.
+
+    Parameters
+    ----------
+    flat
+        Whether soft imaginary modes are known to be noise, by other means than the forces.
+    """
     if plan.correction is None:
         return FreeEnergy(None, None, 0.0)
     terms = _electrode(plan, {one.molecule: one.count for one in gas})
@@ -162,7 +170,7 @@ def free_energy(
         return FreeEnergy(fixed, terms, fixed.value_eV + outer)
     if vibrations is None:
         return FreeEnergy(None, None, 0.0)
-    wrong = imaginary_modes_eV(np.array(vibrations.energies_eV))
+    wrong = [] if flat else imaginary_modes_eV(np.array(vibrations.energies_eV))
     if wrong:
         problem = (
             f"imaginary modes ({in_words(wrong)}): the adsorbate is at a saddle, not at a minimum; "
@@ -170,7 +178,7 @@ def free_energy(
             + "".join(f"; {one}" for one in _noise(vibrations))
         )
         return FreeEnergy(None, None, 0.0, problem)
-    own = adsorbate_thermal(vibrations, plan.temperature_K)
+    own = _adsorbate_thermal(vibrations, plan.temperature_K, flat=flat)
     full = terms.model_copy(update=_differences(own, gas, plan.temperature_K))
     added = FreeEnergyCorrection(
         name=VIBRATIONS,
@@ -223,9 +231,12 @@ def _soft_modes(adsorbate: str, energies_eV: Sequence[float]) -> tuple[str, ...]
     return (note,)
 
 
-def adsorbate_thermal(vibrations: VibrationsDocument, temperature_K: float) -> ThermalDocument:
+def _adsorbate_thermal(
+    vibrations: VibrationsDocument, temperature_K: float, *, flat: bool
+) -> ThermalDocument:
     """Return the thermal contributions of the atoms that were displaced."""
-    thermal = harmonic(np.array(vibrations.energies_eV), temperature_K)
+    energies = np.array(vibrations.energies_eV)
+    thermal = harmonic(np.maximum(energies, 0.0) if flat else energies, temperature_K)
     return ThermalDocument(
         modes_eV=vibrations.energies_eV,
         zero_point_eV=thermal.zero_point_eV,

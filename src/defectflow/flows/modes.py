@@ -10,7 +10,7 @@ from jobflow import Flow, Response, job
 from monty.json import MSONable
 
 from defectflow.analysis.thermochemistry import imaginary_modes_eV, in_words
-from defectflow.analysis.vibrations import modes
+from defectflow.analysis.vibrations import SOFTEST_EV, modes
 from defectflow.flows.alike import one_spacing_on
 from defectflow.flows.screening import weighings
 from defectflow.structures.following import led_along
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 _AWAY_A: Final = 0.5
 #: So many saddles are left, one after the other, before there is no value.
 _MOST: Final = 2
-#: What has left a saddle has no more energy than this (eV) above it, for the noise of relaxations.
-_NOISE_EV: Final = 0.01
 
 
 @dataclass(frozen=True)
@@ -44,6 +42,8 @@ class Saddle(MSONable):
         Beside it, both ways.
     dropped, why_dropped
         What came of leaving it, if that counts for nothing.
+    flat
+        Whether what came of it is higher, and the imaginary modes are soft: it is a minimum.
     """
 
     label: str
@@ -52,6 +52,7 @@ class Saddle(MSONable):
     weighed: list[RelaxDocument]
     dropped: list[RelaxDocument] = field(default_factory=list)
     why_dropped: str = ""
+    flat: bool = False
 
     def in_words(self) -> str:
         """Return its imaginary modes."""
@@ -68,6 +69,9 @@ class ModesMaker(MSONable):
        and go to 1. One that then leaves the surface, falls apart, moves to a site that does not
        count or ends higher is dropped, and the saddle stands. A single atom at a site that was
        named has nowhere to go without leaving it.
+    3. Soft imaginary modes (softer than `SOFTEST_EV`) are told from noise by that: over 0.05 Å
+       forces of a self-consistent field cannot, over 0.5 Å energies can. Where it ended higher, the
+       saddle was a flat minimum, and counts as one.
 
     Attributes
     ----------
@@ -80,7 +84,7 @@ class ModesMaker(MSONable):
     @job
     def vibrate(self, scene: Scene, steps: dict[str, Any]) -> Response[Any]:
         """Shake the atoms of the adsorbate where it is lowest."""
-        saddle = _dropped(self.adsorption, scene, steps)
+        saddle = dropped(self.adsorption, scene, steps)
         if saddle is not None:
             return _ended(self.adsorption.last(scene, *saddle))
         _, label = self.adsorption.best(scene, steps)
@@ -143,9 +147,13 @@ class ModesMaker(MSONable):
 
 
 def left(saddles: Sequence[Saddle]) -> list[Any]:
-    """Return all documents of saddles that were left, for what they cost."""
-    each = [(one.relaxed, one.vibrations, *one.weighed, *one.dropped) for one in saddles]
-    return [document for one in each for document in one]
+    """Return the documents of what was left or dropped, for what they cost."""
+    steps: list[Any] = []
+    for one in saddles:
+        # A saddle from which nothing came stands, and counts as what it is.
+        steps += one.weighed
+        steps += one.dropped or (one.relaxed, one.vibrations)
+    return steps
 
 
 def remarks_on_saddles(scene: Scene, steps: dict[str, Any]) -> list[str]:
@@ -156,11 +164,19 @@ def remarks_on_saddles(scene: Scene, steps: dict[str, Any]) -> list[str]:
         later = [two.relaxed for two in saddles[number + 1 :] if two.label == one.label]
         after: RelaxDocument = [*later, steps["relaxed"][one.label]][0]
         came = one.why_dropped or _higher(after.energy_eV - one.relaxed.energy_eV)
+        looks, thus = (
+            ("what looks like ", ", so that it is a flat minimum") if one.flat else ("", "")
+        )
         notes.append(
-            f"{scene.adsorbate.name} at {one.label} relaxed to a saddle ({one.in_words()}); led "
-            f"{_AWAY_A:g} Å along the mode and relaxed again: {came}"
+            f"{scene.adsorbate.name} at {one.label} relaxed to {looks}a saddle ({one.in_words()}); "
+            f"led {_AWAY_A:g} Å along the mode and relaxed again: {came}{thus}"
         )
     return notes
+
+
+def at_minimum(saddles: Sequence[Saddle]) -> bool:
+    """Tell whether soft imaginary modes of what is left at last are those of a flat minimum."""
+    return bool(saddles) and saddles[-1].flat
 
 
 def _higher(energy_eV: float) -> str:
@@ -185,7 +201,7 @@ def _both_ways(vibrations: VibrationsDocument) -> tuple[Structure, Structure]:
     return led_along(structure, atoms, way, _AWAY_A), led_along(structure, atoms, -way, _AWAY_A)
 
 
-def _dropped(
+def dropped(
     maker: AdsorptionMaker, scene: Scene, steps: dict[str, Any]
 ) -> tuple[dict[str, Any], VibrationsDocument] | None:
     """Return the saddle that was left last, if nothing better came of it; None if it did."""
@@ -195,10 +211,12 @@ def _dropped(
     new: RelaxDocument = steps["relaxed"][saddle.label]
     why = scene.worthless(saddle.label, new, anywhere=maker.site == "lowest")
     higher_eV = new.energy_eV - saddle.relaxed.energy_eV
-    if not why and higher_eV > _NOISE_EV:
-        why = _higher(higher_eV)
-    if not why:
+    higher = not why and higher_eV > 0
+    if not why and not higher:
         return None
-    stays = replace(saddle, dropped=[new], why_dropped=why)
+    soft = min(saddle.vibrations.energies_eV) > -SOFTEST_EV
+    stays = replace(
+        saddle, dropped=[new], why_dropped=why or _higher(higher_eV), flat=higher and soft
+    )
     relaxed = {**steps["relaxed"], saddle.label: saddle.relaxed}
     return {**steps, "relaxed": relaxed, "saddles": [*earlier, stays]}, saddle.vibrations
