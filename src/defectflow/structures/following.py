@@ -42,7 +42,7 @@ def led_along(
     ...     Lattice.cubic(9), ["O", "H"], [[1, 1, 1], [1, 1, 1.97]], coords_are_cartesian=True
     ... )
     >>> turned = led_along(start, [0, 1], np.array([[0.0, 0, 0], [1, 0, 0]]), 0.5)
-    >>> round(turned.get_distance(0, 1), 3)
+    >>> round(float(turned.get_distance(0, 1)), 3)
     0.97
     """
     start = in_one_piece(structure, atoms)
