@@ -478,6 +478,46 @@ def test_what_a_job_asks_for_after_its_flow_was_cancelled_never_runs(
     assert states <= {"COMPLETED", "DEFUSED"}
 
 
+#: Another process cancels while this one is about to write down what a job has come to.
+CANCELLED_MEANWHILE = """
+import subprocess, time
+update = launchpads.PatientLaunchPad._update_wf
+others = []
+
+def slow(pad, flow, changed):
+    if not others and any(flow.id_fw[one].state == "COMPLETED" for one in changed):
+        others.append(subprocess.Popen([sys.executable, "-c", {cancel!r}]))
+        time.sleep(5.0)  # it waits at the lock by now
+    update(pad, flow, changed)
+
+def after_it(pad, *words, **options):
+    for one in others:
+        assert one.wait(60) == 0
+    return take(pad, *words, **options)
+
+take = launchpads.PatientLaunchPad._get_a_fw_to_run
+launchpads.PatientLaunchPad._get_a_fw_to_run = after_it
+launchpads.PatientLaunchPad._update_wf = slow
+"""
+
+
+CANCEL = """
+from defectflow.launch.fireworks_manager import FireWorksManager
+from defectflow.launch.launchpads import open_launchpad
+FireWorksManager(open_launchpad({url!r}), {url!r}, "").cancel([{key!r}])
+"""
+
+
+def test_a_flow_cancelled_while_its_workflow_is_held_stays_cancelled(case, faults):
+    case.submit(faults.growing(3), start=False)
+    cancel = CANCEL.format(url=case.url, key=case.row()["key"])
+    done = work(case, CANCELLED_MEANWHILE.format(cancel=cancel))
+    assert "1 jobs done" in done.stdout, done.stderr
+    assert case.row()["state"] == "cancelled"
+    states = {one["state"] for one in open_launchpad(case.url).fireworks.find()}
+    assert states <= {"COMPLETED", "DEFUSED"}
+
+
 def test_database_killed_while_a_job_runs(own_server, case, faults):
     if not case.url.startswith(own_server.address):
         pytest.skip("the server of $MONGODB_URI is not ours to kill")

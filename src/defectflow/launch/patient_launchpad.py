@@ -31,7 +31,6 @@ _TAKEN: Final = f"spec.{MARK}.taken_by"
 _FLOW: Final = f"spec.{MARK}.flow"
 _ENDED: Final = {"COMPLETED", "FIZZLED"}
 _HOLDER: Final = "metadata.held_by"
-_GIVEN_UP: Final = "metadata.given_up"
 #: A holder on another machine is dead when it has held on to a workflow for so long, seconds.
 _LONG_S: Final = 120.0
 _PAUSE_S: Final = 0.1
@@ -129,12 +128,7 @@ class PatientLaunchPad(LaunchPad):  # type: ignore[misc]
         fw_id
             Any job of the workflow.
         """
-
-        def mark() -> None:
-            self.workflows.update_one({"nodes": fw_id}, {"$set": {_GIVEN_UP: True}})
-            self._refreshed(fw_id)
-
-        patiently(mark)
+        patiently(lambda: self._refreshed(fw_id, given_up=True))
 
     def _put_back(self) -> None:
         """Free jobs that this process has taken and never began: it runs one at a time."""
@@ -166,7 +160,7 @@ class PatientLaunchPad(LaunchPad):  # type: ignore[misc]
         """Bring a workflow up to date with its job."""
         patiently(lambda: self._refreshed(fw_id))
 
-    def _refreshed(self, fw_id: int) -> None:
+    def _refreshed(self, fw_id: int, *, given_up: bool = False) -> None:
         try:
             with self._held(fw_id) as half_done:
                 ended = self._undo(fw_id) if half_done else set()
@@ -174,6 +168,8 @@ class PatientLaunchPad(LaunchPad):  # type: ignore[misc]
                 changed: set[int] = set()
                 for one in sorted({fw_id, *ended}):
                     changed |= flow.refresh(one)
+                if given_up:  # only the holder's own write cannot be overwritten by another's
+                    flow.metadata["given_up"] = True
                 if flow.metadata.get("given_up"):
                     changed |= _defused(flow)
                 self._update_wf(flow, changed)
