@@ -126,6 +126,7 @@ def beside(tmp_path_factory):
 
 def test_a_saddle_is_left_along_its_imaginary_mode(beside, tmp_path, monkeypatch):
     led = [note for note in beside.notes if "led 0.5 Å along the mode" in note]
+    assert led
     assert all(note.startswith("H at bridge relaxed to a saddle") for note in led)
     assert all(re.search(r"0\.0\d\d eV lower$", note) for note in led)
     assert beside.vibrations.imaginary == 0

@@ -25,12 +25,13 @@ class Modes:
     ----------
     energies_eV
         ħω, lowest first; an imaginary frequency is negative.
-    displacements
-        One mode per row, mass-weighted and normalised, shape (modes, atoms, 3).
+    moves
+        Cartesian displacements, one mode per row, in which the atom that goes farthest goes 1;
+        shape (modes, atoms, 3).
     """
 
     energies_eV: Array
-    displacements: Array
+    moves: Array
 
 
 def modes(hessian_eV_per_A2: Array, masses_u: Array) -> Modes:
@@ -54,7 +55,9 @@ def modes(hessian_eV_per_A2: Array, masses_u: Array) -> Modes:
     roots = np.sqrt(np.repeat(masses_u, 3))
     squares, vectors = np.linalg.eigh(symmetric / np.outer(roots, roots))
     energies = _HBAR_ROOT_EV * np.sign(squares) * np.sqrt(np.abs(squares))
-    return Modes(energies, vectors.T.reshape(len(squares), -1, 3))
+    moves = (vectors.T / roots).reshape(len(squares), -1, 3)
+    moves /= np.linalg.norm(moves, axis=2).max(axis=1)[:, None, None]
+    return Modes(energies, moves)
 
 
 def zero_point_eV(energies_eV: Array) -> float:

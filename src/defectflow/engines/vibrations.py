@@ -132,8 +132,7 @@ def _along_doubtful_modes(
         if energy > -_DOUBTFUL_EV
     }
     for number in wrong:
-        along = found.displacements[number] / np.sqrt(masses)[:, None]
-        along *= _FARTHER * step_A / np.linalg.norm(along, axis=1).max()
+        along = _FARTHER * step_A * found.moves[number]
         there, back = (
             measured.at(f"mode {number} {sign}", slice(None), move)
             for sign, move in (("+", along), ("-", -along))

@@ -295,10 +295,7 @@ class AdsorptionMaker(Maker):
         near = lowest(ends, 1, self.weigh_within_eV)
         if weighed is None and self.weigh_within_eV and len(near) > self.keep:
             starts = starts_of(scene, clean, near, seen, bare)
-            engine, slab = self.engine, scene.slab
-            settings = one_spacing_on(slab, scene.adsorbate, engine, "relax", self.relax)
-            frozen = slab.bottom(self.slab.frozen_layers)
-            asked = weighings(engine, starts, frozen, settings)
+            asked = self.weighings(scene, starts)
             found = {label: one.output for label, one in asked.items()}
             after = self.relax_sites(scene, clean, seen, bare, found)
             after.name = "relax sites"
@@ -334,6 +331,12 @@ class AdsorptionMaker(Maker):
             jobs[label] = self._relaxation(scene.slab, scene.adsorbate, structure, engine)
             jobs[label].name = f"{verb} {label}"
         return jobs
+
+    def weighings(self, scene: Scene, starts: Mapping[str, Structure]) -> dict[str, Job]:
+        """Return a job for each start: one evaluation by the engine that counts."""
+        settings = one_spacing_on(scene.slab, scene.adsorbate, self.engine, "relax", self.relax)
+        frozen = scene.slab.bottom(self.slab.frozen_layers)
+        return weighings(self.engine, starts, frozen, settings)
 
     @property
     def _temperature_K(self) -> float | None:

@@ -12,7 +12,6 @@ from monty.json import MSONable
 from defectflow.analysis.thermochemistry import imaginary_modes_eV, in_words
 from defectflow.analysis.vibrations import SOFTEST_EV, modes
 from defectflow.flows.alike import one_spacing_on
-from defectflow.flows.screening import weighings
 from defectflow.structures.following import led_along
 
 if TYPE_CHECKING:
@@ -113,9 +112,7 @@ class ModesMaker(MSONable):
         if not wrong or held or len(steps["saddles"]) == _MOST:
             return _ended(maker.last(scene, steps, vibrations))
         starts = dict(zip(("one way", "other way"), _both_ways(vibrations), strict=True))
-        frozen = scene.slab.bottom(maker.slab.frozen_layers)
-        settings = one_spacing_on(scene.slab, scene.adsorbate, maker.engine, "relax", maker.relax)
-        asked = weighings(maker.engine, starts, frozen, settings)
+        asked = maker.weighings(scene, starts)
         found = {name: one.output for name, one in asked.items()}
         after: Job = self.leave(scene, steps, label, vibrations, found)
         after.name = "leave saddle"
@@ -196,8 +193,7 @@ def _both_ways(vibrations: VibrationsDocument) -> tuple[Structure, Structure]:
     """Return the adsorbate on both sides of a saddle."""
     structure, atoms = vibrations.structure, vibrations.atoms
     masses = np.array([float(structure[n].specie.atomic_mass) for n in atoms])
-    found = modes(np.array(vibrations.hessian_eV_per_A2), masses)
-    way = found.displacements[0] / np.sqrt(masses)[:, None]
+    way = modes(np.array(vibrations.hessian_eV_per_A2), masses).moves[0]
     return led_along(structure, atoms, way, _AWAY_A), led_along(structure, atoms, -way, _AWAY_A)
 
 
@@ -211,12 +207,9 @@ def dropped(
     new: RelaxDocument = steps["relaxed"][saddle.label]
     why = scene.worthless(saddle.label, new, anywhere=maker.site == "lowest")
     higher_eV = new.energy_eV - saddle.relaxed.energy_eV
-    higher = not why and higher_eV > 0
-    if not why and not higher:
+    if not why and higher_eV <= 0:
         return None
-    soft = min(saddle.vibrations.energies_eV) > -SOFTEST_EV
-    stays = replace(
-        saddle, dropped=[new], why_dropped=why or _higher(higher_eV), flat=higher and soft
-    )
+    flat = not why and min(saddle.vibrations.energies_eV) > -SOFTEST_EV
+    stays = replace(saddle, dropped=[new], why_dropped=why or _higher(higher_eV), flat=flat)
     relaxed = {**steps["relaxed"], saddle.label: saddle.relaxed}
     return {**steps, "relaxed": relaxed, "saddles": [*earlier, stays]}, saddle.vibrations
