@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,8 @@ from pymatgen.core import Lattice, Structure
 
 from defectflow.documents.steps import BandDocument, Image
 from defectflow.engines.band import BandSettings
-from defectflow.engines.band_run import BandTask, relax_band
+from defectflow.engines.band_run import relax_band
+from defectflow.engines.band_task import BandTask
 from defectflow.engines.calculators import CachingCalculator
 from defectflow.engines.conversion import to_atoms
 from defectflow.engines.registry import engine
@@ -91,6 +93,22 @@ def test_full_band_converges(full: BandDocument) -> None:
     assert full.climbing_fmax_eV_per_A < 0.01
     # EMT's vacancy migration energy in a 31-atom cell of copper
     assert _barrier(full) == pytest.approx(0.76, abs=0.02)
+
+
+def test_a_band_may_begin_from_a_path(
+    images: tuple[Image, Image], full: BandDocument, tmp_path: Path
+) -> None:
+    """One that has come to rest is there at once, however many images it has."""
+    task = BandTask(*images, BandSettings(images=3), EMT.stamp(), start=full.positions())
+    band = relax_band(task, new_calculator, tmp_path)
+    assert band.converged
+    assert band.mirrored
+    assert len(band.images) == len(full.images) != 5
+    assert _barrier(band) == pytest.approx(_barrier(full), abs=1e-3)
+    assert band.force_calls <= len(full.images)
+    assert [one.label for one in band.candidates] == [band.chosen] == ["given"]
+    elsewhere = replace(task, start=full.positions() + 0.01)
+    assert elsewhere.key() != task.key() != replace(task, start=None).key()
 
 
 @pytest.mark.parametrize("count", [5, 4, 1])

@@ -12,8 +12,9 @@ from pymatgen.io.ase import AseAtomsAdaptor
 
 from defectflow.documents.steps import BandDocument, Image, RelaxDocument
 from defectflow.engines import engine
-from defectflow.engines.band import BandSettings
-from defectflow.engines.band_run import BandTask, relax_band
+from defectflow.engines.band import Band, BandSettings
+from defectflow.engines.band_run import relax_band
+from defectflow.engines.band_task import BandTask
 from defectflow.engines.calculators import CachingCalculator
 from defectflow.engines.guided import GuidedEngine
 from defectflow.engines.guided_relax import GuidedRelaxation
@@ -76,8 +77,10 @@ def plain(images, tmp_path_factory) -> BandDocument:
     )
 
 
-def guided(images: tuple[Image, Image], guided_engine: GuidedEngine, folder: Path) -> BandDocument:
-    task = BandTask(*images, settings=BandSettings(), stamp=guided_engine.stamp())
+def guided(
+    ends: tuple[Image, Image], guided_engine: GuidedEngine, folder: Path, images: int = 0
+) -> BandDocument:
+    task = BandTask(*ends, settings=BandSettings(images=images), stamp=guided_engine.stamp())
     return guided_engine.relax_band(task, EMT.settings("neb"), folder)
 
 
@@ -117,6 +120,103 @@ def test_a_band_that_the_surface_cannot_better_walks_on(images, plain, tmp_path,
     band = guided(images, DFT, tmp_path)
     assert band.converged
     assert barrier(band) == pytest.approx(barrier(plain), abs=0.01)
+
+
+class Killed(BaseException):
+    """Stands for the signal that ends a job."""
+
+
+def shaking(seed: int = 1):
+    """Return what stands for a surface on which no band comes to rest."""
+    generator = np.random.default_rng(seed)
+
+    def shake(band: Band, _: int) -> None:
+        moves = generator.normal(scale=0.04, size=band.path.shape)
+        moves[[0, -1]] = moves[:, band.frozen] = 0.0
+        band.restore(band.path + moves)
+
+    return shake
+
+
+@pytest.fixture
+def restless(monkeypatch) -> None:
+    monkeypatch.setattr("defectflow.engines.guided_band.settle", shaking())
+
+
+@pytest.mark.usefixtures("restless")
+def test_what_the_surface_cannot_bring_to_rest_is_finished_by_the_dear_engine(
+    images, plain, keeping, tmp_path
+):
+    band = guided(images, GuidedEngine.of(keeping, LENNARD_JONES, "dft"), tmp_path, 3)
+    assert band.converged
+    assert barrier(band) == pytest.approx(barrier(plain), abs=0.005)
+    assert band.mirrored == plain.mirrored
+    assert "finished without the guide" in band.repairs[0]
+    assert band.force_calls > 10
+    assert band.guidance.path == "dft"
+    assert band.guidance.error_eV < 0.02
+    assert band.chosen in {one.label for one in band.candidates}
+    assert not list(tmp_path.rglob("*.*"))
+    for image in band.images[1:-1]:
+        again = relax(request(image.structure, tmp_path, max_steps=0), EMT)
+        assert again.energy_eV == pytest.approx(image.energy_eV, abs=1e-6)
+
+
+@pytest.mark.usefixtures("restless")
+def test_a_saddle_alone_that_finds_no_rest_has_not_converged(images, tmp_path):
+    few = BandTask(*images, settings=BandSettings(max_steps=12), stamp=REFINED.stamp())
+    assert not REFINED.relax_band(few, EMT.settings("neb"), tmp_path).converged
+
+
+@pytest.mark.usefixtures("restless")
+def test_a_band_that_was_given_up_stays_so(images, tmp_path, monkeypatch):
+    """Killed while the dear engine is alone, it goes on there."""
+    calculate, seen = CachingCalculator.calculate, []
+
+    def counting(limit):
+        def calculating(self, *args, **kwargs):
+            if type(self.parts[0]).__name__ == "EMT":
+                if len(seen) == limit:
+                    raise Killed
+                seen.append(1)
+            calculate(self, *args, **kwargs)
+
+        monkeypatch.setattr(CachingCalculator, "calculate", calculating)
+
+    counting(-1)
+    whole = guided(images, DFT, tmp_path, 3)
+    alone = len(seen)
+    assert alone == whole.force_calls
+    monkeypatch.setattr("defectflow.engines.guided_band.settle", shaking())
+    monkeypatch.setattr("defectflow.engines.checkpoint.INTERVAL_S", 0.0)
+    seen.clear()
+    counting(alone - 4)
+    with pytest.raises(Killed):
+        guided(images, DFT, tmp_path, 3)
+    assert (tmp_path / "alone" / "band.checkpoint.json").exists()
+    counting(-1)
+    again = guided(images, DFT, tmp_path, 3)
+    assert again.converged
+    assert barrier(again) == pytest.approx(barrier(whole), abs=0.002)
+    assert len(seen) <= alone + len(images) + len(whole.images)
+    assert not list(tmp_path.rglob("*.*"))
+
+
+@pytest.mark.parametrize("seen_between", [True, False])
+def test_the_dear_engine_alone_is_led_to_saddles_between_its_images(
+    tmp_path, monkeypatch, seen_between
+):
+    """The surface was of no use as a whole; between images that it knows it is."""
+    monkeypatch.setattr("defectflow.engines.guided_band.settle", shaking())
+    if not seen_between:
+        monkeypatch.setattr("defectflow.engines.guided_alone.finer_path", lambda *_: None)
+    ends = adatoms(tmp_path)
+    task = BandTask(*ends, BandSettings(images=1), DFT.stamp(), frozen=tuple(range(9)))
+    band = DFT.relax_band(task, EMT.settings("neb"), tmp_path)
+    assert band.converged
+    assert "finished without the guide" in band.repairs[0]
+    many = barrier(of_an_adatom(ends, 9, tmp_path))
+    assert (barrier(band) == pytest.approx(many, abs=0.005)) == seen_between
 
 
 def adatoms(folder: Path) -> tuple[Image, Image]:
@@ -183,10 +283,6 @@ def test_the_saddle_of_a_refined_band_has_no_force_and_one_way_down(images, tmp_
             aside[index].coords = saddle.structure[index].coords + sign * move
         lower = relax(request(aside, tmp_path, max_steps=0), EMT).energy_eV
         assert lower < saddle.energy_eV
-
-
-class Killed(BaseException):
-    """Stands for the signal that ends a job."""
 
 
 def test_what_was_measured_is_not_measured_again(images, tmp_path, monkeypatch):

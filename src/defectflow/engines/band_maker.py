@@ -9,7 +9,8 @@ from jobflow import Job, Maker, job
 
 from defectflow.documents.steps import BandDocument, Image
 from defectflow.engines.band import BandSettings
-from defectflow.engines.band_run import BandTask, relax_band
+from defectflow.engines.band_run import relax_band
+from defectflow.engines.band_task import BandTask
 from defectflow.engines.request import Request
 
 if TYPE_CHECKING:

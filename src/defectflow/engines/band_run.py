@@ -5,28 +5,26 @@ from __future__ import annotations
 import logging
 import re
 import time
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Structure
 
 from defectflow.analysis.barriers import arc_lengths_A, wide_gaps
-from defectflow.documents.base import LIMITS, EngineStamp, content_key
 from defectflow.documents.steps import BandDocument, Candidate, Image
-from defectflow.engines.band import Band, BandSettings
+from defectflow.engines.band import Band
+from defectflow.engines.band_task import BandState
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.conversion import to_atoms
 from defectflow.engines.deadline import Deadline
 from defectflow.engines.unseen import finer_path
 from defectflow.errors import StructureError
 from defectflow.structures.bands import (
+    band_along,
     check_band,
     check_ends,
     interpolate,
-    moving_atom,
     perturbed,
     unwrapped,
 )
@@ -35,105 +33,43 @@ from defectflow.structures.exchanges import exchange_of, exchanges
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pymatgen.core import Structure
+
+    from defectflow.engines.band_task import BandTask
     from defectflow.engines.calculators import CachingCalculator
-    from defectflow.structures.moments import Moments
 
 Array = NDArray[np.float64]
 #: Displacement (Å) of the moving atom that takes a symmetric start off its ridge.
 KICK_A = 0.05
+#: Label of the path from which a task says that its band begins.
+GIVEN = "given"
 #: Stands for the image that has no place yet.
 _BETWEEN = -1
 
 progress = logging.getLogger("defectflow.progress")
 
 
-@dataclass(frozen=True)
-class BandTask:
-    """Everything that decides the outcome of a band.
-
-    Attributes
-    ----------
-    initial, final
-        Relaxed ends with energies and forces.
-    waypoints
-        Structures through which the path may lead instead of straight, by label.
-    frozen
-        Atoms that do not move.
-    """
-
-    initial: Image
-    final: Image
-    settings: BandSettings
-    stamp: EngineStamp
-    waypoints: dict[str, Structure] = field(default_factory=dict)
-    frozen: tuple[int, ...] = ()
-
-    @property
-    def moments_muB(self) -> tuple[Moments | None, Moments | None]:
-        """Magnetic moments of both ends; None without spin."""
-        return self.initial.magnetic_moments, self.final.magnetic_moments
-
-    def inner_images(self) -> int:
-        """Return the number of moving images of the band."""
-        first = self.initial.structure
-        last = unwrapped(first, self.final.structure)
-        atom = moving_atom(first, last)
-        return self.settings.inner_images(
-            float(np.linalg.norm(last[atom].coords - first[atom].coords))
-        )
-
-    def key(self) -> str:
-        """Return the key that a checkpoint must match: a band that may go further goes on."""
-        ends = [image.model_dump(mode="json") for image in (self.initial, self.final)]
-        settings = asdict(self.settings)
-        return content_key(ends, settings, self.stamp, self.waypoints, self.frozen, without=LIMITS)
-
-
-@dataclass
-class BandState:
-    """How far an unfinished task has come.
-
-    Attributes
-    ----------
-    paths, calls
-        Present coordinates and force calls of each starting path.
-    raced
-        How the starting paths fared that have had their steps, as fields of `Candidate`.
-    climbing
-        The winner, once it is known.
-    climbed
-        Steps that it has climbed.
-    """
-
-    paths: dict[str, Array] = field(default_factory=dict)
-    calls: dict[str, int] = field(default_factory=dict)
-    raced: dict[str, dict[str, Any]] = field(default_factory=dict)
-    steps: int = 0
-    climbing: str | None = None
-    climbed: int = 0
-
-    @classmethod
-    def from_dict(cls, saved: dict[str, Any]) -> BandState:
-        """Rebuild the state from plain JSON types."""
-        paths = {label: np.array(path) for label, path in saved["paths"].items()}
-        return cls(**{**saved, "paths": paths})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the state in plain JSON types."""
-        paths = {label: path.tolist() for label, path in self.paths.items()}
-        return {**vars(self), "paths": paths}
-
-
 class BandRun:
-    """One task on its way to a document."""
+    """One task on its way to a document.
+
+    Parameters
+    ----------
+    unseen
+        Gives a band that has converged an image more where two of its images hide something higher,
+        or None where they do not; by default a potential is asked, a dear engine is not.
+    """
 
     def __init__(
-        self, task: BandTask, new_calculator: Callable[[Path], CachingCalculator], folder: Path
+        self,
+        task: BandTask,
+        new_calculator: Callable[[Path], CachingCalculator],
+        folder: Path,
+        unseen: Callable[[Band], Array | None] | None = None,
     ) -> None:
         final = unwrapped(task.initial.structure, task.final.structure)
         check_ends(task.initial.structure, final)
         self.task = task
-        self.new_calculator = new_calculator
+        self.new_calculator, self.unseen = new_calculator, unseen
         self.first, self.last = task.initial.structure, final
         self.frozen = np.zeros(len(final), dtype=bool)
         self.frozen[list(task.frozen)] = True
@@ -197,6 +133,10 @@ class BandRun:
         """Return the starting paths that can be computed, by label."""
         count = self.task.inner_images()
         swaps = exchanges(self.first, self.last, self.task.moments_muB, frozen=self.task.frozen)
+        if self.task.start is not None:
+            start = np.where(self.frozen[:, None], self.first.cart_coords, self.task.start)
+            exchange = exchange_of(band_along(self.first, start), swaps)
+            return {GIVEN: self._band(GIVEN, self.state.paths.get(GIVEN, start), exchange)}
         starts: dict[str, Structure | None] = {"straight": None, **self.task.waypoints}
         bands: dict[str, Band] = {}
         for number, (label, waypoint) in enumerate(starts.items()):
@@ -245,8 +185,11 @@ class BandRun:
         def evaluate(index: int, positions: Array) -> tuple[float, Array]:
             if index not in images:
                 images[index] = template.copy()
-                folder = self.folder / f"{place}-image-{index:02d}"
-                images[index].calc = calculators[index] = self.new_calculator(folder)
+                if index not in calculators:
+                    calculators[index] = self.new_calculator(
+                        self.folder / f"{place}-image-{index:02d}"
+                    )
+                images[index].calc = calculators[index]
             images[index].set_positions(positions)
             return float(images[index].get_potential_energy()), images[index].get_forces()
 
@@ -281,7 +224,11 @@ class BandRun:
             self.state.calls[label] += 1
             return band.evaluate(_BETWEEN, positions)
 
-        if not band.done() or self.task.stamp.fidelity == "dft":
+        if not band.done():
+            return None
+        if self.unseen is not None:
+            return self.unseen(band)
+        if self.task.stamp.fidelity == "dft":
             return None
         return finer_path(band, surface, wide_gaps(arc_lengths_A(band.path)))
 
@@ -328,20 +275,14 @@ class BandRun:
     def _images(self, label: str, band: Band) -> tuple[Image, ...]:
         return tuple(
             Image(
-                structure=Structure(
-                    self.first.lattice,
-                    self.first.species,
-                    positions,
-                    coords_are_cartesian=True,
-                    to_unit_cell=False,
-                ),
+                structure=structure,
                 energy_eV=float(energy),
                 forces_eV_per_A=tuple(map(tuple, forces.tolist())),
                 magnetic_moments=self._moments(label, index, band),
                 charge=self.task.initial.charge,
             )
-            for index, (positions, energy, forces) in enumerate(
-                zip(band.path, band.energies, band.forces, strict=True)
+            for index, (structure, energy, forces) in enumerate(
+                zip(band_along(self.first, band.path), band.energies, band.forces, strict=True)
             )
         )
 
@@ -361,7 +302,10 @@ class BandRun:
 
 
 def relax_band(
-    task: BandTask, new_calculator: Callable[[Path], CachingCalculator], folder: Path | None = None
+    task: BandTask,
+    new_calculator: Callable[[Path], CachingCalculator],
+    folder: Path | None = None,
+    unseen: Callable[[Band], Array | None] | None = None,
 ) -> BandDocument:
     """Relax the band of `task`; go on where an interrupted run of it in `folder` stopped.
 
@@ -371,6 +315,8 @@ def relax_band(
         Makes the calculator of one image, given the folder for its files.
     folder
         Where the checkpoint lies; the working directory if None.
+    unseen
+        See `BandRun`.
 
     Raises
     ------
@@ -379,7 +325,7 @@ def relax_band(
     OutOfTime
         If another step may not fit into the job's wall time; the state is on disk.
     """
-    run = BandRun(task, new_calculator, folder or Path.cwd())
+    run = BandRun(task, new_calculator, folder or Path.cwd(), unseen)
     try:
         return run.document()
     finally:

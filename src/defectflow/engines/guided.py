@@ -16,7 +16,7 @@ from jobflow.core.job import job
 from defectflow.documents.steps import BandDocument, Image, RelaxDocument
 from defectflow.engines.band import BandSettings
 from defectflow.engines.band_maker import CalculatorBandMaker
-from defectflow.engines.band_run import BandTask, relax_band
+from defectflow.engines.band_run import relax_band
 from defectflow.engines.contract import (
     CalculationMaker,
     Capability,
@@ -25,6 +25,7 @@ from defectflow.engines.contract import (
     FreeCell,
     Step,
 )
+from defectflow.engines.guided_alone import finished_alone
 from defectflow.engines.guided_band import GuidedBand
 from defectflow.engines.guided_relax import GuidedRelaxation
 from defectflow.engines.guided_surface import Evaluator, GuidedSurface
@@ -39,7 +40,8 @@ if TYPE_CHECKING:
     from pymatgen.core.structure import Structure
 
     from defectflow.documents.base import EngineStamp
-    from defectflow.engines.calculators import CalculatorEngine
+    from defectflow.engines.band_task import BandTask
+    from defectflow.engines.calculators import CachingCalculator, CalculatorEngine
 
 #: Of each stage of the guide's own band, which rugged guides use up without coming to rest.
 _GUIDE_STEPS: Final = 60
@@ -202,8 +204,13 @@ class GuidedEngine(Engine):
             Evaluator(first.structure, self._dear.caching_calculator(asked), fixed),
             Evaluator(start, self._guide.caching_calculator(Request(start)), fixed),
         )
+
+        def of_an_image(files: Path) -> CachingCalculator:
+            return self._dear.caching_calculator(replace(asked, folder=files))
+
         try:
-            document = GuidedBand(task, guided, surface, self.path, place).document()
+            hop = GuidedBand(task, guided, surface, self.path, place)
+            document = hop.document() or finished_alone(hop, of_an_image)
             surface.finish()
         finally:
             surface.close()

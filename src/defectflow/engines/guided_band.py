@@ -36,19 +36,43 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from defectflow.engines.band_run import BandTask
+    from defectflow.engines.band_task import BandTask
 
 Array = NDArray[np.float64]
 progress = logging.getLogger("defectflow.progress")
 
+#: Steps of a whole band between dear points; half as many each time it comes to no rest.
 _SURFACE_STEPS: Final = 150
+_LEAST_STEPS: Final = 20
 #: Steps in which the decisive images alone have to come to rest.
 _FOLLOW_STEPS: Final = 45
+#: So many rounds in a row without smaller dear forces, and the surface is given up.
+_PATIENCE: Final = 6
 #: Steps along the forces where nothing on the surface is better than what has been measured.
 _WALK_STEPS: Final = 10
 #: The surface is relaxed to this share of the forces that the dear engine has just found: where it
 #: was that wrong, more is not worth its steps.
 _OF_WHAT_IS_LEFT: Final = 0.1
+
+
+@dataclass
+class _Nearest:
+    """The measured band that came nearest to rest, and how many rounds have been in vain since."""
+
+    path: Array
+    excess: float = np.inf
+    in_vain: int = 0
+
+    def see(self, excess: float, path: Array) -> None:
+        """Look at a round: what its forces are over their thresholds, and where."""
+        self.in_vain += 1
+        if excess < self.excess:
+            self.path, self.excess, self.in_vain = path.copy(), excess, 0
+
+    @property
+    def is_last(self) -> bool:
+        """Whether there is no hope of a better one."""
+        return self.in_vain >= _PATIENCE
 
 
 @dataclass
@@ -78,6 +102,7 @@ class GuidedBand:
     points: KnownPoints = field(init=False)
     band: Band = field(init=False)
     rounds: int = 0
+    surface_steps: int = _SURFACE_STEPS
 
     def __post_init__(self) -> None:
         self.begun = time.perf_counter()
@@ -93,13 +118,18 @@ class GuidedBand:
         key = content_key(self.task.key(), self.guided.engine, self.path, without=LIMITS)
         checkpoint = Checkpoint(self.folder / "guided.checkpoint.json", key)
         self.points = KnownPoints(self.surface, (ends[0], ends[1]), checkpoint)
-        self.band = self._new_band(np.array([one.cart_coords for one in images]))
+        self.band = self.new_band(np.array([one.cart_coords for one in images]))
 
-    def document(self) -> BandDocument:
-        """Refine the decisive points, then for `dft` the whole band, and describe it."""
-        converged = self._refine()
+    def document(self) -> BandDocument | None:
+        """Refine the decisive points, then for `dft` the whole band, and describe it.
+
+        None if the surface cannot bring the band to rest; the points then say where it was left.
+        """
+        converged = self.points.left_at is None and self._refine()
         if self.path == "dft":
             converged = self._whole()
+            if self.points.left_at is not None:
+                return None
             images, climbing = self._band_images(), self.band.climbing
             forces = self.band.climbing_fmax(), self.band.fmax()
         else:
@@ -121,15 +151,20 @@ class GuidedBand:
             chosen=self.guided.chosen,
             steps=self.rounds,
             force_calls=len(self.surface.measured),
-            wall_time_s=time.perf_counter() - self.begun + self.guided.wall_time_s,
+            wall_time_s=self.wall_time_s,
             inputs=self.surface.dear.calculator.inputs,
             repairs=self.surface.dear.calculator.repairs,
-            guidance=self._guidance(),
+            guidance=self.guidance(),
             engine=self.task.stamp,
         )
         if converged:
             self.points.checkpoint.clear()
         return document
+
+    @property
+    def wall_time_s(self) -> float:
+        """Seconds so far, the guide's own band included."""
+        return time.perf_counter() - self.begun + self.guided.wall_time_s
 
     # Refined: saddle and minima ---------------------------------------------------------------
 
@@ -141,6 +176,7 @@ class GuidedBand:
         """
         deadline = Deadline("refining a saddle")
         self.band, whole = self._relaxed(self.band), True
+        nearest = _Nearest(self.band.path)
         while self.rounds < self.settings.max_steps:
             places = self._decisive_places()
             wanted = [place for place in places if not self._is_stationary(place)]
@@ -149,16 +185,24 @@ class GuidedBand:
                 if path is None:
                     return True
                 self.rounds += 1
-                self.band = self._relaxed(self._new_band(path))
+                nearest = _Nearest(path)
+                self.band = self._relaxed(self.new_band(path))
                 continue
             if deadline.near():
                 raise deadline.stop()
+            if nearest.is_last and self.path == "dft":
+                self.band = self.new_band(nearest.path)
+                return False
             if all(self.points.known_at(place) for place in wanted):
-                if whole:
+                if whole and nearest.is_last:
                     return False
-                self.band, whole = self._relaxed(self.band), True
+                if whole:
+                    nearest.see(np.inf, self.band.path)
+                self.band, whole = self._relaxed(self.band, walking=whole), True
                 continue
-            left = min(largest_force(self.points.measure(place).forces) for place in wanted)
+            forces = [largest_force(self.points.measure(place).forces) for place in wanted]
+            nearest.see(max(forces), self.band.path)
+            left = min(forces)
             self.rounds += 1
             enough = max(TIGHTER, _OF_WHAT_IS_LEFT * left / self.settings.fmax_eV_per_A)
             self.band, whole = self._followed(self.band, enough)
@@ -213,7 +257,8 @@ class GuidedBand:
     def _whole(self) -> bool:
         """Measure all images until the dear band has converged; return whether it has."""
         deadline = Deadline("relaxing a band")
-        while True:
+        nearest = _Nearest(self.band.path)
+        while self.points.left_at is None:
             known = len(self.surface.measured)
             self._measure_band()
             self.rounds += 1
@@ -224,14 +269,19 @@ class GuidedBand:
             if deadline.near():
                 raise deadline.stop()
             if path is not None:
-                self.band = self._new_band(path)
+                self.band, nearest = self.new_band(path), _Nearest(path)
                 continue
+            nearest.see(_excess(self.band), self.band.path)
+            if nearest.is_last:
+                self.points.leave(nearest.path)
+                break
             if len(self.surface.measured) == known:
                 # Nothing on the surface is better than this band: learn where its forces lead.
                 self.band = self._relaxed(self.band, resting=self.band.resting(), walking=True)
                 continue
             band = self._relaxed(self.band, resting=self.band.resting())
             self.band = self._relaxed(self.band) if band.is_held() else band
+        return False
 
     def _measure_band(self) -> None:
         """Replace what the surface predicts for the free images by what the dear engine says."""
@@ -239,7 +289,7 @@ class GuidedBand:
         for index in self.band.free:
             place = self.band.path[index]
             measured[index] = self.points.known_at(place) or self.points.measure(place)
-        band = self._new_band(self.band.path.copy())
+        band = self.new_band(self.band.path.copy())
         band.evaluate = lambda index, _: (measured[index].energy, measured[index].forces)
         band.start_climbing()
         band.refresh()
@@ -259,7 +309,8 @@ class GuidedBand:
 
     # Bands of the surface ---------------------------------------------------------------------
 
-    def _new_band(self, path: Array) -> Band:
+    def new_band(self, path: Array) -> Band:
+        """Return a band of the surface between the dear engine's ends."""
         energies, forces = np.zeros(len(path)), np.zeros_like(path)
         for index, end in zip((0, -1), self.points.ends, strict=True):
             energies[index], forces[index] = end.energy, end.forces
@@ -278,7 +329,7 @@ class GuidedBand:
         start: Band,
         tightness: float = TIGHTER,
         resting: Collection[int] = (),
-        steps: int = _SURFACE_STEPS,
+        steps: int = 0,
         *,
         walking: bool = False,
     ) -> Band:
@@ -288,18 +339,24 @@ class GuidedBand:
         ----------
         resting
             Images that stay where they are.
+        steps
+            At most; by default as many as the surface has proved to be worth.
         walking
             Some steps on along its forces, wherever they lead, instead of relaxed.
         """
-        band = self._new_band(start.path.copy())
+        band = self.new_band(start.path.copy())
         band.pinned = set(resting)
         band.tightness, band.rests = tightness, False
         band.start_climbing()
         if walking:
             band.minimise("fire", _WALK_STEPS)
         else:
-            settle(band, steps)
+            settle(band, steps or self.surface_steps)
         band.refresh()
+        if not (steps or walking):
+            at_rest = band.done() or band.is_held()
+            less = max(_LEAST_STEPS, self.surface_steps // 2)
+            self.surface_steps = _SURFACE_STEPS if at_rest else less
         return band
 
     # Describing -------------------------------------------------------------------------------
@@ -313,7 +370,8 @@ class GuidedBand:
             charge=self.task.initial.charge,
         )
 
-    def _guidance(self) -> Guidance:
+    def guidance(self) -> Guidance:
+        """Return what the guide did, and what is left."""
         return Guidance(
             path=self.path,
             engine=self.guided.engine,
@@ -324,7 +382,7 @@ class GuidedBand:
 
     def _error_eV(self) -> float:
         """Estimate what remaining forces and unmeasured places may change of the barrier."""
-        predicted = self._relaxed(self.band)
+        predicted = self._relaxed(self.band) if self.points.left_at is None else self.band
         tops = [*self._decisive(), *self.points.ends]
         saddle = max(tops, key=lambda one: one.energy)
         lowest = min(tops, key=lambda one: one.energy)
@@ -334,3 +392,9 @@ class GuidedBand:
         )
         left = downhill_eV(self.surface, lowest, self.settings.fmax_eV_per_A)
         return max(0.0, higher) + left
+
+
+def _excess(band: Band) -> float:
+    """Return the largest force on an image over what that image has to reach, eV/Å."""
+    decisive = [band.image_fmax(index) for index in band.decisive()]
+    return max(*decisive, band.fmax() / band.settings.band_fmax_factor, 0.0)

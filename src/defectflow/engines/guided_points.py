@@ -12,6 +12,8 @@ from defectflow.analysis.elastic_band import largest_force
 from defectflow.engines.guided_surface import GuidedSurface, Measured
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from defectflow.documents.steps import Image
@@ -38,21 +40,32 @@ class KnownPoints:
     ends
         Both ends; the second one in the periodic images in which the path arrives there.
     checkpoint
-        Holds all measured points.
+        Holds all of it.
+    left_at
+        Path at which the surface was given up, shape (images, atoms, 3), Å.
     """
 
     surface: GuidedSurface
     ends: tuple[Measured, Measured]
     checkpoint: Checkpoint
+    left_at: Array | None = None
 
     def __post_init__(self) -> None:
+        self._learn_ends()
+        known = self.checkpoint.load() or {}
+        for saved in known.get("measured", []):
+            self._take(Measured.from_dict(saved))
+        if known.get("left_at") is not None:
+            self.left_at = np.array(known["left_at"])
+
+    def _learn_ends(self) -> None:
         mirrored = self.surface.exchange is not None
         for end in self.ends[:1] if mirrored else self.ends:
             self.surface.learn(end)
-        for saved in (self.checkpoint.load() or {}).get("measured", []):
-            point = Measured.from_dict(saved)
-            self.surface.learn(point)
-            self.surface.measured.append(point)
+
+    def _take(self, point: Measured) -> None:
+        self.surface.learn(point)
+        self.surface.measured.append(point)
 
     def nearest(self, positions: Array) -> Measured | None:
         """Return the known point at these positions, if there is one."""
@@ -73,7 +86,7 @@ class KnownPoints:
     def measure(self, positions: Array) -> Measured:
         """Ask the dear engine at these positions, and keep what it says."""
         point = self.surface.measure(positions)
-        self.checkpoint.save({"measured": [one.to_dict() for one in self.surface.measured]})
+        self._save()
         progress.info(
             "dear point %d: %.3f eV above the start, largest force %.3f eV/Å",
             len(self.surface.measured),
@@ -81,6 +94,23 @@ class KnownPoints:
             largest_force(point.forces),
         )
         return point
+
+    def leave(self, path: Array) -> None:
+        """Give the surface up at this path, for good."""
+        self.left_at = path.copy()
+        self._save()
+
+    def _save(self) -> None:
+        measured = [one.to_dict() for one in self.surface.measured]
+        left_at = None if self.left_at is None else self.left_at.tolist()
+        self.checkpoint.save({"measured": measured, "left_at": left_at})
+
+    def begin_again(self, points: Iterable[Measured]) -> None:
+        """Let the surface know the ends and these points, and nothing else."""
+        self.surface.forget()
+        self._learn_ends()
+        for point in points:
+            self._take(point)
 
     def mirrored(self, point: Measured) -> Measured:
         """Return the point on the other half of the path; itself if no operation swaps them."""

@@ -152,6 +152,12 @@ class GuidedSurface:
             NOISE,
         )
 
+    def forget(self) -> None:
+        """Know nothing but the guide."""
+        for known in (self.measured, self._points, self._shifts, self._slopes):
+            known.clear()
+        self._process = None
+
     def _add(self, positions: Array, shift: float, slopes: Array) -> None:
         self._points.append(positions.ravel().copy())
         self._shifts.append(shift)

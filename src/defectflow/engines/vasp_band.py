@@ -26,7 +26,7 @@ from defectflow.documents.base import LIMITS, content_key
 from defectflow.documents.steps import BandDocument, Candidate, Image
 from defectflow.engines import programs
 from defectflow.engines.band_maker import CalculatorBandMaker
-from defectflow.engines.band_run import KICK_A, BandTask
+from defectflow.engines.band_run import KICK_A
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.request import Request
 from defectflow.engines.vasp_band_folder import BandPoint, last_path, run_band
@@ -39,6 +39,7 @@ from defectflow.structures.bands import check_band, check_ends, interpolate, per
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from defectflow.engines.band_task import BandTask
     from defectflow.engines.vasp import Vasp
     from defectflow.engines.vasp_run import VaspTask
 

@@ -177,7 +177,7 @@ def interpolate(
     if not frozen:
         # a rigid shift of the crystal costs nothing and must not lengthen the path
         path -= (path - straight).mean(axis=1, keepdims=True)
-    return _band(initial, path)
+    return band_along(initial, path)
 
 
 def _through(
@@ -211,7 +211,7 @@ def waypoint_at(initial: Structure, final: Structure, point: Array) -> Structure
     fixed = np.zeros(len(initial), dtype=bool)
     fixed[unit] = True
     path = np.array([initial.cart_coords, middle, final.cart_coords])
-    return _band(initial, idpp_positions(path, initial.lattice.matrix, fixed))[1]
+    return band_along(initial, idpp_positions(path, initial.lattice.matrix, fixed))[1]
 
 
 def perturbed(band: Sequence[Structure], amplitude_A: float, seed: int) -> list[Structure]:
@@ -231,10 +231,11 @@ def perturbed(band: Sequence[Structure], amplitude_A: float, seed: int) -> list[
     kick -= kick @ along * along
     kick *= amplitude_A / np.linalg.norm(kick)
     path[:, atom] += np.sin(np.pi * np.linspace(0, 1, len(band)))[:, None] * kick
-    return _band(band[0], path)
+    return band_along(band[0], path)
 
 
-def _band(like: Structure, path: Array) -> list[Structure]:
+def band_along(like: Structure, path: Array) -> list[Structure]:
+    """Return a band of crystals like this one, its atoms along a path (images, atoms, 3), Å."""
     return [
         Structure(like.lattice, like.species, coords, coords_are_cartesian=True, to_unit_cell=False)
         for coords in path
