@@ -38,13 +38,14 @@ def recipes(names: list[str]) -> list[Any]:
 
 
 def row(recipe: Any, store: Any) -> dict[str, Any]:
-    """Compute one recipe, if it is not in the store, and describe the result."""
-    key = result_key(recipe)
-    if not store.find(key=key):
+    """Compute one recipe, if the store has no converged result of it, file and describe it."""
+    found = store.find(key=result_key(recipe))
+    if not (found and found[0].converged):
         summary = run_flow(build(recipe), store)
-        if summary.state != "completed" and not store.find(key=key):
+        found = store.find(key=result_key(recipe))
+        if not found:
             return {"recipe": recipe.name, "error": str(summary.failures[:1])[:300]}
-    document = store.find(key=key)[0]
+    document = found[0]
     file_document(document)
     compared = compare([document])[0]
     published = compared.published
