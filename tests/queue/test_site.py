@@ -171,6 +171,23 @@ def test_a_launchpad_is_not_emptied_while_jobs_run(url, folder, call, monkeypatc
     assert not any(contents(url).get(one) for one in ("fireworks", "workflows", "launches"))
 
 
+def test_recipes_are_stopped_though_the_queue_cannot_be_asked(url, folder, call, monkeypatch):
+    queue = str(folder / "queue.yaml")
+    manager = FireWorksManager(
+        open_launchpad(url), url, str(folder / ".defectflow"), load_site(queue), queue
+    )
+    flow = recipes.build(recipes.load(folder / "cu.yaml"))
+    assert manager.submit(Order("cu", queue, "a" * 64, "defectflow x", flow))
+    (folder / "bin").mkdir()
+    (folder / "bin" / "squeue").write_text("#!/bin/sh\necho no controller >&2; exit 1\n")
+    (folder / "bin" / "squeue").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder / "bin"), prepend=os.pathsep)
+    said = call("cancel", "cu", "--store", url, status=2)
+    assert "the recipes are stopped, but their queue jobs are still in the queue" in said
+    assert "no controller" in said
+    assert "cancelled" in call("status", "--store", url)
+
+
 def test_another_version_on_the_worker_is_refused(slurm, url, folder, call, monkeypatch):
     """Jobs that another version submitted stay in the launchpad, and the worker says which."""
     monkeypatch.setattr("defectflow.launch.rockets.version", lambda: "9.9.9")

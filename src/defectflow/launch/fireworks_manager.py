@@ -82,10 +82,21 @@ class FireWorksManager:
             stopped.append(one["metadata"]["key"])
         left = self.pad.fireworks.count_documents({"state": {"$in": sorted(_LIVE)}})
         if stopped and left == 0 and self.site is not None:
-            feeder = Feeder(self.pad, self.site, self.queue, self.store, self.folder)
-            records = feeder.records(queues.listed(self.site))
-            queues.cancel(self.site, [record["number"] for record in records])
+            self._take_away(self.site)
         return stopped
+
+    def _take_away(self, site: Site) -> None:
+        """Take all queue jobs out of the queue, which may not answer."""
+        records = Feeder(self.pad, site, self.queue, self.store, self.folder).records
+        try:
+            numbers = [record["number"] for record in records(queues.listed(site))]
+            queues.cancel(site, numbers)
+        except EngineError as error:
+            message = (
+                "the recipes are stopped, but their queue jobs are still in the queue: "
+                f"{error}. Those that start find nothing to do and end"
+            )
+            raise EngineError(message) from error
 
     def retry(self, keys: Sequence[str]) -> list[str]:
         """Make failed and lost jobs ready again, and queue jobs for them."""
