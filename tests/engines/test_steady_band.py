@@ -26,6 +26,15 @@ def double_well(_: int, positions: np.ndarray) -> tuple[float, np.ndarray]:
     return energy, np.array([-slope, np.zeros(3)])
 
 
+def three_wells(_: int, positions: np.ndarray) -> tuple[float, np.ndarray]:
+    """Wells at both ends and a deeper one between, at x = 0.007 Å."""
+    x, y, z = positions[0]
+    energy = -0.3 * np.cos(2 * np.pi * x) - 0.5 * (1 - x**2) - 0.1 * x
+    slope = 0.6 * np.pi * np.sin(2 * np.pi * x) + 1.0 * x - 0.1
+    energy += STIFF_EV_PER_A2 / 2 * (y**2 + z**2)
+    return energy, -np.array([[slope, STIFF_EV_PER_A2 * y, STIFF_EV_PER_A2 * z], [0.0] * 3])
+
+
 def band_on(surface, **changed: float) -> Band:
     path = np.zeros((6, 2, 3))
     path[:, 0, 0] = np.linspace(-WELL_A, WELL_A, 6)
@@ -150,3 +159,19 @@ def test_images_that_are_good_enough_rest_only_where_that_is_wanted(rests):
     moved = np.abs(band.path - before).max(axis=(1, 2)) > 0
     assert moved[band.climbing]
     assert moved[band.free].sum() == (1 if rests else len(band.free))
+
+
+@pytest.mark.parametrize("falls", [True, False])
+def test_the_lowest_image_falls_to_the_minimum_between_the_ends(falls):
+    """Springs hold images where they are evenly spread, here 0.2 Å off on either side."""
+    band = band_on(three_wells)
+    band.energies[[0, -1]] = [three_wells(0, band.path[end])[0] for end in (0, -1)]
+    band.falls = falls
+    settle(band, 150)
+    assert band.done()
+    assert band.decisive() == {band.climbing, band.deepest}
+    depth = min(three_wells(0, np.array([[x, 0, 0]]))[0] for x in np.linspace(-0.1, 0.1, 2001))
+    left = band.energies[band.deepest] - depth
+    assert (left < 1e-3) == falls
+    if falls:
+        assert np.linalg.norm(band.forces[band.deepest]) < band.settings.fmax_eV_per_A

@@ -99,6 +99,9 @@ class Band:
         Whether images that are good enough rest while one climbs. It saves evaluations of a dear
         engine; where they cost nothing all images move, as what rests spoils quasi-Newton's
         curvatures.
+    falls
+        Whether, while one image climbs, the lowest one falls if it lies below both ends: it feels
+        its whole force and no springs.
     """
 
     path: Array
@@ -114,6 +117,7 @@ class Band:
     pinned: set[int] = field(default_factory=set)
     tightness: float = 1.0
     rests: bool = True
+    falls: bool = False
     _stale: set[int] = field(default_factory=set)
     _projected: Array | None = None
 
@@ -161,6 +165,8 @@ class Band:
             self.settings.spring_eV_per_A2,
             self.climbing,
         )
+        if self.climb and self.falls and self.deepest is not None:
+            projected[self.deepest] = self.forces[self.deepest]
         if not self.frozen.any():
             # the springs must not even out the path by shifting the whole crystal, which is free
             projected -= projected.mean(axis=1, keepdims=True)
@@ -204,13 +210,15 @@ class Band:
         held = self.decisive() & self.pinned
         return self.climb and any(self.image_fmax(index) >= tight for index in held)
 
+    @property
+    def deepest(self) -> int | None:
+        """The lowest image, if it lies below both ends."""
+        lowest = int(self.energies[self.free].argmin()) + 1
+        return lowest if self.energies[lowest] < min(self.energies[0], self.energies[-1]) else None
+
     def decisive(self) -> set[int]:
         """Return the images whose energies make the barrier: the highest and the lowest."""
-        lowest = int(self.energies[self.free].argmin()) + 1
-        deep = self.energies[lowest] < min(self.energies[0], self.energies[-1])
-        return ({self.climbing} if self.climbing is not None else set()) | (
-            {lowest} if deep else set()
-        )
+        return {index for index in (self.climbing, self.deepest) if index is not None}
 
     def start_climbing(self) -> None:
         """Begin the second stage: the highest image goes up along the path."""

@@ -28,6 +28,7 @@ from defectflow.engines.deadline import Deadline
 from defectflow.engines.guided_points import NEAR_A, KnownPoints, measured_of, moved_A
 from defectflow.engines.guided_relax import TIGHTER, downhill_eV, placed
 from defectflow.engines.guided_surface import GuidedSurface, Measured
+from defectflow.engines.nearest_band import Nearest, unrest_eV_per_A
 from defectflow.engines.steady_band import settle
 from defectflow.engines.unseen import finer_path
 from defectflow.structures.exchanges import exchange_of, exchanges
@@ -46,33 +47,11 @@ _SURFACE_STEPS: Final = 150
 _LEAST_STEPS: Final = 20
 #: Steps in which the decisive images alone have to come to rest.
 _FOLLOW_STEPS: Final = 45
-#: So many rounds in a row without smaller dear forces, and the surface is given up.
-_PATIENCE: Final = 6
 #: Steps along the forces where nothing on the surface is better than what has been measured.
 _WALK_STEPS: Final = 10
 #: The surface is relaxed to this share of the forces that the dear engine has just found: where it
 #: was that wrong, more is not worth its steps.
 _OF_WHAT_IS_LEFT: Final = 0.1
-
-
-@dataclass
-class _Nearest:
-    """The measured band that came nearest to rest, and how many rounds have been in vain since."""
-
-    path: Array
-    excess: float = np.inf
-    in_vain: int = 0
-
-    def see(self, excess: float, path: Array) -> None:
-        """Look at a round: what its forces are over their thresholds, and where."""
-        self.in_vain += 1
-        if excess < self.excess:
-            self.path, self.excess, self.in_vain = path.copy(), excess, 0
-
-    @property
-    def is_last(self) -> bool:
-        """Whether there is no hope of a better one."""
-        return self.in_vain >= _PATIENCE
 
 
 @dataclass
@@ -176,7 +155,7 @@ class GuidedBand:
         """
         deadline = Deadline("refining a saddle")
         self.band, whole = self._relaxed(self.band), True
-        nearest = _Nearest(self.band.path)
+        nearest = Nearest(self.band.path)
         while self.rounds < self.settings.max_steps:
             places = self._decisive_places()
             wanted = [place for place in places if not self._is_stationary(place)]
@@ -185,7 +164,7 @@ class GuidedBand:
                 if path is None:
                     return True
                 self.rounds += 1
-                nearest = _Nearest(path)
+                nearest = Nearest(path)
                 self.band = self._relaxed(self.new_band(path))
                 continue
             if deadline.near():
@@ -257,7 +236,7 @@ class GuidedBand:
     def _whole(self) -> bool:
         """Measure all images until the dear band has converged; return whether it has."""
         deadline = Deadline("relaxing a band")
-        nearest = _Nearest(self.band.path)
+        nearest = Nearest(self.band.path)
         while self.points.left_at is None:
             known = len(self.surface.measured)
             self._measure_band()
@@ -269,9 +248,9 @@ class GuidedBand:
             if deadline.near():
                 raise deadline.stop()
             if path is not None:
-                self.band, nearest = self.new_band(path), _Nearest(path)
+                self.band, nearest = self.new_band(path), Nearest(path)
                 continue
-            nearest.see(_excess(self.band), self.band.path)
+            nearest.see(unrest_eV_per_A(self.band), self.band.path)
             if nearest.is_last:
                 self.points.leave(nearest.path)
                 break
@@ -322,6 +301,7 @@ class GuidedBand:
             frozen=self.surface.guide.frozen,
             settings=self.settings,
             exchange=self.exchange,
+            falls=True,
         )
 
     def _relaxed(
@@ -354,8 +334,10 @@ class GuidedBand:
             settle(band, steps or self.surface_steps)
         band.refresh()
         if not (steps or walking):
-            at_rest = band.done() or band.is_held()
-            less = max(_LEAST_STEPS, self.surface_steps // 2)
+            at_rest, less = (
+                band.done() or band.is_held(),
+                max(_LEAST_STEPS, self.surface_steps // 2),
+            )
             self.surface_steps = _SURFACE_STEPS if at_rest else less
         return band
 
@@ -392,9 +374,3 @@ class GuidedBand:
         )
         left = downhill_eV(self.surface, lowest, self.settings.fmax_eV_per_A)
         return max(0.0, higher) + left
-
-
-def _excess(band: Band) -> float:
-    """Return the largest force on an image over what that image has to reach, eV/Å."""
-    decisive = [band.image_fmax(index) for index in band.decisive()]
-    return max(*decisive, band.fmax() / band.settings.band_fmax_factor, 0.0)
