@@ -167,6 +167,32 @@ def test_every_evaluation_is_counted_once(images: tuple[Image, Image], tmp_path:
     assert band.force_calls == sum(calculator.evaluations for calculator in made)
 
 
+def test_a_band_that_quasi_newton_throws_off_goes_on_from_its_best(
+    images: tuple[Image, Image],
+    full: BandDocument,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else images end where atoms overlap, and FIRE climbs there."""
+    seen = []
+    calculate = CachingCalculator.calculate
+
+    def counting(self, *args, **kwargs) -> None:
+        calculate(self, *args, **kwargs)
+        seen.append(np.linalg.norm(self.results["forces"], axis=1).max())
+
+    monkeypatch.setattr(CachingCalculator, "calculate", counting)
+    monkeypatch.setattr(
+        "defectflow.engines.quasi_newton.QuasiNewton.step",
+        lambda _, positions, forces: np.roll(positions, 1, axis=0) - positions + forces,
+    )
+    band = _relaxed(images, tmp_path)
+    assert max(seen) > 10
+    assert band.converged
+    assert _barrier(band) == pytest.approx(_barrier(full), abs=0.01)
+    assert band.force_calls == len(seen)
+
+
 def test_frozen_atoms_stay(images: tuple[Image, Image], tmp_path: Path) -> None:
     ends = images
     start = ends[0].structure.cart_coords

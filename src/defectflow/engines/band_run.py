@@ -18,6 +18,7 @@ from defectflow.engines.band_task import BandState
 from defectflow.engines.checkpoint import Checkpoint
 from defectflow.engines.conversion import to_atoms
 from defectflow.engines.deadline import Deadline
+from defectflow.engines.steady_band import Astray, Best
 from defectflow.engines.unseen import finer_path
 from defectflow.errors import StructureError
 from defectflow.structures.bands import (
@@ -249,14 +250,18 @@ class BandRun:
         earlier = self.state.calls.get(label, 0) - band.force_calls
 
         deadline = Deadline(f"band {label}")
+        best = Best(band, np.inf)
         first = True  # ASE calls once before the first step
+
+        def keep() -> None:
+            self.state.paths[label] = band.path
+            self.state.calls[label] = earlier + band.force_calls
 
         def observe() -> None:
             nonlocal first
             self.state.climbed += band.climb and not first
             first = False
-            self.state.paths[label] = band.path
-            self.state.calls[label] = earlier + band.force_calls
+            keep()
             self.state.steps += 1
             self.checkpoint.save(self.state.to_dict())
             progress.info(
@@ -269,8 +274,15 @@ class BandRun:
             )
             if deadline.near():
                 raise deadline.stop()
+            if method == "bfgs":
+                best.see()
 
-        band.minimise(method, steps, observe)
+        try:
+            band.minimise(method, steps, observe)
+        except Astray:
+            band.restore(best.path)
+            band.refresh()
+            keep()
 
     def _images(self, label: str, band: Band) -> tuple[Image, ...]:
         return tuple(

@@ -23,21 +23,24 @@ _PATIENCE: Final = 30
 _QUASI_NEWTON: Final = 2 / 3
 
 
-class _Astray(Exception):
+class Astray(Exception):
     """The band has left the region where the surface means anything, or gets no better."""
 
 
 @dataclass
-class _Best:
+class Best:
     """The band with the smallest forces so far.
 
     Attributes
     ----------
+    patience
+        So many steps in a row without smaller forces end the minimisation.
     limit_eV_per_A
         Forces above it end the minimisation.
     """
 
     band: Band
+    patience: float
     fmax_eV_per_A: float = field(init=False)
     path: Array = field(init=False)
 
@@ -47,13 +50,19 @@ class _Best:
         self.steps, self.in_vain = 0, 0
 
     def see(self) -> None:
-        """Look at the band after a step."""
+        """Look at the band after a step.
+
+        Raises
+        ------
+        Astray
+            If the minimisation is to end.
+        """
         self.steps, self.in_vain = self.steps + 1, self.in_vain + 1
         now = self.band.fmax()
         if now < self.fmax_eV_per_A:
             self.fmax_eV_per_A, self.path, self.in_vain = now, self.band.path.copy(), 0
-        if not now < self.limit_eV_per_A or self.in_vain > _PATIENCE:
-            raise _Astray
+        if not now < self.limit_eV_per_A or self.in_vain > self.patience:
+            raise Astray
 
 
 def settle(band: Band, steps: int) -> None:
@@ -67,9 +76,9 @@ def settle(band: Band, steps: int) -> None:
     steps
         Of both together, at most.
     """
-    best = _Best(band)
+    best = Best(band, _PATIENCE)
     for method, end in (("bfgs", int(_QUASI_NEWTON * steps)), ("fire", steps)):
-        with contextlib.suppress(_Astray):
+        with contextlib.suppress(Astray):
             band.minimise(method, end - best.steps, best.see)  # type: ignore[arg-type]
         if band.done() or band.is_held():
             return
