@@ -42,7 +42,8 @@ class Guidance(Document):
         Largest change of the difference between the two engines over the measured points.
     error_eV
         Estimate of what is left: what the remaining forces are worth, and by how much another
-        place of the path may be higher than the saddle. Errors of the dear engine are not in it.
+        image of the path may be higher than the saddle or lower than the lowest minimum, as wrong
+        as predictions have proved to be on this path. Errors of the dear engine are not in it.
     """
 
     path: Literal["refined", "dft"]

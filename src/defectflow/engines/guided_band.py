@@ -30,7 +30,7 @@ from defectflow.engines.guided_relax import TIGHTER, downhill_eV, placed
 from defectflow.engines.guided_surface import GuidedSurface, Measured
 from defectflow.engines.nearest_band import Nearest, unrest_eV_per_A
 from defectflow.engines.steady_band import settle
-from defectflow.engines.unseen import finer_path
+from defectflow.engines.unseen import beyond_eV, finer_path
 from defectflow.structures.exchanges import exchange_of, exchanges
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ _WALK_STEPS: Final = 10
 #: The surface is relaxed to this share of the forces that the dear engine has just found: where it
 #: was that wrong, more is not worth its steps.
 _OF_WHAT_IS_LEFT: Final = 0.1
+#: An image that may be so much (eV) above the saddle or below the lowest minimum is worth asking.
+_DOUBT_EV: Final = 0.02
 
 
 @dataclass
@@ -158,9 +160,10 @@ class GuidedBand:
         nearest = Nearest(self.band.path)
         while self.rounds < self.settings.max_steps:
             places = self._decisive_places()
-            wanted = [place for place in places if not self._is_stationary(place)]
+            fmax = self.settings.fmax_eV_per_A
+            wanted = [place for place in places if not self.points.at_rest(place, fmax)]
             if whole and not wanted:
-                path = finer_path(self.band, self.surface)
+                path = self._with_more_to_see()
                 if path is None:
                     return True
                 self.rounds += 1
@@ -183,9 +186,27 @@ class GuidedBand:
             nearest.see(max(forces), self.band.path)
             left = min(forces)
             self.rounds += 1
+            if self.band.deepest is not None:
+                # a minimum farther away than the surface is trusted is reached in several rounds
+                self.band.path[self.band.deepest] = places[-1]
             enough = max(TIGHTER, _OF_WHAT_IS_LEFT * left / self.settings.fmax_eV_per_A)
             self.band, whole = self._followed(self.band, enough)
         return False
+
+    def _with_more_to_see(self) -> Array | None:
+        """Return the path to go on with if it may have something higher or lower than was seen.
+
+        The image that may most be another saddle or minimum is measured first; not for `dft`, where
+        every image will be. Then the path gets an image where the surface is higher between two.
+        """
+        energies = [one.energy for one in (*self._decisive(), *self.points.ends)]
+        beyond = beyond_eV(self.band, self.surface.deviation_eV, energies)
+        unknown = [i for i in self.band.free if self.points.nearest(self.band.path[i]) is None]
+        doubtful = max(unknown, key=lambda index: beyond[index], default=None)
+        if self.path == "dft" or doubtful is None or beyond[doubtful] < _DOUBT_EV:
+            return finer_path(self.band, self.surface)
+        self.points.measure(self.band.path[doubtful])
+        return self.band.path
 
     def _followed(self, start: Band, tightness: float) -> tuple[Band, bool]:
         """Return the band after the decisive images have moved, or all, if these found no rest."""
@@ -205,10 +226,6 @@ class GuidedBand:
             threshold = self.settings.fmax_eV_per_A * TIGHTER
             places.append(self.surface.minimum(self.band.path[lowest], threshold))
         return places
-
-    def _is_stationary(self, place: Array) -> bool:
-        point = self.points.nearest(place)
-        return point is not None and largest_force(point.forces) < self.settings.fmax_eV_per_A
 
     def _decisive(self) -> list[Measured]:
         """Return the measured points at the decisive places, in the order along the path."""
@@ -366,11 +383,7 @@ class GuidedBand:
         """Estimate what remaining forces and unmeasured places may change of the barrier."""
         predicted = self._relaxed(self.band) if self.points.left_at is None else self.band
         tops = [*self._decisive(), *self.points.ends]
-        saddle = max(tops, key=lambda one: one.energy)
         lowest = min(tops, key=lambda one: one.energy)
-        higher = max(
-            float(energy) + self.surface.deviation_eV(place) - saddle.energy
-            for energy, place in zip(predicted.energies, predicted.path, strict=True)
-        )
+        beyond = beyond_eV(predicted, self.surface.deviation_eV, [one.energy for one in tops])
         left = downhill_eV(self.surface, lowest, self.settings.fmax_eV_per_A)
-        return max(0.0, higher) + left
+        return max(0.0, float(beyond.max())) + left

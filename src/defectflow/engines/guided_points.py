@@ -79,6 +79,11 @@ class KnownPoints:
         there = point is not None and moved_A(point.positions, positions) <= _UNMOVED_A
         return point if there else None
 
+    def at_rest(self, positions: Array, fmax_eV_per_A: float) -> bool:
+        """Return whether there is a known point here on which no atom feels more than `fmax`."""
+        point = self.nearest(positions)
+        return point is not None and largest_force(point.forces) < fmax_eV_per_A
+
     def is_end(self, point: Measured) -> bool:
         """Return whether the point is one of the two ends."""
         return any(point is end for end in self.ends)

@@ -126,6 +126,7 @@ class GuidedSurface:
     _shifts: list[float] = field(default_factory=list)
     _slopes: list[Array] = field(default_factory=list)
     _process: GradientProcess | None = None
+    _surprises: list[float] = field(default_factory=list)
 
     def measure(self, positions: Array) -> Measured:
         """Ask the dear engine, and learn."""
@@ -139,6 +140,7 @@ class GuidedSurface:
         """Take in what the dear engine said somewhere."""
         energy, forces = self.guide(point.positions)
         shift, slopes = point.energy - energy, forces - point.forces
+        self._compare(point.positions, shift)
         self._add(point.positions, shift, slopes)
         if self.exchange is not None:
             mirrored = self.exchange.positions(point.positions)
@@ -154,9 +156,17 @@ class GuidedSurface:
 
     def forget(self) -> None:
         """Know nothing but the guide."""
-        for known in (self.measured, self._points, self._shifts, self._slopes):
-            known.clear()
+        known = (self.measured, self._points, self._shifts, self._slopes, self._surprises)
+        for one in known:
+            one.clear()
         self._process = None
+
+    def _compare(self, positions: Array, shift: float) -> None:
+        """Note how wrong the prediction was, in units of what the process thought it might be."""
+        if self._process is not None:
+            predicted, _ = self._process.predict(positions.ravel())
+            thought = np.hypot(self._process.deviation(positions.ravel()), NOISE.value)
+            self._surprises.append(float((predicted - shift) / thought))
 
     def _add(self, positions: Array, shift: float, slopes: Array) -> None:
         self._points.append(positions.ravel().copy())
@@ -173,8 +183,21 @@ class GuidedSurface:
         return energy + shift, forces - slopes
 
     def deviation_eV(self, positions: Array) -> float:
-        """Return how uncertain the predicted energy is (one standard deviation)."""
-        return 0.0 if self._process is None else self._process.deviation(positions.ravel())
+        """Return how uncertain the predicted energy is (one standard deviation).
+
+        The process has one amplitude for all directions, most of which no atom moves along, and so
+        thinks too well of itself. Deviations beyond the scatter of dear energies are therefore
+        multiplied by how wrong it has proved to be at the points measured so far (root mean square
+        of error over deviation), at least by one.
+        """
+        if self._process is None:
+            return 0.0
+        deviation = self._process.deviation(positions.ravel())
+        if deviation <= NOISE.value or not self._surprises:
+            return deviation
+        proved = max(1.0, float(np.sqrt(np.mean(np.square(self._surprises)))))
+        beyond = proved * np.sqrt(deviation**2 - NOISE.value**2)
+        return float(np.hypot(NOISE.value, beyond))
 
     def minimum(self, start: Array, fmax_eV_per_A: float, trust_A: float = TRUST_A) -> Array:
         """Return the predicted minimum near `start`, not farther than is trusted."""

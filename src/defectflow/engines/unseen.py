@@ -1,7 +1,8 @@
-"""A band of few images may pass over a saddle between two of them that none has seen.
+"""What a band of few images, or of few measured ones, may have passed over.
 
-Where the images on either side have come to rest, neither their energies nor their forces tell of
-it. A surface that costs next to nothing is therefore asked between them.
+A saddle between two images: where both have come to rest, neither their energies nor their forces
+tell of it. A surface that costs next to nothing is therefore asked between them. And a saddle or a
+minimum at images that were only predicted, by a surface that may be wrong there.
 """
 
 from __future__ import annotations
@@ -26,6 +27,25 @@ _SHARES: Final = (0.25, 0.5, 0.75)
 _STEPS: Final = 40
 #: What rises no higher above the highest image (eV) changes no barrier that matters.
 _HIGHER_EV: Final = 0.01
+
+
+def beyond_eV(
+    band: Band, deviation_eV: Callable[[Array], float], known: Collection[float]
+) -> Array:
+    """Return how far each image may lie above the highest or below the lowest known energy, eV.
+
+    Parameters
+    ----------
+    band
+        With predicted energies; those of its ends are known.
+    deviation_eV
+        How wrong the prediction for some positions (Å) may be.
+    known
+        Energies (eV) of which nothing is in doubt.
+    """
+    spread = np.array([0.0, *map(deviation_eV, band.path[1:-1]), 0.0])
+    over, under = band.energies - max(known), min(known) - band.energies
+    return np.asarray(np.maximum(over, under) + spread)
 
 
 def finer_path(
