@@ -20,6 +20,7 @@ import argparse
 import hashlib
 import json
 import math
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -88,7 +89,7 @@ class Remembering(Calculator):
         self.inner.calculate(atoms, ["energy"], all_changes)
         said = {name: self.inner.results[name] for name in self.implemented_properties}
         if self.folder is not None:
-            part = self.folder / f"{key}.part.npz"
+            part = self.folder / f"{key}.{os.getpid()}.part.npz"
             np.savez(part, **said)
             part.rename(self.folder / f"{key}.npz")
         return said
