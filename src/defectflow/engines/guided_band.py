@@ -384,6 +384,8 @@ class GuidedBand:
         predicted = self._relaxed(self.band) if self.points.left_at is None else self.band
         tops = [*self._decisive(), *self.points.ends]
         lowest = min(tops, key=lambda one: one.energy)
-        beyond = beyond_eV(predicted, self.surface.deviation_eV, [one.energy for one in tops])
+        known = [one.energy for one in tops]
+        beyond = float(beyond_eV(predicted, self.surface.deviation_eV, known).max())
+        above = max(known) - float(predicted.energies.max())
         left = downhill_eV(self.surface, lowest, self.settings.fmax_eV_per_A)
-        return max(0.0, float(beyond.max())) + left
+        return max(0.0, beyond, above) + left
