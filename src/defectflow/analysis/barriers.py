@@ -66,6 +66,30 @@ def arc_lengths_A(positions: Array) -> Array:
     return np.concatenate([[0.0], np.cumsum(steps)])
 
 
+def evenly_spaced(positions: Array, count: int) -> Array:
+    """Return a path through the same places with so many images at equal distances.
+
+    Parameters
+    ----------
+    positions
+        Cartesian coordinates, shape (images, atoms, 3), Å, continuous along the path.
+    count
+        Images that the path is to have, both ends included.
+
+    Examples
+    --------
+    >>> path = np.array([[[0.0, 0.0, 0.0]], [[1.0, 0.0, 0.0]], [[4.0, 0.0, 0.0]]])
+    >>> evenly_spaced(path, 5)[:, 0, 0]
+    array([0., 1., 2., 3., 4.])
+    """
+    arcs = arc_lengths_A(positions)
+    wanted = np.linspace(0.0, arcs[-1], count)
+    columns = positions.reshape(len(positions), -1).T
+    return np.array([np.interp(wanted, arcs, one) for one in columns]).T.reshape(
+        count, *positions.shape[1:]
+    )
+
+
 def wide_gaps(distances_A: Sequence[float] | Array) -> list[int]:
     """Return the images (by index) that lie much farther from the next one than is usual.
 

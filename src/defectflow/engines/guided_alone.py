@@ -10,9 +10,12 @@ from __future__ import annotations
 import contextlib
 import logging
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from defectflow.analysis.barriers import evenly_spaced
 from defectflow.engines.band_run import relax_band
+from defectflow.engines.guided_points import moved_A
 from defectflow.engines.guided_surface import Measured
 from defectflow.engines.unseen import finer_path
 
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from defectflow.documents.steps import BandDocument
-    from defectflow.engines.band import Band
+    from defectflow.engines.band import Band, BandSettings
     from defectflow.engines.calculators import CachingCalculator
     from defectflow.engines.guided_band import GuidedBand
 
@@ -48,6 +51,9 @@ def finished_alone(
     new_calculator
         Makes the dear calculator of one image, given the folder for its files.
     """
+    if hop.points.left_at is None:
+        message = "the surface of this hop has not been given up"
+        raise ValueError(message)
     asked = len(hop.surface.measured)
     progress.info("no rest on the learnt surface after %d dear points: on without it", asked)
     hop.surface.dear.calculator.close()
@@ -63,9 +69,8 @@ def finished_alone(
         )
         return finer_path(band, hop.surface)
 
-    document = relax_band(
-        replace(hop.task, start=hop.points.left_at), new_calculator, folder, unseen
-    )
+    task = replace(hop.task, start=_even(hop.points.left_at, hop.settings))
+    document = relax_band(task, new_calculator, folder, unseen)
     hop.band = hop.new_band(document.positions())
     hop.band.refresh()
     if document.converged:
@@ -86,3 +91,13 @@ def finished_alone(
             "guidance": hop.guidance(),
         }
     )
+
+
+def _even(path: Array, settings: BandSettings) -> Array:
+    """Return the path with images as dense as the settings want them, at equal distances.
+
+    It may be far longer than the straight one, and on the surface images came to rest where they
+    could: a band with wide gaps between them has no direction there.
+    """
+    way_A = sum(moved_A(*pair) for pair in pairwise(path))
+    return evenly_spaced(path, max(len(path), settings.inner_images(way_A) + 2))
