@@ -57,26 +57,11 @@ def finished_alone(
     asked = len(hop.surface.measured)
     progress.info("no rest on the learnt surface after %d dear points: on without it", asked)
     hop.surface.dear.calculator.close()
-    folder = hop.folder / "alone"
-    folder.mkdir(exist_ok=True)
-
-    def unseen(band: Band) -> Array | None:
-        hop.points.begin_again(
-            Measured(
-                band.path[index].copy(), float(band.energies[index]), band.forces[index].copy()
-            )
-            for index in band.free
-        )
-        return finer_path(band, hop.surface)
-
-    task = replace(hop.task, start=_even(hop.points.left_at, hop.settings))
-    document = relax_band(task, new_calculator, folder, unseen)
+    document = _alone(hop, hop.points.left_at, new_calculator)
     hop.band = hop.new_band(document.positions())
     hop.band.refresh()
     if document.converged:
         hop.points.checkpoint.clear()
-        with contextlib.suppress(OSError):  # what an engine has left there is its own
-            folder.rmdir()
     return document.model_copy(
         update={
             "candidates": hop.guided.candidates,
@@ -91,6 +76,30 @@ def finished_alone(
             "guidance": hop.guidance(),
         }
     )
+
+
+def _alone(
+    hop: GuidedBand, path: Array, new_calculator: Callable[[Path], CachingCalculator]
+) -> BandDocument:
+    """Relax the band from a path with the dear engine alone, in a folder of its own."""
+    folder = hop.folder / "alone"
+    folder.mkdir(exist_ok=True)
+
+    def unseen(band: Band) -> Array | None:
+        hop.points.begin_again(
+            Measured(
+                band.path[index].copy(), float(band.energies[index]), band.forces[index].copy()
+            )
+            for index in band.free
+        )
+        return finer_path(band, hop.surface)
+
+    task = replace(hop.task, start=_even(path, hop.settings))
+    document = relax_band(task, new_calculator, folder, unseen)
+    if document.converged:
+        with contextlib.suppress(OSError):  # what an engine has left there is its own
+            folder.rmdir()
+    return document
 
 
 def _even(path: Array, settings: BandSettings) -> Array:
